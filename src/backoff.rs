@@ -1,0 +1,61 @@
+//! How long to wait before the next try: for connections (here and now) and for deliveries (written down).
+
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+
+/// `retry = { first = "1s", max = "5m" }`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backoff {
+    pub first: Duration,
+    pub max: Duration,
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self { first: Duration::from_secs(1), max: Duration::from_secs(300) }
+    }
+}
+
+impl Backoff {
+    /// The endless row of waits between tries to connect: doubling, jittered, never above `max`.
+    pub fn waits(&self) -> impl Iterator<Item = Duration> + Send + use<> {
+        let max = self.max;
+        ExponentialBuilder::default()
+            .with_min_delay(self.first.min(max))
+            .with_max_delay(max)
+            .with_jitter()
+            .without_max_times()
+            .build()
+            .map(move |wait| wait.min(max))
+    }
+
+    /// The wait after failed attempt `attempt` (from 1) of a delivery: full jitter, so `draw` is uniform in 0..1.
+    /// A pure function, because its result is written into the queue.
+    pub fn after(&self, attempt: u32, draw: f64) -> Duration {
+        let doublings = attempt.saturating_sub(1).min(31);
+        let ceiling = self.first.saturating_mul(1 << doublings).min(self.max);
+        ceiling.mul_f64(draw.clamp(0.0, 1.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delivery_waits_double_up_to_the_ceiling() {
+        let backoff = Backoff::default();
+        let ceilings: Vec<_> = [1, 2, 3, 9, 10, 4_000_000].map(|n| backoff.after(n, 1.0).as_secs()).into();
+        assert_eq!(ceilings, [1, 2, 4, 256, 300, 300]);
+        assert_eq!(backoff.after(5, 0.0), Duration::ZERO);
+    }
+
+    #[test]
+    fn connection_waits_never_end_and_never_exceed_the_ceiling() {
+        let backoff = Backoff { first: Duration::from_millis(10), max: Duration::from_millis(80) };
+        let waits: Vec<_> = backoff.waits().take(1000).collect();
+        assert_eq!(waits.len(), 1000);
+        assert!(waits.iter().all(|wait| (10..=80).contains(&wait.as_millis())));
+    }
+}

@@ -1,0 +1,134 @@
+//! What a sink will say, in neutral form. Plain data: worded by a relay, sent by a sink.
+
+mod cut;
+mod markup;
+mod verdict;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::event::Name;
+
+pub use cut::{Unit, cut};
+pub use markup::Markup;
+pub use verdict::{Receipt, SendError};
+
+/// Text in here is already in the sink's own markup: what came out of an event is escaped,
+/// what the wording's author wrote is not.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Message {
+    pub title: Option<String>,
+    pub text: String,
+    pub severity: Severity,
+    pub fields: Vec<Field>,
+    pub link: Option<String>,
+    pub color: Option<String>,
+    /// What this is about: messages of one key are one thread, one incident.
+    pub key: String,
+    pub signal: Option<Signal>,
+    /// `client` and `client_url` of an alert, for pagers.
+    pub client: Option<String>,
+    pub client_url: Option<String>,
+    /// The whole payload in the sink's own form, instead of everything above (`raw.slack = {…}`).
+    pub raw: Option<Value>,
+    /// Where it comes from, for sinks that have a place for it.
+    pub origin: Origin,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Origin {
+    pub event: String,
+    pub source: Name,
+    pub r#type: Box<str>,
+    pub subject: Box<str>,
+    pub time: Timestamp,
+    pub relay: Name,
+    /// The event's own body, for sinks that keep it (pagers' details).
+    pub data: Value,
+}
+
+impl Message {
+    /// A message that is nothing but a text.
+    pub fn plain(text: impl Into<String>, key: impl Into<String>, origin: Origin) -> Self {
+        Self {
+            title: None,
+            text: text.into(),
+            severity: Severity::Info,
+            fields: Vec::new(),
+            link: None,
+            color: None,
+            key: key.into(),
+            signal: None,
+            client: None,
+            client_url: None,
+            raw: None,
+            origin,
+        }
+    }
+
+    /// Whether the text is all there is to say: then a sink sends the plainest thing it has.
+    pub fn is_plain(&self) -> bool {
+        self.title.is_none()
+            && self.fields.is_empty()
+            && self.link.is_none()
+            && self.color.is_none()
+            && self.severity == Severity::Info
+    }
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Field {
+    pub name: String,
+    pub value: String,
+    pub short: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Severity {
+    #[default]
+    Info,
+    Warning,
+    Error,
+    Critical,
+}
+
+impl Severity {
+    pub const WORDS: [&str; 4] = ["info", "warning", "error", "critical"];
+
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Info, Self::Warning, Self::Error, Self::Critical].into_iter().find(|severity| severity.word() == word)
+    }
+
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Error => "error",
+            Self::Critical => "critical",
+        }
+    }
+}
+
+/// What a message does to the incident that its key names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    Trigger,
+    Acknowledge,
+    Resolve,
+}
+
+impl Signal {
+    pub const WORDS: [&str; 3] = ["trigger", "acknowledge", "resolve"];
+
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Trigger, Self::Acknowledge, Self::Resolve].into_iter().find(|signal| signal.word() == word)
+    }
+
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Trigger => "trigger",
+            Self::Acknowledge => "acknowledge",
+            Self::Resolve => "resolve",
+        }
+    }
+}

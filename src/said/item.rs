@@ -1,0 +1,87 @@
+//! A TOML tree that remembers where everything stands.
+
+use std::ops::Range;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Item {
+    pub span: Range<usize>,
+    pub node: Node,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Node {
+    Text(String),
+    Whole(i64),
+    Real(f64),
+    Flag(bool),
+    List(Vec<Item>),
+    Table(Vec<(Key, Item)>),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Key {
+    pub span: Range<usize>,
+    pub name: String,
+}
+
+impl Item {
+    pub(super) fn from_table(table: Spanned<DeTable<'_>>) -> Self {
+        let span = table.span();
+        Self { span, node: members(table.into_inner()) }
+    }
+
+    fn from_value(value: Spanned<DeValue<'_>>) -> Self {
+        let span = value.span();
+        let node = match value.into_inner() {
+            DeValue::String(text) => Node::Text(text.into_owned()),
+            DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
+                .map_or_else(|_| Node::Text(number.as_str().to_owned()), Node::Whole),
+            DeValue::Float(number) => Node::Real(number.as_str().parse().unwrap_or(f64::NAN)),
+            DeValue::Boolean(flag) => Node::Flag(flag),
+            DeValue::Datetime(time) => Node::Text(time.to_string()),
+            DeValue::Array(list) => Node::List(list.into_iter().map(Self::from_value).collect()),
+            DeValue::Table(table) => members(table),
+        };
+        Self { span, node }
+    }
+
+    /// What it is, for "expected …, found …".
+    pub fn sort(&self) -> &'static str {
+        match self.node {
+            Node::Text(_) => "a string",
+            Node::Whole(_) => "a whole number",
+            Node::Real(_) => "a number with a point",
+            Node::Flag(_) => "true or false",
+            Node::List(_) => "a list",
+            Node::Table(_) => "a table",
+        }
+    }
+
+    /// The same as plain JSON, for payloads that are passed on as they are.
+    pub fn to_json(&self) -> serde_json::Value {
+        match &self.node {
+            Node::Text(text) => text.clone().into(),
+            Node::Whole(number) => (*number).into(),
+            Node::Real(number) => (*number).into(),
+            Node::Flag(flag) => (*flag).into(),
+            Node::List(list) => list.iter().map(Self::to_json).collect(),
+            Node::Table(table) => table.iter().map(|(key, item)| (key.name.clone(), item.to_json())).collect(),
+        }
+    }
+}
+
+fn members(table: DeTable<'_>) -> Node {
+    let mut members: Vec<_> = table
+        .into_iter()
+        .map(|(key, value)| {
+            let span = key.span();
+            (Key { span, name: key.into_inner().into_owned() }, Item::from_value(value))
+        })
+        .collect();
+    // In the order of the file, which is the order its author thinks in.
+    members.sort_by_key(|(key, _)| key.span.start);
+    Node::Table(members)
+}

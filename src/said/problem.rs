@@ -1,0 +1,78 @@
+//! A fault in relays.toml and how it is shown: the place, the line, a caret, and the way out.
+
+use std::ops::Range;
+
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Problem {
+    pub span: Range<usize>,
+    pub said: String,
+    /// The way out: a nearest word, an example.
+    pub hint: Option<String>,
+    pub is_error: bool,
+}
+
+impl Problem {
+    pub fn error(span: Range<usize>, said: impl Into<String>) -> Self {
+        Self { span, said: said.into(), hint: None, is_error: true }
+    }
+
+    pub fn warning(span: Range<usize>, said: impl Into<String>) -> Self {
+        Self { is_error: false, ..Self::error(span, said) }
+    }
+
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Line and column, both from 1; columns are characters.
+    pub fn place(&self, text: &str) -> (usize, usize) {
+        let mut start = self.span.start.min(text.len());
+        while !text.is_char_boundary(start) {
+            start -= 1;
+        }
+        let before = text.get(..start).unwrap_or_default();
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        (line, column)
+    }
+}
+
+/// All problems as a person reads them, each beginning with its `file:line:column`.
+pub fn render(problems: &[Problem], path: &str, text: &str, color: bool) -> String {
+    let renderer = if color { Renderer::styled() } else { Renderer::plain() };
+    let mut out = String::new();
+    for problem in problems {
+        let level = if problem.is_error { Level::ERROR } else { Level::WARNING };
+        let span = problem.span.start.min(text.len())..problem.span.end.min(text.len());
+        let mut group = Group::with_title(level.primary_title(&*problem.said))
+            .element(Snippet::source(text).path(path).annotation(AnnotationKind::Primary.span(one_line(text, span))));
+        if let Some(hint) = &problem.hint {
+            group = group.element(Level::HELP.message(&**hint));
+        }
+        out.push_str(&renderer.render(&[group]));
+        out.push_str("\n\n");
+    }
+    out
+}
+
+/// A caret under a whole table of twenty lines helps nobody: its first line does.
+fn one_line(text: &str, span: Range<usize>) -> Range<usize> {
+    let inside = text.get(span.clone()).unwrap_or_default();
+    let length = inside.find('\n').unwrap_or(inside.len());
+    span.start..span.start + length
+}
+
+/// The word of `known` that `word` was probably meant to be.
+pub fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+    let limit = (word.chars().count() / 3).max(1) + 1;
+    known
+        .into_iter()
+        .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
+        .filter(|(distance, candidate)| *distance <= limit && *distance < candidate.chars().count())
+        .min()
+        .map(|(_, candidate)| candidate)
+}

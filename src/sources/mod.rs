@@ -1,0 +1,76 @@
+//! Where events come from. One file each; none knows another, the queue or the relays.
+
+mod tutum;
+mod websocket;
+
+use serde_json::Value;
+
+use crate::fault::Fault;
+use crate::outbound::Outbound;
+use crate::outbox::Outbox;
+use crate::said::Table;
+use crate::stop::Stop;
+
+/// Goes out and fetches events. Reconnects by itself for ever; returns only when told to stop, or when broken.
+pub trait Source {
+    fn run(&self, out: &Outbox, stop: &Stop) -> impl Future<Output = Result<(), Fault>> + Send;
+    /// Answers a relay's `fetch`: one attempt to get what `reference` (out of an event, so untrusted) names.
+    fn look_up(&self, reference: &str) -> impl Future<Output = Result<Value, Fault>> + Send;
+    /// What the alert says when the source is lost and when it is back, unless relays.toml words it.
+    fn alert_texts(&self) -> AlertTexts;
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AlertTexts {
+    pub lost: &'static str,
+    pub back: &'static str,
+    /// None: the key is made of the source's name.
+    pub key: Option<&'static str>,
+}
+
+/// One row is a module, a table `[source.KIND.NAME]` of relays.toml, and its dispatch.
+macro_rules! sources { ($($word:literal = $module:ident :: $Kind:ident),* $(,)?) => {
+    /// The words that may stand for KIND in `[source.KIND.NAME]`.
+    pub const KINDS: &[&str] = &[$($word),*];
+
+    #[derive(Debug)]
+    pub enum SourceConfig { $($Kind($module::Config)),* }
+
+    #[derive(Debug)]
+    pub enum AnySource { $($Kind($module::$Kind)),* }
+
+    impl SourceConfig {
+        /// None where something is wrong (which the table's reading then knows) or the source is left out.
+        pub fn read(kind: &str, table: &Table) -> Option<Self> {
+            match kind { $($word => $module::Config::read(table).map(Self::$Kind),)* _ => None }
+        }
+
+        pub fn kind(&self) -> &'static str {
+            match self { $(Self::$Kind(_) => $word),* }
+        }
+
+        /// Touches no network.
+        pub fn open(self, net: &Outbound) -> AnySource {
+            match self { $(Self::$Kind(config) => AnySource::$Kind($module::$Kind::open(config, net))),* }
+        }
+    }
+
+    impl Source for AnySource {
+        async fn run(&self, out: &Outbox, stop: &Stop) -> Result<(), Fault> {
+            match self { $(Self::$Kind(source) => source.run(out, stop).await),* }
+        }
+
+        async fn look_up(&self, reference: &str) -> Result<Value, Fault> {
+            match self { $(Self::$Kind(source) => source.look_up(reference).await),* }
+        }
+
+        fn alert_texts(&self) -> AlertTexts {
+            match self { $(Self::$Kind(source) => source.alert_texts()),* }
+        }
+    }
+} }
+
+sources! {
+    "tutum" = tutum::Tutum,
+    "websocket" = websocket::Websocket,
+}

@@ -1,0 +1,36 @@
+//! The word to stop, handed to every task; never a global.
+
+use tokio_util::sync::CancellationToken;
+
+/// Cheap to clone. Once said it stays said.
+#[derive(Debug, Clone, Default)]
+pub struct Stop(CancellationToken);
+
+impl Stop {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A stop that also hears its parent, but whose own word the parent does not hear.
+    #[must_use]
+    pub fn child(&self) -> Self {
+        Self(self.0.child_token())
+    }
+
+    pub fn say(&self) {
+        self.0.cancel();
+    }
+
+    pub fn was_said(&self) -> bool {
+        self.0.is_cancelled()
+    }
+
+    pub async fn wait(&self) {
+        self.0.cancelled().await;
+    }
+
+    /// What `work` gives, or None if the stop comes first. `work` is dropped then.
+    pub async fn or<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        self.0.run_until_cancelled(work).await
+    }
+}
