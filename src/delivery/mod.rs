@@ -1,1 +1,71 @@
+//! From the queue to the sinks: every sink has its own lane.
+//!
+//! A lane takes its deliveries in order, has them prepared (what a relay fetches, the wording), and
+//! sends them at the pace the receiver allows. It knows retries and clocks, so that sinks need not.
 
+mod fetch;
+mod lane;
+mod pace;
+mod prepare;
+mod window;
+
+use std::time::Duration;
+
+use crate::backoff::Backoff;
+use crate::said::{Problem, Rate, Table};
+
+pub use fetch::{LookUpHabits, LookUps};
+pub use lane::{Lane, LaneState};
+pub use pace::{Pace, Paces};
+
+/// The keys that every sink has.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Habits {
+    pub retry: Backoff,
+    /// None: the vendor's limit. `Some(None)`: no limit at all.
+    pub rate: Option<Option<Rate>>,
+    /// Posts under way at the same time. With more than one, order is kept for each key only.
+    pub concurrency: u32,
+    /// How long after it was accepted a message is tried.
+    pub give_up: Duration,
+}
+
+impl Default for Habits {
+    fn default() -> Self {
+        Self { retry: Backoff::default(), rate: None, concurrency: 1, give_up: Duration::from_secs(24 * 3600) }
+    }
+}
+
+impl Habits {
+    pub fn read(table: &Table) -> Self {
+        let default = Self::default();
+        let digest = table.count("digest", 0);
+        if digest.is_some_and(|many| many > 0) {
+            let said = "digests come with a later version; every message is sent by itself until then";
+            table.reading.problem(Problem::warning(table.span.clone(), said));
+        }
+        Self {
+            retry: read_backoff(table).unwrap_or(default.retry),
+            rate: table.rate("rate"),
+            concurrency: table.count("concurrency", 1).unwrap_or(default.concurrency).min(MOST_AT_ONCE),
+            give_up: table.duration("give_up").unwrap_or(default.give_up),
+        }
+    }
+}
+
+/// More posts at once than this help no receiver and would only hold memory.
+const MOST_AT_ONCE: u32 = 256;
+
+fn read_backoff(table: &Table) -> Option<Backoff> {
+    let retry = table.table("retry")?;
+    let default = Backoff::default();
+    let backoff = Backoff {
+        first: retry.duration("first").unwrap_or(default.first),
+        max: retry.duration("max").unwrap_or(default.max),
+    };
+    if backoff.first > backoff.max {
+        retry.reading.problem(Problem::error(retry.span.clone(), "`first` is longer than `max`"));
+    }
+    retry.finish();
+    Some(backoff)
+}

@@ -1,0 +1,84 @@
+//! `[daemon]`: where the daemon listens, where it keeps its state, whom it tells.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::Env;
+use super::names::Known;
+use crate::queue::Policy;
+use crate::relay::{BuiltIn, Relay};
+use crate::said::{Problem, Reading, Said, Table};
+
+#[derive(Debug)]
+pub struct Daemon {
+    /// The door: webhooks and chat commands. Opened when a source or chat waits there.
+    pub listen: SocketAddr,
+    /// The desk: health, metrics, the operator's API.
+    pub admin: SocketAddr,
+    pub state: PathBuf,
+    pub public_url: Option<String>,
+    tell: Vec<Said<String>>,
+    /// How long a stop may take.
+    pub drain: Duration,
+    pub policy: Policy,
+}
+
+impl Daemon {
+    pub(super) fn read(table: &Table, env: Env) -> Self {
+        let policy = Policy::default();
+        let retention = table.table("retention");
+        let (age, size) = match &retention {
+            Some(retention) => (retention.duration("age"), retention.size("size")),
+            None => (None, None),
+        };
+        if let Some(retention) = retention {
+            retention.finish();
+        }
+        Self {
+            listen: address(table, "listen", 8088),
+            admin: address(table, "admin", 8089),
+            state: table.text("state").map_or_else(|| default_state(env), |said| said.value.into()),
+            public_url: table.text("public_url").map(|said| said.value),
+            tell: table.texts("tell").unwrap_or_default(),
+            drain: table.duration("drain").unwrap_or(Duration::from_secs(10)),
+            policy: Policy {
+                retention_age: age.unwrap_or(policy.retention_age),
+                retention_size: size.unwrap_or(policy.retention_size),
+                remember: table.duration("remember").unwrap_or(policy.remember),
+                ..policy
+            },
+        }
+    }
+
+    /// Where the desk's address is written down, for the verbs.
+    pub fn desk_file(&self) -> PathBuf {
+        self.state.with_file_name("desk")
+    }
+
+    /// The built-in relay behind `tell`.
+    pub(super) fn tell_relay(&self, reading: &Reading, known: &Known) -> Option<Relay> {
+        const NEEDS_A_PERSON: [&str; 4] = ["source.gap", "delivery.dead", "sink.stopped", "config.rejected"];
+        let to = known.sinks(reading, &self.tell);
+        let text = "{{ event.type }} {{ event.subject }}: {{ data.why }}";
+        let built_in = BuiltIn { name: "tell", types: &NEEDS_A_PERSON, subject: None, to, ..BuiltIn::saying(text) };
+        (!built_in.to.is_empty()).then(|| Relay::built_in(built_in))
+    }
+}
+
+fn default_state(env: Env) -> PathBuf {
+    let folder = env("STATE_DIRECTORY").filter(|folder| !folder.is_empty());
+    // systemd may name several folders; the first is the one to write to.
+    let first = folder.as_deref().and_then(|folders| folders.split(':').next());
+    PathBuf::from(first.unwrap_or("state")).join("tidings.db")
+}
+
+fn address(table: &Table, key: &'static str, port: u16) -> SocketAddr {
+    let default = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let Some(said) = table.text(key) else { return default };
+    said.value.parse().unwrap_or_else(|_| {
+        let message = format!("`{}` is no address to listen on", said.value);
+        table.reading.problem(Problem::error(said.span, message).hint(format!("write it like {default}, or with port 0 for any free one")));
+        default
+    })
+}

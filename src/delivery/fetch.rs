@@ -1,0 +1,214 @@
+//! Getting what a relay's `fetch` names: cached, one request for all who ask, bounded in number and time.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::sync::{OnceCell, Semaphore};
+use tokio::time::{Instant, timeout};
+
+use crate::event::Name;
+use crate::fault::Fault;
+use crate::metrics::Metrics;
+use crate::said::Table;
+use crate::sources::Source;
+
+/// Requests to one source's API at the same time.
+const AT_ONCE: usize = 8;
+/// Answers kept for one source.
+const KEPT: usize = 256;
+/// An API in trouble is not asked again by every event of the same second.
+const FAILURES_KEPT: Duration = Duration::from_secs(1);
+
+/// `fetch_timeout`, `fetch_cache`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LookUpHabits {
+    pub timeout: Duration,
+    pub cache: Duration,
+}
+
+impl Default for LookUpHabits {
+    fn default() -> Self {
+        Self { timeout: Duration::from_secs(3), cache: Duration::from_secs(300) }
+    }
+}
+
+impl LookUpHabits {
+    pub fn read(table: &Table) -> Self {
+        let default = Self::default();
+        Self {
+            timeout: table.duration("fetch_timeout").unwrap_or(default.timeout),
+            cache: table.duration("fetch_cache").unwrap_or(default.cache),
+        }
+    }
+}
+
+/// All sources' look-ups; shared by all lanes.
+#[derive(Debug)]
+pub struct LookUps<S> {
+    by_source: HashMap<Name, Shelf<S>>,
+    metrics: Metrics,
+}
+
+#[derive(Debug)]
+struct Shelf<S> {
+    source: Arc<S>,
+    habits: LookUpHabits,
+    permits: Semaphore,
+    answers: Mutex<HashMap<String, Answer>>,
+}
+
+type Found = Result<Arc<Value>, Fault>;
+
+/// Filled by the first who asks; everybody else waits for the same.
+#[derive(Debug, Clone)]
+struct Answer {
+    cell: Arc<OnceCell<Found>>,
+    asked: Instant,
+}
+
+impl<S: Source> LookUps<S> {
+    pub fn new(sources: impl IntoIterator<Item = (Name, Arc<S>, LookUpHabits)>, metrics: Metrics) -> Self {
+        let shelf = |source, habits| Shelf {
+            source,
+            habits,
+            permits: Semaphore::new(AT_ONCE),
+            answers: Mutex::default(),
+        };
+        let by_source = sources.into_iter().map(|(name, source, habits)| (name, shelf(source, habits))).collect();
+        Self { by_source, metrics }
+    }
+
+    /// What `reference` names, as the event's own source knows it.
+    pub async fn look_up(&self, source: &Name, reference: &str) -> Found {
+        let shelf = self.by_source.get(source);
+        let shelf = shelf.ok_or_else(|| Fault::new("no_source", format!("there is no source {source} any more")))?;
+        let (answer, known) = shelf.answer(reference);
+        if known {
+            self.metrics.fetched(source, "hit");
+        }
+        let found = answer.cell.get_or_init(|| async {
+            let began = Instant::now();
+            let found = shelf.ask(reference).await;
+            self.metrics.fetch_took(began.elapsed());
+            self.metrics.fetched(source, if found.is_ok() { "ok" } else { "failed" });
+            found
+        });
+        found.await.clone()
+    }
+}
+
+impl<S: Source> Shelf<S> {
+    /// One attempt within the budget, waiting for a permit included.
+    async fn ask(&self, reference: &str) -> Found {
+        let attempt = async {
+            let _permit = self.permits.acquire().await;
+            self.source.look_up(reference).await
+        };
+        match timeout(self.habits.timeout, attempt).await {
+            Ok(found) => found.map(Arc::new),
+            Err(_) => Err(Fault::new("timeout", "timeout")),
+        }
+    }
+
+    /// The place for this answer, and whether somebody has already asked for it.
+    fn answer(&self, reference: &str) -> (Answer, bool) {
+        let now = Instant::now();
+        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(answer) = answers.get(reference).filter(|answer| self.is_fresh(answer, now)) {
+            return (answer.clone(), true);
+        }
+        if answers.len() >= KEPT {
+            answers.retain(|_, answer| self.is_fresh(answer, now));
+        }
+        if answers.len() >= KEPT {
+            let oldest = answers.iter().min_by_key(|(_, answer)| answer.asked).map(|(key, _)| key.clone());
+            oldest.map(|key| answers.remove(&key));
+        }
+        let answer = Answer { cell: Arc::default(), asked: now };
+        answers.insert(reference.to_owned(), answer.clone());
+        (answer, false)
+    }
+
+    fn is_fresh(&self, answer: &Answer, now: Instant) -> bool {
+        let kept = match answer.cell.get() {
+            Some(Err(_)) => FAILURES_KEPT.min(self.habits.cache),
+            // Still being asked: join in, whatever the cache's age limit.
+            None => return true,
+            Some(Ok(_)) => self.habits.cache,
+        };
+        now.duration_since(answer.asked) < kept
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outbox::Outbox;
+    use crate::sources::AlertTexts;
+    use crate::stop::Stop;
+    use futures::future::join_all;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    /// Answers after a second, `bad` never well, `slow` too late; counts how often it was asked.
+    #[derive(Debug, Default)]
+    struct Scripted(AtomicUsize);
+
+    impl Source for Scripted {
+        async fn run(&self, _out: &Outbox, _stop: &Stop) -> Result<(), Fault> {
+            Ok(())
+        }
+
+        async fn look_up(&self, reference: &str) -> Result<Value, Fault> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            let seconds = if reference == "slow" { 60 } else { 1 };
+            tokio::time::sleep(Duration::from_secs(seconds)).await;
+            if reference == "bad" { Err(Fault::new("status", "504")) } else { Ok(Value::from(reference)) }
+        }
+
+        fn alert_texts(&self) -> AlertTexts {
+            AlertTexts { lost: "", back: "", key: None }
+        }
+    }
+
+    fn look_ups() -> (LookUps<Scripted>, Arc<Scripted>, Name) {
+        let (source, name) = (Arc::new(Scripted::default()), Name::from("prod"));
+        let sources = [(name.clone(), Arc::clone(&source), LookUpHabits::default())];
+        (LookUps::new(sources, Metrics::new()), source, name)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn all_who_ask_at_once_cause_one_request_and_later_ones_none() {
+        let (look_ups, source, prod) = look_ups();
+        let found = join_all((0..50).map(|_| look_ups.look_up(&prod, "a"))).await;
+        assert!(found.iter().all(|found| found.as_deref() == Ok(&Value::from("a"))));
+        assert_eq!(source.0.load(Ordering::Relaxed), 1);
+        tokio::time::sleep(Duration::from_secs(299)).await;
+        look_ups.look_up(&prod, "a").await.expect("found");
+        assert_eq!(source.0.load(Ordering::Relaxed), 2, "the answer was 300 s old by then, counted from the question");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failure_is_not_kept_for_long_and_slowness_has_a_limit() {
+        let (look_ups, source, prod) = look_ups();
+        assert_eq!(look_ups.look_up(&prod, "bad").await.expect_err("fails").to_string(), "504");
+        look_ups.look_up(&prod, "bad").await.expect_err("fails again");
+        assert_eq!(source.0.load(Ordering::Relaxed), 2);
+        let began = Instant::now();
+        assert_eq!(look_ups.look_up(&prod, "slow").await.expect_err("too slow").reason(), "timeout");
+        assert_eq!(began.elapsed(), Duration::from_secs(3));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_answers_kept_are_bounded() {
+        let (look_ups, _, prod) = look_ups();
+        join_all((0..3 * KEPT).map(|n| {
+            let look_ups = &look_ups;
+            let prod = &prod;
+            async move { look_ups.look_up(prod, &n.to_string()).await }
+        }))
+        .await;
+        assert!(look_ups.by_source[&prod].answers.lock().expect("unpoisoned").len() <= KEPT);
+    }
+}

@@ -1,0 +1,90 @@
+//! Making a delivery ready to send: what its relay fetches, whether it is still wanted, and the words.
+
+use std::sync::Arc;
+
+use futures::future::join_all;
+
+use super::fetch::LookUps;
+use crate::event::Event;
+use crate::fault::Fault;
+use crate::message::{Markup, Message};
+use crate::queue::Delivery;
+use crate::relay::{Fetched, Relay, Relays};
+use crate::sources::Source;
+
+/// What became of the preparation.
+#[derive(Debug)]
+pub(super) enum Prepared {
+    Ready(Box<Message>),
+    /// A `when` over fetched data said no.
+    Unwanted,
+    /// It cannot be said, and trying again would not help.
+    Hopeless(Fault),
+}
+
+/// What all deliveries of one lane are prepared with.
+#[derive(Debug)]
+pub(super) struct Preparation<S> {
+    pub relays: Arc<Relays>,
+    pub look_ups: Arc<LookUps<S>>,
+    pub markup: Markup,
+    /// The sink's kind: which `raw` payload is meant for it.
+    pub kind: &'static str,
+}
+
+impl<S: Source> Preparation<S> {
+    /// Whether preparing means waiting for somebody else's API.
+    pub(super) fn needs_fetch(&self, delivery: &Delivery) -> bool {
+        self.relays.by_name(&delivery.relay).is_some_and(|relay| relay.has_fetches())
+    }
+
+    pub(super) async fn prepare(&self, delivery: &Delivery) -> Prepared {
+        let Some(relay) = self.relays.by_name(&delivery.relay) else { return self.relay_is_gone(delivery) };
+        let fetched = self.fetch(relay, &delivery.event).await;
+        self.word(relay, &delivery.event, &fetched)
+    }
+
+    /// The same for deliveries that fetch nothing, which is most of them: without a future.
+    pub(super) fn prepare_now(&self, delivery: &Delivery) -> Prepared {
+        match self.relays.by_name(&delivery.relay) {
+            Some(relay) => self.word(relay, &delivery.event, &Fetched::default()),
+            None => self.relay_is_gone(delivery),
+        }
+    }
+
+    fn relay_is_gone(&self, delivery: &Delivery) -> Prepared {
+        let said = format!("relays.toml has no relay `{}` any more, so nobody can word this", delivery.relay);
+        Prepared::Hopeless(Fault::new("no_relay", said))
+    }
+
+    async fn fetch(&self, relay: &Relay, event: &Event) -> Fetched {
+        let asked = relay.references(event).into_iter().map(|wanted| async move {
+            let found = match wanted.reference {
+                Ok(None) => None,
+                Ok(Some(reference)) => Some(self.look_ups.look_up(&event.source, &reference).await),
+                Err(fault) => Some(Err(fault)),
+            };
+            (wanted.name, found)
+        });
+        let mut fetched = Fetched::default();
+        for (name, found) in join_all(asked).await {
+            if let Some(found) = found {
+                fetched.insert(name, found);
+            }
+        }
+        fetched
+    }
+
+    fn word(&self, relay: &Relay, event: &Event, fetched: &Fetched) -> Prepared {
+        match relay.still_wants(event, fetched) {
+            Ok(true) => {}
+            Ok(false) => return Prepared::Unwanted,
+            // What cannot be decided is said rather than lost.
+            Err(fault) => tracing::warn!(relay = %relay.name, event = %event.id, "cannot decide, so it is sent: {fault}"),
+        }
+        match relay.word(event, fetched, self.markup, self.kind) {
+            Ok(message) => Prepared::Ready(Box::new(message)),
+            Err(fault) => Prepared::Hopeless(fault),
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! What the house has to say of itself, on its way to the same relays as everything else.
+
+use serde_json::Value;
+use tokio::sync::{mpsc, oneshot};
+
+use super::{log_ours, now};
+use crate::event::Event;
+use crate::fault::Fault;
+use crate::queue::IncidentChange;
+
+/// An event of the daemon's own life, with the incident it opens or closes in the same transaction.
+#[derive(Debug)]
+pub struct Notice {
+    pub event: Event,
+    pub incident: Option<IncidentChange>,
+    pub committed: oneshot::Sender<Result<(), Fault>>,
+}
+
+/// Tells the daemon's own events. Cheap to clone; the intake holds the other end.
+#[derive(Debug, Clone)]
+pub struct Herald(mpsc::Sender<Notice>);
+
+impl Herald {
+    pub fn new() -> (Self, mpsc::Receiver<Notice>) {
+        /// Own events are rare; a few may come at once when everything breaks.
+        const WAITING: usize = 64;
+        let (notices, other_end) = mpsc::channel(WAITING);
+        (Self(notices), other_end)
+    }
+
+    /// Resolves when the event is committed (or nobody wanted it).
+    pub async fn tell(
+        &self,
+        r#type: &str,
+        subject: &str,
+        data: &Value,
+        incident: Option<IncidentChange>,
+    ) -> Result<(), Fault> {
+        let event = Event::ours(r#type, subject, now(), data);
+        log_ours(&event);
+        let (committed, answer) = oneshot::channel();
+        let closing = || Fault::new("closing", "the daemon is stopping");
+        self.0.send(Notice { event, incident, committed }).await.map_err(|_| closing())?;
+        answer.await.unwrap_or_else(|_| Err(closing()))
+    }
+}

@@ -1,0 +1,103 @@
+//! The watch over one source: feeds its [`Health`] and tells what that decides.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::json;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+
+use super::health::{Condition, Habits, Health, News};
+use super::Herald;
+use crate::event::Name;
+use crate::fault::Fault;
+use crate::metrics::SourceMetrics;
+use crate::outbox::{Line, Pulse};
+use crate::queue::{Incident, IncidentChange};
+use crate::said::print_duration;
+use crate::stop::Stop;
+
+pub struct Watch {
+    pub source: Name,
+    pub habits: Habits,
+    /// What an earlier life of the daemon left open.
+    pub open: Option<Incident>,
+    pub herald: Herald,
+    pub metrics: SourceMetrics,
+    /// What the desk shows.
+    pub shown: watch::Sender<Condition>,
+}
+
+impl Watch {
+    /// Watches until the stop is said. A planned stop tells nobody anything.
+    pub async fn run(self, mut pulse: Pulse, stop: Stop) -> Result<(), Fault> {
+        let open = self.open.as_ref().map(|incident| (incident.event == "source.silent", incident.why.clone()));
+        let mut health = Health::new(self.habits, Instant::now(), open);
+        let mut came_up = false;
+        loop {
+            while let Some(news) = health.due(Instant::now()) {
+                self.show(&health);
+                self.tell(news).await?;
+            }
+            self.show(&health);
+            let deadline = health.deadline();
+            tokio::select! {
+                () = stop.wait() => return Ok(()),
+                changed = pulse.line.changed() => {
+                    if changed.is_err() {
+                        return Ok(());
+                    }
+                    let line = pulse.line.borrow_and_update().clone();
+                    let up = line == Line::Up;
+                    self.metrics.up.set(i64::from(up));
+                    if up && std::mem::replace(&mut came_up, true) {
+                        self.metrics.reconnects.inc();
+                    }
+                    health.line(Instant::now(), line);
+                }
+                // Without `expect_every` nobody needs to wake up for every event.
+                Ok(()) = pulse.last_event.changed(), if self.habits.expect_every.is_some() => {
+                    if let Some(at) = *pulse.last_event.borrow_and_update() {
+                        health.heard(at);
+                    }
+                }
+                () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {}
+            }
+        }
+    }
+
+    fn show(&self, health: &Health) {
+        let (state, why, alerted) = health.condition();
+        self.shown.send_if_modified(|condition| {
+            let since = if condition.state == state { condition.since } else { Timestamp::now() };
+            let next = Condition { state, since, why, alerted };
+            let news = *condition != next;
+            *condition = next;
+            news
+        });
+    }
+
+    /// The incident and its event are one transaction: a restart neither repeats the one nor forgets the other.
+    async fn tell(&self, news: News) -> Result<(), Fault> {
+        let (r#type, why, after) = match news {
+            News::Lost { why, after } => ("source.lost", Some(why), after),
+            News::Silent { after } => ("source.silent", Some(format!("nothing was heard for {}", spoken(after))), after),
+            News::Recovered { after } => ("source.recovered", None, after),
+        };
+        let change = match &why {
+            Some(why) => IncidentChange::Opened(Incident {
+                source: self.source.clone(),
+                why: why.clone(),
+                since: Timestamp::now(),
+                event: r#type.to_owned(),
+            }),
+            None => IncidentChange::Closed { source: self.source.clone() },
+        };
+        let data = json!({ "why": why, "after": spoken(after) });
+        self.herald.tell(r#type, &self.source, &data, Some(change)).await
+    }
+}
+
+fn spoken(duration: Duration) -> String {
+    print_duration(Duration::from_secs(duration.as_secs()))
+}

@@ -1,0 +1,66 @@
+//! Every fault of a relays.toml has its place, its line, a caret and a way out, and all are told in one run.
+//!
+//! `bad/NAME.toml` is a bad file and `bad/NAME.txt` is what `tidings check` says of it, letter for letter.
+//! After a change that is meant, write the answers anew with `BLESS=1 cargo nextest run config`.
+
+use std::path::Path;
+
+use tidings::config::{Config, Rejected};
+
+fn env(name: &str) -> Option<String> {
+    (name == "SLACK_URL").then(|| "https://hooks.slack.com/services/T0/B0/s3cr3t".to_owned())
+}
+
+#[test]
+fn each_bad_file_is_told_in_exactly_these_words() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/bad");
+    let mut seen = 0;
+    let mut wrong = Vec::new();
+    for entry in std::fs::read_dir(&folder).expect("the folder is there") {
+        let path = entry.expect("an entry").path();
+        if path.extension().is_none_or(|extension| extension != "toml") {
+            continue;
+        }
+        seen += 1;
+        let text = std::fs::read_to_string(&path).expect("readable");
+        let report = match Config::from_text(Path::new("relays.toml"), &text, &env, false) {
+            Ok(_) => format!("{} was taken", path.display()),
+            Err(Rejected::Faulty { report, .. }) => report,
+            Err(other) => other.to_string(),
+        };
+        assert!(!report.contains("s3cr3t") && !report.contains("hunter2"), "a secret is shown: {report}");
+        let expected = path.with_extension("txt");
+        if std::env::var_os("BLESS").is_some() {
+            std::fs::write(&expected, &report).expect("writable");
+        }
+        if std::fs::read_to_string(&expected).unwrap_or_default() != report {
+            wrong.push(format!("{}:\n{report}", path.display()));
+        }
+    }
+    assert!(seen >= 15, "only {seen} files were found");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named() {
+    let error = Config::load(Path::new("/nowhere/relays.toml"), &env, false).expect_err("missing");
+    assert!(error.to_string().starts_with("/nowhere/relays.toml cannot be read: No such file"), "{error}");
+}
+
+#[test]
+fn the_shipped_file_works_with_no_variable_set_and_with_all() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("relays.toml");
+    let config = Config::load(&path, &|_| None, false).expect("it is right as it stands");
+    assert!(config.sources.is_empty(), "no secret, no source");
+    assert_eq!(config.sinks.iter().map(|sink| &*sink.name).collect::<Vec<_>>(), ["console"]);
+
+    let set = |name: &str| match name {
+        "TUTUM_USERNAME" | "TUTUM_TOKEN" | "PAGERDUTY_KEY" => Some("x".repeat(32)),
+        "SLACK_URL" => env(name),
+        _ => None,
+    };
+    let config = Config::load(&path, &set, false).expect("right");
+    assert_eq!(config.sources.iter().map(|source| &*source.name).collect::<Vec<_>>(), ["prod"]);
+    assert_eq!(config.sinks.iter().map(|sink| &*sink.name).collect::<Vec<_>>(), ["ops", "oncall"]);
+    assert_eq!(config.remarks.len(), 1, "only the room is left out: {:?}", config.remarks);
+}

@@ -1,0 +1,184 @@
+//! The real binary as a child process, with a folder of its own.
+
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use tokio::process::{Child, Command};
+use tokio::time::{Instant, sleep, timeout};
+
+/// No story waits longer than this for anything.
+pub const LIMIT: Duration = Duration::from_secs(30);
+
+pub struct Daemon {
+    pub folder: tempfile::TempDir,
+    env: Vec<(String, String)>,
+    child: Option<Child>,
+    file_size_limit: Option<u64>,
+}
+
+impl Daemon {
+    /// Writes `relays_toml` into a fresh folder and starts the daemon on it.
+    pub async fn start(relays_toml: &str, env: &[(&str, &str)]) -> Self {
+        let mut daemon = Self::prepare(relays_toml, env);
+        daemon.start_again().await;
+        daemon
+    }
+
+    pub fn prepare(relays_toml: &str, env: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(folder.path().join("relays.toml"), relays_toml).expect("relays.toml is written");
+        let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Self { folder, env, child: None, file_size_limit: None }
+    }
+
+    /// No file may grow beyond this: a full disk that needs no mount. (The daemon ignores SIGXFSZ, as everybody under a quota does.)
+    pub fn limit_file_size(&mut self, kib: Option<u64>) {
+        self.file_size_limit = kib;
+    }
+
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = match self.file_size_limit {
+            None => Command::new(env!("CARGO_BIN_EXE_tidings")),
+            Some(kib) => {
+                let mut shell = Command::new("bash");
+                shell.arg("-c").arg(format!("ulimit -f {kib}; exec \"$0\" \"$@\"")).arg(env!("CARGO_BIN_EXE_tidings"));
+                shell
+            }
+        };
+        command.args(args).current_dir(self.folder.path()).env_clear();
+        command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command.envs(self.env.iter().map(|(name, value)| (name, value))).kill_on_drop(true).stdin(Stdio::null());
+        command
+    }
+
+    /// Starts it (again), and returns when it is ready.
+    pub async fn start_again(&mut self) {
+        self.spawn();
+        self.ready().await;
+    }
+
+    pub fn spawn(&mut self) {
+        let file = |name| {
+            let path = self.folder.path().join(name);
+            std::fs::File::options().create(true).append(true).open(path).expect("the log opens")
+        };
+        // A desk file of an earlier life would lead to nobody.
+        let _absent = std::fs::remove_file(self.desk_file());
+        let mut command = self.command(&["run"]);
+        let child = command.stdout(file("stdout")).stderr(file("stderr")).spawn();
+        self.child = Some(child.expect("the daemon starts"));
+    }
+
+    pub async fn ready(&mut self) {
+        let until = Instant::now() + LIMIT;
+        while self.try_desk("/-/ready").await.is_none_or(|(status, _)| status != 200) {
+            if let Some(child) = &mut self.child
+                && let Ok(Some(status)) = child.try_wait()
+            {
+                panic!("the daemon ended with {status}:\n{}", self.log());
+            }
+            assert!(Instant::now() < until, "never ready:\n{}", self.log());
+            sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    fn desk_file(&self) -> PathBuf {
+        self.folder.path().join("state/desk")
+    }
+
+    pub fn desk_url(&self) -> Option<String> {
+        std::fs::read_to_string(self.desk_file()).ok().map(|url| url.trim().to_owned())
+    }
+
+    async fn try_desk(&self, path: &str) -> Option<(u16, String)> {
+        let reply = client().get(format!("{}{path}", self.desk_url()?)).send().await.ok()?;
+        Some((reply.status().as_u16(), reply.text().await.ok()?))
+    }
+
+    /// The desk's answer to a GET.
+    pub async fn desk(&self, path: &str) -> (u16, String) {
+        self.try_desk(path).await.unwrap_or_else(|| panic!("the desk does not answer:\n{}", self.log()))
+    }
+
+    pub async fn json(&self, path: &str) -> serde_json::Value {
+        let (status, text) = self.desk(path).await;
+        assert_eq!(status, 200, "{text}");
+        serde_json::from_str(&text).expect("JSON")
+    }
+
+    /// One sample of the metrics, 0 where it is not (yet) there.
+    pub async fn metric(&self, sample: &str) -> f64 {
+        let (_, text) = self.desk("/metrics").await;
+        let line = text.lines().find_map(|line| line.strip_prefix(sample));
+        line.and_then(|rest| rest.trim().parse().ok()).unwrap_or(0.0)
+    }
+
+    /// Waits until `condition` holds of the status.
+    pub async fn until(&self, what: &str, condition: impl Fn(&serde_json::Value) -> bool) {
+        let until = Instant::now() + LIMIT;
+        loop {
+            let status = self.json("/api/v1/status").await;
+            if condition(&status) {
+                return;
+            }
+            assert!(Instant::now() < until, "never {what}: {status:#}\n{}", self.log());
+            sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// SIGKILL: nothing can be tidied up.
+    pub async fn kill(&mut self) {
+        let mut child = self.child.take().expect("it runs");
+        child.kill().await.expect("killed");
+    }
+
+    /// SIGTERM, and its exit status.
+    pub async fn stop(&mut self) -> ExitStatus {
+        let child = self.child.take().expect("it runs");
+        let pid = child.id().expect("it runs").to_string();
+        let sent = Command::new("kill").args(["-TERM", &pid]).status().await.expect("kill runs");
+        assert!(sent.success());
+        self.child = Some(child);
+        self.ended().await
+    }
+
+    /// Its exit status, when it ends by itself.
+    pub async fn ended(&mut self) -> ExitStatus {
+        let mut child = self.child.take().expect("it runs");
+        let ended = timeout(LIMIT, child.wait()).await;
+        ended.unwrap_or_else(|_| panic!("it does not end:\n{}", self.log())).expect("waited for")
+    }
+
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("stderr")).unwrap_or_default()
+    }
+
+    pub fn stdout(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("stdout")).unwrap_or_default()
+    }
+
+    pub fn state_file(&self) -> PathBuf {
+        self.folder.path().join("state/tidings.db")
+    }
+
+    /// What a verb prints and how it exits.
+    pub async fn verb(&self, args: &[&str]) -> (i32, String, String) {
+        let output = timeout(LIMIT, self.command(args).output()).await.expect("the verb ends").expect("it runs");
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
+        (output.status.code().unwrap_or(-1), text(output.stdout), text(output.stderr))
+    }
+}
+
+/// A client for the tests' own questions.
+pub fn client() -> reqwest::Client {
+    reqwest::Client::builder().no_proxy().timeout(LIMIT).build().expect("a client")
+}
+
+/// What `sqlite3` prints for a question to a state file, read-only: the operator's own way in.
+pub fn sqlite(file: &Path, question: &str) -> String {
+    let url = format!("file:{}?mode=ro", file.display());
+    let output = std::process::Command::new("sqlite3").args([&url, question]).output().expect("sqlite3 is installed");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("text").trim().to_owned()
+}
