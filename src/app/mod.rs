@@ -3,7 +3,7 @@
 mod house;
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, timeout};
 use tracing::{info, warn};
 
 use crate::config::Config;
@@ -22,14 +23,18 @@ use crate::intake::{self, Condition, Herald, Intake, Recent, State, Watch};
 use crate::metrics::Metrics;
 use crate::outbound::Outbound;
 use crate::outbox::{INTAKE, Outbox, Pulse};
-use crate::queue::Queue;
+use crate::queue::{Incident, Queue};
 use crate::relay::Relays;
 use crate::sinks::{AnySink, Sink};
 use crate::sources::{AnySource, Source};
 use crate::stop::Stop;
 use crate::supervisor::{Ended, Supervisor};
+use house::{House, SinkSeen, SourceSeen};
 
-pub use house::House;
+pub use house::explained;
+
+/// Even a drain that took all its time lets the last verdicts be written.
+const LAST_WRITE: Duration = Duration::from_secs(1);
 
 /// Everything built, nothing started: building opens the state file but touches no network.
 pub struct App {
@@ -41,7 +46,6 @@ pub struct App {
     intake: Intake,
     herald: Herald,
     house: House,
-    stops: Stops,
 }
 
 struct SourcePart {
@@ -53,23 +57,31 @@ struct SourcePart {
     shown: watch::Sender<Condition>,
 }
 
-/// Said one after the other, so that what is still on its way down the road arrives.
+/// The house's tasks, front to back. They are stopped in this order, so that what is on its way arrives.
+struct Floors {
+    sources: Supervisor,
+    intake: Supervisor,
+    lanes: Supervisor,
+    desk: Supervisor,
+}
+
+/// A started daemon.
+pub struct Running {
+    floors: Floors,
+    stops: Stops,
+    drain: Duration,
+    herald: Herald,
+    house: Arc<House>,
+    queue: Queue,
+}
+
+/// One word for each of the [`Floors`].
 #[derive(Default)]
 struct Stops {
     sources: Stop,
     intake: Stop,
     lanes: Stop,
     desk: Stop,
-}
-
-/// A started daemon.
-pub struct Running {
-    supervisor: Supervisor,
-    stops: Stops,
-    drain: Duration,
-    herald: Herald,
-    house: Arc<House>,
-    queue: Queue,
 }
 
 impl App {
@@ -79,7 +91,11 @@ impl App {
             warn!("{remark}");
         }
         let metrics = Metrics::new();
+        metrics.config_loaded(Timestamp::now());
         let queue = Queue::open(&daemon.state, daemon.policy.clone())?;
+        for warning in queue.warnings() {
+            warn!("{warning}");
+        }
         let relays = Arc::new(Relays::compile(relays));
         for relay in relays.iter() {
             metrics.relay(&relay.name);
@@ -130,71 +146,99 @@ impl App {
             Arc::clone(&relays),
             Arc::clone(&recent),
             metrics.clone(),
-            parts.iter().map(|part| (part.name.clone(), part.outbox.kind().clone(), part.shown.subscribe())).collect(),
-            lanes.iter().map(|lane| (lane.name.clone(), lane.kind, lane.state.subscribe())).collect(),
+            parts.iter().map(SourcePart::seen).collect(),
+            lanes.iter().map(|lane| SinkSeen { name: lane.name.clone(), kind: lane.kind, lane: lane.state.subscribe() }).collect(),
         );
         let intake = Intake { arrivals: arrivals_end, notices, relays, queue, metrics, recent };
         Ok(Self {
             admin: daemon.admin,
-            desk_file: daemon.desk_file(),
+            desk_file: desk::address_file(&daemon.state),
             drain: daemon.drain,
             sources: parts,
             lanes,
             intake,
             herald,
             house,
-            stops: Stops::default(),
         })
     }
 
     /// From here on the network is touched. The desk comes first: a port that is taken is a fault of the start.
     pub async fn start(self) -> anyhow::Result<Running> {
-        let Self { admin, desk_file, drain, sources, lanes, intake, herald, house, stops } = self;
+        let Self { admin, desk_file, drain, sources, lanes, intake, herald, house } = self;
         let listener = TcpListener::bind(admin).await;
-        let listener = listener.with_context(|| format!("the desk cannot listen on {admin} (key `admin` of [daemon])"))?;
-        let desk = listener.local_addr()?;
-        write_desk_file(&desk_file, desk)?;
-        info!(%desk, "the desk is open");
+        let listener = listener.with_context(|| format!("the desk cannot listen on {admin} (`admin` of [daemon])"))?;
+        let address = desk::Address::reached(listener.local_addr()?);
+        address.write(&desk_file).with_context(|| format!("cannot write {}", desk_file.display()))?;
+        info!(desk = %address, "the desk is open");
 
-        let queue = intake.queue.clone();
-        let metrics = intake.metrics.clone();
-        let incidents = queue.incidents().await.context("reading the open incidents")?;
-        let house = Arc::new(house);
-        let restarts = metrics.clone();
-        let mut supervisor = Supervisor::new(move |task| restarts.task_restarted(task));
-
-        supervisor.run("desk", desk::serve(listener, Arc::clone(&house), stops.desk.clone()));
-        supervisor.run("intake", intake.run(stops.intake.clone()));
-        for lane in lanes {
-            let name = format!("lane {}", lane.name);
-            supervisor.run(&name, lane.run(stops.lanes.clone()));
-        }
-        for part in sources {
-            let SourcePart { name, source, outbox, pulse, habits, shown } = part;
-            let incident = incidents.iter().find(|incident| incident.source == name).cloned();
-            let health = Watch {
-                source: name.clone(),
-                habits,
-                open: incident,
-                herald: herald.clone(),
-                metrics: metrics.source(&name),
-                shown,
-            };
-            supervisor.run(&format!("health of {name}"), health.run(pulse, stops.sources.clone()));
-            let stop = stops.sources.clone();
-            supervisor.keep(&format!("source {name}"), stops.sources.clone(), move || {
-                let (source, outbox, stop) = (Arc::clone(&source), outbox.clone(), stop.clone());
-                async move { source.run(&outbox, &stop).await }
-            });
-        }
+        let (queue, metrics) = (intake.queue.clone(), intake.metrics.clone());
+        let incidents = queue.incidents().await.context("cannot read the open incidents")?;
         for orphan in incidents.iter().filter(|incident| !house.has_source(&incident.source)) {
-            warn!("source {} is no longer configured, but its alert of {} is still open: close it by hand", orphan.source, orphan.since);
+            let (source, since) = (&orphan.source, orphan.since);
+            warn!("source {source} is gone from relays.toml, but its alert of {since} is still open: close it by hand");
+        }
+        let house = Arc::new(house);
+        let stops = Stops::default();
+        let mut floors = Floors::new(&stops, &metrics);
+        let desk = desk::Desk { house: Arc::clone(&house), hosts: Vec::new() };
+        floors.desk.run("desk", desk::serve(listener, desk, stops.desk.clone()));
+        for lane in lanes {
+            floors.lanes.run(format!("lane {}", lane.name), lane.run(stops.lanes.clone()));
+        }
+        floors.intake.run("intake", intake.run(stops.intake.clone()));
+        for part in sources {
+            let open = incidents.iter().find(|incident| incident.source == part.name).cloned();
+            part.start(&mut floors.sources, &stops.sources, open, &herald, &metrics);
         }
         house.open();
-        notify_systemd(&[sd_notify::NotifyState::Ready]);
+        notify_systemd(sd_notify::NotifyState::Ready);
         info!(version = env!("CARGO_PKG_VERSION"), "started");
         tell(&herald, "daemon.started").await;
-        Ok(Running { supervisor, stops, drain, herald, house, queue })
+        Ok(Running { floors, stops, drain, herald, house, queue })
+    }
+}
+
+impl SourcePart {
+    fn seen(&self) -> SourceSeen {
+        let (name, kind) = (self.name.clone(), self.outbox.kind().clone());
+        SourceSeen { name, kind, condition: self.shown.subscribe() }
+    }
+
+    fn start(self, floor: &mut Supervisor, stop: &Stop, open: Option<Incident>, herald: &Herald, metrics: &Metrics) {
+        let Self { name, source, outbox, pulse, habits, shown } = self;
+        let (herald, metrics) = (herald.clone(), metrics.source(&name));
+        let watch = Watch { source: name.clone(), habits, open, herald, metrics, shown };
+        floor.run(format!("watch over {name}"), watch.run(pulse, stop.clone()));
+        let stop = stop.clone();
+        floor.keep(format!("source {name}"), move || {
+            let (source, outbox, stop) = (Arc::clone(&source), outbox.clone(), stop.clone());
+            async move { source.run(&outbox, &stop).await }
+        });
+    }
+}
+
+impl Floors {
+    fn new(stops: &Stops, metrics: &Metrics) -> Self {
+        let floor = |stop: &Stop| {
+            let metrics = metrics.clone();
+            Supervisor::new(stop.clone()).count_restarts(move |task, more| metrics.task_restarted(task, more))
+        };
+        Self {
+            sources: floor(&stops.sources),
+            intake: floor(&stops.intake),
+            lanes: floor(&stops.lanes),
+            desk: floor(&stops.desk),
+        }
+    }
+
+    /// Resolves when a task ends that must not.
+    async fn wait(&mut self) -> Ended {
+        tokio::select! {
+            ended = self.sources.wait() => ended,
+            ended = self.intake.wait() => ended,
+            ended = self.lanes.wait() => ended,
+            ended = self.desk.wait() => ended,
+        }
     }
 }
 
@@ -203,31 +247,34 @@ impl Running {
     pub async fn until<T>(&mut self, word: impl Future<Output = T>) -> anyhow::Result<T> {
         tokio::select! {
             word = word => Ok(word),
-            ended = self.supervisor.wait() => match ended {
+            ended = self.floors.wait() => match ended {
                 Ended::Stopped => anyhow::bail!("every task has ended"),
                 Ended::Failed { name, fault } => anyhow::bail!("{name} ended: {fault}"),
             },
         }
     }
 
-    /// Front to back: sources, intake, lanes, desk; then the state file. Never longer than `drain`.
+    /// Front to back: sources, intake, lanes, desk; then the state file. Never longer than `drain` for all together.
     pub async fn drain(mut self) {
         self.house.close();
-        notify_systemd(&[sd_notify::NotifyState::Stopping]);
+        notify_systemd(sd_notify::NotifyState::Stopping);
         info!("stopping");
         tell(&self.herald, "daemon.stopping").await;
-        let limit = tokio::time::Instant::now() + self.drain;
-        for (stop, tasks) in [
-            (&self.stops.sources, &["source ", "health of "][..]),
-            (&self.stops.intake, &["intake"][..]),
-            (&self.stops.lanes, &["lane "][..]),
-            (&self.stops.desk, &["desk"][..]),
-        ] {
-            stop.say();
-            self.supervisor.drain(tasks, limit).await;
+        let end = Instant::now() + self.drain;
+        let left = || end.saturating_duration_since(Instant::now());
+        self.stops.sources.say();
+        self.floors.sources.drain(left()).await;
+        self.stops.intake.say();
+        self.floors.intake.drain(left()).await;
+        self.stops.lanes.say();
+        self.floors.lanes.drain(left()).await;
+        self.stops.desk.say();
+        self.floors.desk.drain(left()).await;
+        match timeout(left().max(LAST_WRITE), self.queue.close()).await {
+            Ok(Ok(())) => info!("stopped"),
+            Ok(Err(error)) => warn!("stopped; some verdicts could not be written, so those messages will be sent again: {error}"),
+            Err(_) => warn!("stopped without waiting longer for the state file"),
         }
-        self.queue.close().await;
-        info!("stopped");
     }
 }
 
@@ -235,19 +282,14 @@ impl Running {
 async fn tell(herald: &Herald, r#type: &str) {
     const LIMIT: Duration = Duration::from_secs(2);
     let data = json!({ "version": env!("CARGO_PKG_VERSION"), "at": Timestamp::now().to_string() });
-    let told = tokio::time::timeout(LIMIT, herald.tell(r#type, "tidings", &data, None)).await;
+    let told = timeout(LIMIT, herald.tell(r#type, "tidings", &data, None)).await;
     if !matches!(told, Ok(Ok(()))) {
         warn!("{} could not be written down", r#type);
     }
 }
 
-/// The verbs find the desk through this file, also when its port was any free one.
-fn write_desk_file(file: &Path, desk: SocketAddr) -> anyhow::Result<()> {
-    std::fs::write(file, format!("http://{desk}\n")).with_context(|| format!("cannot write {}", file.display()))
-}
-
-fn notify_systemd(state: &[sd_notify::NotifyState]) {
-    if let Err(error) = sd_notify::notify(state) {
+fn notify_systemd(state: sd_notify::NotifyState) {
+    if let Err(error) = sd_notify::notify(&[state]) {
         warn!("systemd could not be told: {error}");
     }
 }

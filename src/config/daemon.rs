@@ -51,11 +51,6 @@ impl Daemon {
         }
     }
 
-    /// Where the desk's address is written down, for the verbs.
-    pub fn desk_file(&self) -> PathBuf {
-        self.state.with_file_name("desk")
-    }
-
     /// The built-in relay behind `tell`.
     pub(super) fn tell_relay(&self, reading: &Reading, known: &Known) -> Option<Relay> {
         const NEEDS_A_PERSON: [&str; 4] = ["source.gap", "delivery.dead", "sink.stopped", "config.rejected"];

@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::event::Name;
 use crate::fault::Fault;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, SourceMetrics};
 use crate::said::Table;
 use crate::sources::Source;
 
@@ -45,7 +45,6 @@ impl LookUpHabits {
 }
 
 /// All sources' look-ups; shared by all lanes.
-#[derive(Debug)]
 pub struct LookUps<S> {
     by_source: HashMap<Name, Shelf<S>>,
     metrics: Metrics,
@@ -55,6 +54,7 @@ pub struct LookUps<S> {
 struct Shelf<S> {
     source: Arc<S>,
     habits: LookUpHabits,
+    metrics: SourceMetrics,
     permits: Semaphore,
     answers: Mutex<HashMap<String, Answer>>,
 }
@@ -70,14 +70,12 @@ struct Answer {
 
 impl<S: Source> LookUps<S> {
     pub fn new(sources: impl IntoIterator<Item = (Name, Arc<S>, LookUpHabits)>, metrics: Metrics) -> Self {
-        let shelf = |source, habits| Shelf {
-            source,
-            habits,
-            permits: Semaphore::new(AT_ONCE),
-            answers: Mutex::default(),
+        let shelf = |(name, source, habits)| {
+            let (permits, answers) = (Semaphore::new(AT_ONCE), Mutex::default());
+            let shelf = Shelf { source, habits, metrics: metrics.source(&name), permits, answers };
+            (name, shelf)
         };
-        let by_source = sources.into_iter().map(|(name, source, habits)| (name, shelf(source, habits))).collect();
-        Self { by_source, metrics }
+        Self { by_source: sources.into_iter().map(shelf).collect(), metrics }
     }
 
     /// What `reference` names, as the event's own source knows it.
@@ -86,13 +84,13 @@ impl<S: Source> LookUps<S> {
         let shelf = shelf.ok_or_else(|| Fault::new("no_source", format!("there is no source {source} any more")))?;
         let (answer, known) = shelf.answer(reference);
         if known {
-            self.metrics.fetched(source, "hit");
+            shelf.metrics.fetch_hit.inc();
         }
         let found = answer.cell.get_or_init(|| async {
             let began = Instant::now();
             let found = shelf.ask(reference).await;
-            self.metrics.fetch_took(began.elapsed());
-            self.metrics.fetched(source, if found.is_ok() { "ok" } else { "failed" });
+            self.metrics.fetch_seconds().observe(began.elapsed().as_secs_f64());
+            if found.is_ok() { &shelf.metrics.fetch_ok } else { &shelf.metrics.fetch_failed }.inc();
             found
         });
         found.await.clone()

@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use jiff::Timestamp;
+
 use crate::event::{Event, EventId};
 
 /// How many are kept, and how many bytes of bodies at the most.
@@ -37,6 +39,11 @@ impl Recent {
         ring.events.iter().rev().cloned().collect()
     }
 
+    /// When the source's latest remembered event happened.
+    pub fn last_of(&self, source: &str) -> Option<Timestamp> {
+        self.list().into_iter().find(|event| &*event.source == source).map(|event| event.time)
+    }
+
     pub fn find(&self, id: &EventId) -> Option<Arc<Event>> {
         self.list().into_iter().find(|event| event.id == *id)
     }
@@ -45,7 +52,6 @@ impl Recent {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use jiff::Timestamp;
     use serde_json::json;
 
     #[test]

@@ -1,0 +1,271 @@
+//! What the desk asks, answered from the parts.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+use serde_json::Value;
+use tokio::sync::watch;
+
+use crate::delivery::LaneState;
+use crate::desk::shapes::{
+    Dead, DeadShown, DeliveryShown, EventShown, Events, Explained, Incident, Moved, RelayExplained, SinkStatus,
+    SourceStatus, Status,
+};
+use crate::desk::{self, DeadAsk, EventsAsk, ExplainAsk, Refusal};
+use crate::event::{Event, EventId, Name};
+use crate::fault::Fault;
+use crate::intake::{Condition, Recent};
+use crate::metrics::{Metrics, unix_seconds};
+use crate::queue::{self, DeliveryId, Health, Queue, QueueError};
+use crate::relay::Relays;
+
+/// How far back `explain` looks for a stored event by its id.
+const SEARCHED: usize = 10_000;
+
+pub struct House {
+    queue: Queue,
+    relays: Arc<Relays>,
+    recent: Arc<Recent>,
+    metrics: Metrics,
+    sources: Vec<SourceSeen>,
+    sinks: Vec<SinkSeen>,
+    started: Timestamp,
+    phase: AtomicU8,
+}
+
+/// A source as its watch shows it.
+pub struct SourceSeen {
+    pub name: Name,
+    pub kind: Name,
+    pub condition: watch::Receiver<Condition>,
+}
+
+/// A sink as its lane shows it.
+pub struct SinkSeen {
+    pub name: Name,
+    pub kind: &'static str,
+    pub lane: watch::Receiver<LaneState>,
+}
+
+const STARTING: u8 = 0;
+const OPEN: u8 = 1;
+const CLOSING: u8 = 2;
+
+impl House {
+    pub(super) fn new(
+        queue: Queue,
+        relays: Arc<Relays>,
+        recent: Arc<Recent>,
+        metrics: Metrics,
+        sources: Vec<SourceSeen>,
+        sinks: Vec<SinkSeen>,
+    ) -> Self {
+        let (started, phase) = (Timestamp::now(), AtomicU8::new(STARTING));
+        Self { queue, relays, recent, metrics, sources, sinks, started, phase }
+    }
+
+    pub(super) fn open(&self) {
+        self.phase.store(OPEN, Ordering::Relaxed);
+    }
+
+    pub(super) fn close(&self) {
+        self.phase.store(CLOSING, Ordering::Relaxed);
+    }
+
+    pub(super) fn has_source(&self, name: &str) -> bool {
+        self.sources.iter().any(|source| &*source.name == name)
+    }
+
+    async fn sink_statuses(&self) -> Vec<SinkStatus> {
+        let backlog = self.queue.backlog().await.unwrap_or_default();
+        let statuses = self.sinks.iter().map(|sink| {
+            let waiting = backlog.iter().find(|waiting| waiting.sink == sink.name);
+            let lane = sink.lane.borrow();
+            SinkStatus {
+                name: sink.name.to_string(),
+                kind: sink.kind.to_owned(),
+                pending: waiting.map_or(0, |waiting| waiting.pending),
+                oldest: waiting.and_then(|waiting| waiting.oldest).map(|at| at.to_string()),
+                dead: waiting.map_or(0, |waiting| waiting.dead),
+                stopped: lane.stopped.clone(),
+                held: lane.held.clone(),
+            }
+        });
+        statuses.collect()
+    }
+
+    async fn find(&self, id: &EventId) -> Result<Arc<Event>, Refusal> {
+        if let Some(event) = self.recent.find(id) {
+            return Ok(event);
+        }
+        let ask = queue::EventsAsk { limit: SEARCHED, ..queue::EventsAsk::default() };
+        let stored = self.queue.events(ask).await.map_err(fault)?;
+        let found = stored.into_iter().find(|row| row.event.id == *id).map(|row| row.event);
+        found.ok_or_else(|| Refusal::unknown(format!("no event {id} is known"), "`tidings events` lists those that are"))
+    }
+}
+
+impl desk::House for House {
+    fn ready(&self) -> Result<(), String> {
+        match (self.phase.load(Ordering::Relaxed), self.queue.health()) {
+            (STARTING, _) => Err("starting".to_owned()),
+            (CLOSING, _) => Err("draining".to_owned()),
+            (_, Health::Refusing(why)) => Err(why),
+            (_, Health::Writable) => Ok(()),
+        }
+    }
+
+    async fn metrics(&self) -> String {
+        let now = Timestamp::now();
+        for waiting in self.queue.backlog().await.unwrap_or_default() {
+            let metrics = self.metrics.sink(&waiting.sink);
+            metrics.pending.set(gauge(waiting.pending));
+            metrics.dead.set(gauge(waiting.dead));
+            metrics.oldest_pending.set(waiting.oldest.map_or(0.0, |at| unix_seconds(now) - unix_seconds(at)));
+        }
+        self.metrics.render()
+    }
+
+    async fn status(&self) -> Value {
+        let ready = desk::House::ready(self);
+        let sources = self.sources.iter().map(|source| {
+            let condition = source.condition.borrow();
+            SourceStatus {
+                name: source.name.to_string(),
+                kind: source.kind.to_string(),
+                state: condition.state.word().to_owned(),
+                since: Some(condition.since.to_string()),
+                why: condition.why.clone(),
+                last_event: self.recent.last_of(&source.name).map(|at| at.to_string()),
+            }
+        });
+        let incidents = self.queue.incidents().await.unwrap_or_default();
+        json(&Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            uptime_seconds: u64::try_from(Timestamp::now().duration_since(self.started).as_secs()).unwrap_or(0),
+            ready: ready.is_ok(),
+            why: ready.err(),
+            sources: sources.collect(),
+            sinks: self.sink_statuses().await,
+            incidents: incidents.into_iter().map(incident_shown).collect(),
+        })
+    }
+
+    async fn events(&self, ask: EventsAsk) -> Result<Value, Refusal> {
+        let EventsAsk { source, r#type, relay, sink, since, limit } = ask;
+        let default = queue::EventsAsk::default();
+        let limit = limit.unwrap_or(default.limit);
+        let rows = self.queue.events(queue::EventsAsk { source, r#type, relay, sink, since, limit }).await;
+        let mut events: Vec<_> = rows.map_err(fault)?.into_iter().map(row_shown).collect();
+        events.reverse();
+        Ok(json(&Events { events }))
+    }
+
+    async fn dead(&self, ask: DeadAsk) -> Result<Value, Refusal> {
+        let letters = self.queue.dead(letters(ask)).await.map_err(fault)?;
+        let backlog = self.queue.backlog().await.map_err(fault)?;
+        let dead = letters.into_iter().map(|letter| DeadShown {
+            id: letter.id.0,
+            since: letter.buried.to_string(),
+            relay: letter.relay.to_string(),
+            sink: letter.sink.to_string(),
+            attempts: letter.attempts.into(),
+            why: letter.why,
+            event: letter.event.to_json(),
+        });
+        Ok(json(&Dead { dead: dead.collect(), total: backlog.iter().map(|waiting| waiting.dead).sum() }))
+    }
+
+    async fn replay(&self, ask: DeadAsk) -> Result<Value, Refusal> {
+        let count = self.queue.replay(letters(ask)).await.map_err(fault)?;
+        Ok(json(&Moved { count: count as u64 }))
+    }
+
+    async fn drop_dead(&self, ask: DeadAsk) -> Result<Value, Refusal> {
+        let count = self.queue.drop_dead(letters(ask)).await.map_err(fault)?;
+        Ok(json(&Moved { count: count as u64 }))
+    }
+
+    async fn explain(&self, ask: ExplainAsk) -> Result<Value, Refusal> {
+        let event = match ask {
+            ExplainAsk::Stored(id) => self.find(&id).await?,
+            ExplainAsk::Shown(event) => Arc::new(*event),
+        };
+        Ok(json(&explained(&self.relays, &event)))
+    }
+}
+
+/// What each relay makes of an event; also without a daemon, for `explain --file`.
+pub fn explained(relays: &Relays, event: &Event) -> Explained {
+    let relays = relays.explain(event).into_iter().map(|explained| {
+        let to = relays.by_name(&explained.relay).map(|relay| relay.to.iter().map(ToString::to_string).collect());
+        RelayExplained {
+            relay: explained.relay.to_string(),
+            took: explained.taken,
+            why: explained.why,
+            to: to.unwrap_or_default(),
+        }
+    });
+    Explained { event: event_shown(event, Vec::new()), relays: relays.collect() }
+}
+
+fn letters(ask: DeadAsk) -> queue::DeadAsk {
+    let older_than = ask.older_than.and_then(|age| {
+        let age = SignedDuration::try_from(age).ok()?;
+        Timestamp::now().checked_sub(age).ok()
+    });
+    let ids = ask.ids.into_iter().map(DeliveryId).collect();
+    queue::DeadAsk { ids, relay: ask.relay, sink: ask.sink, older_than, limit: ask.limit }
+}
+
+fn row_shown(row: queue::EventRow) -> EventShown {
+    let deliveries = row.deliveries.into_iter().map(|delivery| DeliveryShown {
+        relay: delivery.relay.to_string(),
+        sink: delivery.sink.to_string(),
+        state: delivery.state.word().to_owned(),
+        attempts: delivery.attempts.into(),
+        why: delivery.why.or_else(|| row.damage.clone()),
+    });
+    event_shown(&row.event, deliveries.collect())
+}
+
+fn event_shown(event: &Event, deliveries: Vec<DeliveryShown>) -> EventShown {
+    EventShown {
+        specversion: "1.0".to_owned(),
+        id: event.id.to_string(),
+        source: event.source.to_string(),
+        kind: event.kind.to_string(),
+        r#type: event.r#type.to_string(),
+        time: event.time.to_string(),
+        subject: event.subject.to_string(),
+        data: event.data.value().as_ref().clone(),
+        deliveries,
+    }
+}
+
+fn incident_shown(incident: queue::Incident) -> Incident {
+    Incident {
+        source: incident.source.to_string(),
+        event: incident.event,
+        why: incident.why,
+        since: Some(incident.since.to_string()),
+    }
+}
+
+/// The shapes are plain data, so this cannot fail; were it ever to, `null` is the honest answer.
+fn json(shape: &impl Serialize) -> Value {
+    serde_json::to_value(shape).unwrap_or_default()
+}
+
+fn gauge(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+fn fault(error: QueueError) -> Refusal {
+    match error {
+        QueueError::Closed => Refusal::unready("the daemon is stopping", "ask again when it has started"),
+        trouble => Fault::new("state_file", trouble.to_string()).into(),
+    }
+}

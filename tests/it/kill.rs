@@ -1,0 +1,112 @@
+//! SIGKILL at random moments, with hundreds of deliveries pending: what the state file held arrives.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use serde_json::json;
+use tidings::demo::standins::{Slack, Tutum};
+use tokio::time::{Instant, sleep};
+
+use crate::daemon::{Daemon, LIMIT, sqlite};
+
+const EVENTS: usize = 20_000;
+const KILLS: usize = 10;
+const PENDING_AT_A_KILL: u64 = 500;
+const AT_ONCE: usize = 32;
+
+/// `TIDINGS_SEED` repeats a run.
+fn seed() -> u64 {
+    let given = std::env::var("TIDINGS_SEED").ok().and_then(|seed| seed.parse().ok());
+    given.unwrap_or_else(|| fastrand::u64(..))
+}
+
+fn config(tutum: &Tutum) -> String {
+    format!(
+        r#"
+        [daemon]
+        listen = "127.0.0.1:0"
+        admin = "127.0.0.1:0"
+        [source.tutum.prod]
+        user = {{ env = "USERNAME" }}
+        token = {{ env = "TOKEN" }}
+        url = "{}"
+        api = "{}"
+        retry = {{ first = "10ms", max = "50ms" }}
+        [sink.slack.ops]
+        webhook = {{ env = "SLACK_URL" }}
+        rate = "none"
+        concurrency = {AT_ONCE}
+        retry = {{ first = "10ms", max = "100ms" }}
+        [[relay]]
+        name = "all"
+        from = "prod"
+        match = {{ type = "container.create" }}
+        text = "{{{{ data.n }}}}"
+        to = "ops"
+        "#,
+        tutum.stream.url(),
+        tutum.api.url(),
+    )
+}
+
+fn pending(daemon: &Daemon) -> u64 {
+    sqlite(&daemon.state_file(), "select count(*) from delivery where state = 0").parse().expect("a number")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_accepted_arrives_although_the_daemon_is_killed_again_and_again() {
+    let seed = seed();
+    println!("TIDINGS_SEED={seed}");
+    fastrand::seed(seed);
+    let tutum = Tutum::start().await.expect("loopback");
+    let slack = Slack::start().await.expect("loopback");
+    let credentials = tutum.credentials().clone();
+    let url = slack.url();
+    let env = [("USERNAME", &*credentials.user), ("TOKEN", &*credentials.token), ("SLACK_URL", &*url)];
+    let mut daemon = Daemon::start(&config(&tutum), &env).await;
+
+    // The stream keeps what it has not sent, and sends as fast as it is read.
+    tutum.stream.hold(true);
+    let batch = EVENTS / (KILLS + 1);
+    let mut sent = 0;
+    let mut held_at_a_kill: HashSet<usize> = HashSet::new();
+    for round in 0..=KILLS {
+        let until = if round == KILLS { EVENTS } else { sent + batch };
+        slack.slow_down(Duration::from_millis(60));
+        for n in sent..until {
+            tutum.stream.send(&json!({"type": "container", "action": "create", "resource_uri": format!("/c/{n}/"), "n": n}));
+        }
+        sent = until;
+        if round == KILLS {
+            break;
+        }
+        let limit = Instant::now() + LIMIT;
+        while pending(&daemon) < PENDING_AT_A_KILL {
+            assert!(Instant::now() < limit, "never {PENDING_AT_A_KILL} pending:\n{}", daemon.log());
+            sleep(Duration::from_millis(5)).await;
+        }
+        sleep(Duration::from_millis(fastrand::u64(0..40))).await;
+        daemon.kill().await;
+        let held = sqlite(&daemon.state_file(), "select json_extract(body, '$.n') from event");
+        held_at_a_kill.extend(held.lines().map(|n| n.parse::<usize>().expect("a number")));
+        assert!(pending(&daemon) >= PENDING_AT_A_KILL / 2, "the kill fell while a pile was pending");
+        daemon.start_again().await;
+    }
+    slack.slow_down(Duration::ZERO);
+    tutum.stream.read_up(LIMIT).await.expect("everything was sent");
+    daemon.until("empty", |status| status["sinks"][0]["pending"] == 0).await;
+
+    let mut arrived: HashMap<usize, usize> = HashMap::new();
+    for post in slack.posts() {
+        *arrived.entry(post.text.parse().expect("a number")).or_default() += 1;
+    }
+    let missing: Vec<_> = held_at_a_kill.iter().filter(|n| !arrived.contains_key(n)).collect();
+    assert!(missing.is_empty(), "{} that were accepted never arrived, seed {seed}: {missing:?}", missing.len());
+    let twice: usize = arrived.values().map(|times| times - 1).sum();
+    println!("{EVENTS} sent, {} accepted before a kill, {} arrived, {twice} twice", held_at_a_kill.len(), arrived.len());
+    assert!(held_at_a_kill.len() >= KILLS * usize::try_from(PENDING_AT_A_KILL).expect("small"));
+    // In flight at a kill, or answered but the verdict not yet on disk when it came.
+    assert!(twice <= KILLS * AT_ONCE * 2, "{twice} arrived twice, seed {seed}");
+    assert_eq!(slack.offences(), [""; 0]);
+    assert_eq!(sqlite(&daemon.state_file(), "pragma integrity_check"), "ok");
+}
