@@ -168,7 +168,8 @@ mod tests {
 
     #[test]
     fn a_webhook_is_read_and_never_shown() {
-        let (endpoint, problems) = problems("webhook = { env = \"HOOK\" }", |table| Endpoint::read_secret(table, "webhook"));
+        let (endpoint, problems) =
+            problems("webhook = { env = \"HOOK\" }", |table| Endpoint::read_secret(table, "webhook"));
         let endpoint = endpoint.expect("a good one");
         assert!(problems.is_empty());
         assert_eq!(endpoint.url().as_str(), HOOK);

@@ -73,7 +73,8 @@ mod tests {
 
     #[test]
     fn secrets_urls_and_controls_do_not_survive() {
-        let url = Url::parse("https://chat.example/v1/spaces/AAAAbbbb/messages?key=AIzaSy123&token=s3cr3t-t%3D").expect("a URL");
+        let url = Url::parse("https://chat.example/v1/spaces/AAAAbbbb/messages?key=AIzaSy123&token=s3cr3t-t%3D")
+            .expect("a URL");
         let secrets = secrets_in(&url);
         let said = "no token s3cr3t-t= or s3cr3t-t%3D\r\nwith AIzaSy123\u{1b}[0m for messages";
         assert_eq!(clean(said, &secrets), "no token … or … with …\u{fffd}[0m for messages");

@@ -54,7 +54,8 @@ impl Reply {
     /// The status and what the receiver says to it, fit to be logged and shown.
     pub fn cause(&self) -> Fault {
         let said = redact::clean(&String::from_utf8_lossy(&self.body), &self.secrets);
-        let said = if said.is_empty() { format!("status {}", self.status) } else { format!("status {}: {said}", self.status) };
+        let said =
+            if said.is_empty() { format!("status {}", self.status) } else { format!("status {}: {said}", self.status) };
         Fault::new(reason(self.status), said)
     }
 

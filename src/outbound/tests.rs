@@ -40,7 +40,8 @@ async fn a_post_is_plain_json_and_its_connection_is_used_again() {
         assert_eq!((reply.status, reply.body.as_slice()), (status, body.as_bytes()));
     }
     assert_eq!(stage.seen().iter().map(|seen| seen.connection).collect::<Vec<_>>(), [1, 1, 1]);
-    let mut lines: Vec<_> = stage.seen()[0].head.lines().filter(|line| !line.starts_with("host")).map(str::to_owned).collect();
+    let mut lines: Vec<_> =
+        stage.seen()[0].head.lines().filter(|line| !line.starts_with("host")).map(str::to_owned).collect();
     lines.sort();
     assert_eq!(
         lines,

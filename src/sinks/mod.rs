@@ -81,8 +81,9 @@ sinks! {
 
 /// A payload as the bytes that are posted.
 fn to_body(payload: &impl Serialize) -> Result<Vec<u8>, SendError> {
-    serde_json::to_vec(payload)
-        .map_err(|error| SendError::NeverMessage(Fault::new("unwritable", format!("no JSON can be made of it: {error}"))))
+    serde_json::to_vec(payload).map_err(|error| {
+        SendError::NeverMessage(Fault::new("unwritable", format!("no JSON can be made of it: {error}")))
+    })
 }
 
 /// `key` within `limit` UTF-16 units. Of a longer one the end becomes a digest, so that two long keys stay two.

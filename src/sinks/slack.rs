@@ -77,12 +77,30 @@ fn exceptions(reply: &Reply) -> Option<Class> {
     }
     match word(&reply.body).as_deref().unwrap_or_default() {
         "ok" if reply.is_success() => None,
-        "invalid_payload" | "no_text" | "user_not_found" | "too_many_attachments" | "invalid_blocks"
-        | "invalid_blocks_format" | "invalid_attachments" | "msg_too_long" | "msg_blocks_too_long"
+        "invalid_payload"
+        | "no_text"
+        | "user_not_found"
+        | "too_many_attachments"
+        | "invalid_blocks"
+        | "invalid_blocks_format"
+        | "invalid_attachments"
+        | "msg_too_long"
+        | "msg_blocks_too_long"
         | "attachment_payload_limit_exceeded" => Some(Class::NeverMessage),
-        "action_prohibited" | "invalid_token" | "invalid_auth" | "posting_to_general_channel_denied"
-        | "channel_not_found" | "no_service" | "no_service_id" | "no_active_hooks" | "no_team" | "team_disabled"
-        | "channel_is_archived" | "is_archived" | "account_inactive" | "token_revoked" => Some(Class::NeverDestination),
+        "action_prohibited"
+        | "invalid_token"
+        | "invalid_auth"
+        | "posting_to_general_channel_denied"
+        | "channel_not_found"
+        | "no_service"
+        | "no_service_id"
+        | "no_active_hooks"
+        | "no_team"
+        | "team_disabled"
+        | "channel_is_archived"
+        | "is_archived"
+        | "account_inactive"
+        | "token_revoked" => Some(Class::NeverDestination),
         "rate_limited" | "ratelimited" | "service_unavailable" => Some(Class::Later { lane: true }),
         "rollup_error" | "internal_error" | "fatal_error" | "request_timeout" => Some(Class::Later { lane: false }),
         // Not Slack speaking: a proxy's page, half an answer. Asking again is all that is left.
@@ -155,11 +173,13 @@ struct Field<'a> {
 /// A text alone is nothing but a text. Anything more is one attachment, the only form with a bar of colour; the
 /// text is then in there, since it would be shown twice otherwise.
 fn payload(message: &Message) -> Payload<'_> {
-    let text = if message.text.trim().is_empty() { in_place_of_text(message) } else { fit(&message.text, LONGEST_TEXT) };
+    let text =
+        if message.text.trim().is_empty() { in_place_of_text(message) } else { fit(&message.text, LONGEST_TEXT) };
     if message.is_plain() {
         return Payload { text: Some(text), attachments: None };
     }
-    let title = message.title.as_deref().filter(|title| !title.trim().is_empty()).map(|title| fit(title, LONGEST_TITLE));
+    let title =
+        message.title.as_deref().filter(|title| !title.trim().is_empty()).map(|title| fit(title, LONGEST_TITLE));
     let link = message.link.as_deref().map(str::trim).filter(|link| !link.is_empty());
     let text = match (link, &title) {
         (Some(link), None) => format!("{text}\n<{}>", without_link_marks(link)).into(),

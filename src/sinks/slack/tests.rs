@@ -206,5 +206,8 @@ async fn its_manner_is_slacks() {
 fn a_webhook_must_be_there_and_be_one() {
     assert_eq!(read("slack", "").1, ["`webhook` is missing here"]);
     assert_eq!(read("slack", "webhook = \"no\"").1, ["`webhook`: not a URL (relative URL without a base)"]);
-    assert_eq!(read("slack", "webhok = \"https://x.example/\"").1, ["`webhook` is missing here", "unknown key `webhok`"]);
+    assert_eq!(
+        read("slack", "webhok = \"https://x.example/\"").1,
+        ["`webhook` is missing here", "unknown key `webhok`"]
+    );
 }
