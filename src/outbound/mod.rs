@@ -171,7 +171,7 @@ fn rootless() -> Result<ClientConfig, Fault> {
     Ok(builder.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth())
 }
 
-/// WebSockets share the configuration but must not be offered HTTP/2, so this is said on a copy.
+/// `WebSocket`s share the configuration but must not be offered HTTP/2, so this is said on a copy.
 fn offering_http2(mut tls: ClientConfig) -> ClientConfig {
     tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     tls

@@ -74,7 +74,7 @@ fn usual_class(status: u16) -> Class {
     match status {
         // A limit, or a peer whose front door says that nobody is in: whatever comes next would hear the same.
         429 | 502..=504 => Class::Later { lane: true },
-        408 | 425 | 500..=599 => Class::Later { lane: false },
+        408 | 425 | 500 | 501 | 505..=599 => Class::Later { lane: false },
         // Redirects are not followed: where a webhook moved to is for a person to write down.
         300..=399 | 401 | 403 | 404 | 410 => Class::NeverDestination,
         _ => Class::NeverMessage,
@@ -97,13 +97,15 @@ fn reason(status: u16) -> &'static str {
         422 => "status_422",
         425 => "status_425",
         429 => "rate_limited",
-        400..=499 => "status_4xx",
         500 => "status_500",
         502 => "status_502",
         503 => "status_503",
         504 => "status_504",
-        500..=599 => "status_5xx",
-        _ => "status_odd",
+        other => match other / 100 {
+            4 => "status_4xx",
+            5 => "status_5xx",
+            _ => "status_odd",
+        },
     }
 }
 

@@ -100,7 +100,6 @@ async fn play(listener: TcpListener, acts: Arc<Mutex<Vec<Act>>>, tell: watch::Se
     let mut number = 0;
     while let Ok((stream, _)) = listener.accept().await {
         number += 1;
-        #[expect(clippy::disallowed_methods, reason = "the set dies with the stage's player")]
         connections.spawn(serve(stream, Arc::clone(&acts), tell.clone(), number));
     }
 }

@@ -25,8 +25,7 @@ enum Format {
 }
 
 impl Config {
-    // An Option like every other sink's, though nothing here can be missing.
-    #[expect(clippy::unnecessary_wraps, reason = "all sinks are read alike")]
+    #[expect(clippy::unnecessary_wraps, reason = "all sinks are read alike, and most can miss something")]
     pub(super) fn read(table: &Table) -> Option<Self> {
         let format = match table.word("format", &["text", "json"]) {
             Some("json") => Format::Json,
@@ -43,7 +42,8 @@ pub struct Console {
 
 impl Console {
     pub(super) fn open(config: Config, _net: &Outbound) -> Self {
-        Self { format: config.format }
+        let Config { format } = config;
+        Self { format }
     }
 }
 

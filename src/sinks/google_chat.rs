@@ -47,11 +47,9 @@ pub struct GoogleChat {
 
 impl GoogleChat {
     pub(super) fn open(config: Config, net: &Outbound) -> Self {
-        let webhook = match config.thread {
-            // https://developers.google.com/workspace/chat/quickstart/webhooks: without it `threadKey` is ignored.
-            true => config.webhook.asking("messageReplyOption", "REPLY_MESSAGE_FALLBACK_TO_NEW_THREAD"),
-            false => config.webhook,
-        };
+        // https://developers.google.com/workspace/chat/quickstart/webhooks: without it `threadKey` is ignored.
+        let threaded = |to: Endpoint| to.asking("messageReplyOption", "REPLY_MESSAGE_FALLBACK_TO_NEW_THREAD");
+        let webhook = if config.thread { threaded(config.webhook) } else { config.webhook };
         Self { webhook, thread: config.thread, net: net.clone() }
     }
 

@@ -1,4 +1,4 @@
-//! PagerDuty's Events API, v2 and the older v1. The key is the credential and the service.
+//! `PagerDuty`'s Events API, v2 and the older v1. The key is the credential and the service.
 
 mod payload;
 #[cfg(test)]
