@@ -41,9 +41,9 @@ pub struct Console {
 }
 
 impl Console {
+    #[expect(clippy::needless_pass_by_value, reason = "all sinks are opened alike, and most keep their configuration")]
     pub(super) fn open(config: Config, _net: &Outbound) -> Self {
-        let Config { format } = config;
-        Self { format }
+        Self { format: config.format }
     }
 }
 
