@@ -5,7 +5,12 @@ mod google_chat;
 mod pagerduty;
 mod slack;
 
-use crate::message::{Markup, Message, Receipt, SendError};
+use std::borrow::Cow;
+
+use serde::Serialize;
+
+use crate::fault::Fault;
+use crate::message::{Markup, Message, Receipt, SendError, Unit, cut};
 use crate::outbound::Outbound;
 use crate::said::{Rate, Table};
 
@@ -72,4 +77,46 @@ sinks! {
     "google-chat" = google_chat::GoogleChat,
     "pagerduty" = pagerduty::Pagerduty,
     "slack" = slack::Slack,
+}
+
+/// A payload as the bytes that are posted.
+fn to_body(payload: &impl Serialize) -> Result<Vec<u8>, SendError> {
+    serde_json::to_vec(payload).map_err(|error| {
+        SendError::NeverMessage(Fault::new("unwritable", format!("no JSON can be made of it: {error}")))
+    })
+}
+
+/// `key` within `limit` UTF-16 units. Of a longer one the end becomes a digest, so that two long keys stay two.
+fn fitting_key(key: &str, limit: usize) -> Cow<'_, str> {
+    // UTF-16 units are never more than bytes.
+    if key.len() <= limit || Unit::Utf16.count(key) <= limit {
+        return Cow::Borrowed(key);
+    }
+    let digest = format!("#{:016x}", lasting_digest(key));
+    Cow::Owned(format!("{}{digest}", cut(key, limit - digest.len(), Unit::Utf16)))
+}
+
+/// FNV-1a, written out, because an incident that an older tidings opened must still be resolved by a newer one:
+/// the standard library's hash may change.
+fn lasting_digest(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+#[cfg(test)]
+mod rehearsal;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_keys_fit_and_stay_apart() {
+        assert_eq!(fitting_key("prod/web", 255), "prod/web");
+        let (one, other) = (format!("{}a", "é".repeat(300)), format!("{}b", "é".repeat(300)));
+        let (one, other) = (fitting_key(&one, 255), fitting_key(&other, 255));
+        assert_ne!(one, other);
+        assert_eq!((Unit::Utf16.count(&one), Unit::Utf16.count(&other)), (255, 255));
+        // Written into open incidents out there: never to change.
+        assert_eq!(lasting_digest("tidings"), 0xf6cf_e9e6_52b1_3c23);
+    }
 }
