@@ -47,10 +47,8 @@ fn paths_in(readme: &str) -> BTreeSet<String> {
 fn tidy(path: &str) -> String {
     let path = path.strip_prefix("./").unwrap_or(path);
     // `src/sinks/*.rs` and `src/sinks/NAME.rs` mean the folder.
-    let concrete: Vec<&str> = path
-        .split('/')
-        .take_while(|part| !part.contains('*') && !(part.starts_with(char::is_uppercase) && part.ends_with(".rs")))
-        .collect();
+    let concrete: Vec<&str> =
+        path.split('/').take_while(|part| !part.contains('*') && !part.starts_with("NAME")).collect();
     concrete.join("/").trim_end_matches(['/', '.', ':']).to_owned()
 }
 
@@ -89,7 +87,7 @@ fn is_a_verb(word: &str) -> bool {
 }
 
 fn tidings(words: &[String]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_tidings")).args(words).arg("--help").output().unwrap()
+    Command::new(env!("CARGO_BIN_EXE_tidings")).args(words).arg("--help").output().expect("tidings was built")
 }
 
 /// Whether the program knows the verb; of a second word, only where the verb has verbs of its own.

@@ -18,11 +18,11 @@ pub(crate) fn rust_files(folder: &str) -> Vec<String> {
     let mut folders = vec![PathBuf::from(folder)];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(top().join(&folder)).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
-            let path = folder.join(entry.unwrap().file_name());
+            let path = folder.join(entry.expect("readable").file_name());
             if top().join(&path).is_dir() {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
-                found.push(path.to_str().unwrap().to_owned());
+                found.push(path.to_str().expect("UTF-8").to_owned());
             }
         }
     }
