@@ -2,4 +2,5 @@
 
 mod floors;
 mod papers;
+mod shipped;
 mod tree;
