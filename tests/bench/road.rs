@@ -103,17 +103,14 @@ async fn measure(options: &Options) -> Result<()> {
         "{} rounds; fast: {} events, a tenth of them kept; steady: {} events/s for {} s",
         options.rounds, options.events, options.rate, options.seconds
     );
-    let (ours, name) = if options.noise { (Bridge::Floor, "floor") } else { (Bridge::Tidings, "tidings") };
+    let (ours, column) = if options.noise { (Bridge::Floor, "floor") } else { (Bridge::Tidings, "tidings") };
     let (mut fast_rounds, mut steady_rounds) = (Vec::new(), Vec::new());
     for round in 1..=options.rounds {
         fast_rounds.push((trial::run(Bridge::Floor, fast).await?, trial::run(ours, fast).await?));
         steady_rounds.push((trial::run(Bridge::Floor, steady).await?, trial::run(ours, steady).await?));
         println!("round {round} of {} done", options.rounds);
     }
-    println!(
-        "\n{:<34}{:>12}{:>12}{:>10}  (medians; the ratio is that of each round's own)",
-        "", "floor", "tidings", "ratio"
-    );
+    println!("\n{:<34}{:>12}{column:>12}{:>10}  (medians; ratios within each round)", "", "floor", "ratio");
     tell(&FAST, &fast_rounds);
     tell(&STEADY, &steady_rounds);
     Ok(())
