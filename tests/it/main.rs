@@ -1,1 +1,6 @@
+//! The one integration binary: what holds for the house, its papers, and the stories it must survive.
 
+mod floors;
+mod papers;
+mod shipped;
+mod tree;
