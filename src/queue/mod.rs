@@ -1,0 +1,244 @@
+//! The durable queue: what is accepted is in one file, until it is delivered or buried with its reason.
+//!
+//! It knows events, deliveries and due times; it knows no sink, no relay and no retry policy. Its
+//! interface names no SQL, so that another store could stand behind it.
+//!
+//! ```text
+//!  commit ─▶ writer thread ─▶ file ─▶ shelf of each sink ─▶ Line::take
+//!  settle ─▶      ″                 ╰▶ reader thread ─────▶     ″      (a sink in arrears)
+//! ```
+//!
+//! Everything that is written goes through one thread, which puts whatever has queued up into one
+//! transaction (`writer`). Sinks get what was just committed from memory, and what is older from
+//! the file (`shelf` tells how nothing slips between the two).
+
+mod lists;
+mod open;
+mod reader;
+mod retention;
+mod rows;
+mod schema;
+mod shared;
+mod shelf;
+mod words;
+mod work;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::event::Name;
+use reader::Reader;
+use retention::Sweep;
+use shared::Shared;
+use shelf::{Page, Shelf};
+use work::{Portion, Settle};
+use writer::{Answer, Ask, INBOX, Writer};
+
+pub use shelf::Line;
+pub use words::{
+    Backlog, Committed, DeadAsk, DeadLetter, Delivery, DeliveryId, DeliveryRow, Entry, EventRow, EventsAsk, Health,
+    Incident, IncidentChange, OpenError, Outcome, Policy, QueueError, Route, State,
+};
+
+/// How many dead letters one transaction replays or drops.
+const PORTION: usize = 1000;
+
+/// Cheap to clone. Without a [`close`](Queue::close) its threads end when the last clone and line are dropped.
+#[derive(Debug, Clone)]
+pub struct Queue(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    asks: mpsc::Sender<Ask>,
+    settles: mpsc::Sender<Settle>,
+    /// For lanes and metrics, which must not wait behind a person's long listing.
+    reader: Reader,
+    lister: Reader,
+    shared: Arc<Shared>,
+    warnings: Vec<String>,
+}
+
+impl Queue {
+    /// Opens or makes the file, for this process alone, and starts the threads. See [`Queue::warnings`] afterwards.
+    pub fn open(file: &Path, policy: Policy) -> Result<Self, OpenError> {
+        let opened = open::open(file, &policy)?;
+        let unusable = |why: String| OpenError::Unusable { file: file.into(), why };
+        let (next, counts) = writer::recall(&opened.db).map_err(|error| {
+            if open::is_damage(&error) {
+                open::suspect(file);
+            }
+            unusable(error.to_string())
+        })?;
+        let (asks, asks_inbox) = mpsc::channel(INBOX);
+        let (settles, settles_inbox) = mpsc::channel(INBOX);
+        let shared = Arc::new(Shared::new(file.to_owned(), counts));
+        let reader = Reader::start("queue-reader", file)?;
+        let lister = Reader::start("queue-lister", file)?;
+        let writer = Writer {
+            db: opened.db,
+            lock: opened.lock,
+            policy,
+            shared: shared.clone(),
+            asks: asks_inbox,
+            settles: settles_inbox,
+            next,
+            kept: Vec::new(),
+            reserve: false,
+            sweep: Sweep::new(),
+        };
+        let name = "queue-writer";
+        // Only its clock and its wake-ups are used, by the one thread that it lives in.
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        let runtime = runtime.map_err(|why| OpenError::Thread { name, why })?;
+        let thread = std::thread::Builder::new().name(name.to_owned());
+        thread.spawn(move || writer.run(&runtime)).map_err(|why| OpenError::Thread { name, why })?;
+        Ok(Self(Arc::new(Inner { asks, settles, reader, lister, shared, warnings: opened.warnings })))
+    }
+
+    /// What went strangely at the opening, in sentences for the log: a damaged file that was set aside, say.
+    pub fn warnings(&self) -> &[String] {
+        &self.0.warnings
+    }
+
+    /// Writes all of `entries` or nothing, in their order; resolves when they are on disk.
+    pub async fn commit(&self, entries: Vec<Entry>) -> Result<Vec<Committed>, QueueError> {
+        if entries.is_empty() {
+            return Ok(Vec::new());
+        }
+        let accepted = Timestamp::now();
+        self.ask(|answer| Ask::Commit { entries, accepted, answer }).await
+    }
+
+    /// The sink's own road out. Asked for again, it begins anew (see [`Line`]).
+    pub fn line(&self, sink: &str) -> Line {
+        let (shelf, again) = self.0.shared.shelf(sink);
+        Line::new(self.clone(), shelf, again)
+    }
+
+    /// Hands a verdict in; does not wait for the disk, only for room in the inbox. One that is lost with
+    /// the process repeats its delivery. Unknown or settled ids are passed over.
+    pub async fn settle(&self, id: DeliveryId, outcome: Outcome) -> Result<(), QueueError> {
+        let settle = Settle { id, outcome, at: Timestamp::now() };
+        self.0.settles.send(settle).await.map_err(|_| QueueError::Closed)
+    }
+
+    /// Resolves when everything given so far is on disk. An error means that it is not yet: verdicts
+    /// are kept and tried again.
+    pub async fn flush(&self) -> Result<(), QueueError> {
+        self.ask(Ask::Flush).await
+    }
+
+    /// The place of `source` in its own history, as last committed.
+    pub async fn cursor(&self, source: &str) -> Result<Option<String>, QueueError> {
+        let source = source.to_owned();
+        self.read(&self.0.reader, move |db| lists::cursor(db, &source)).await
+    }
+
+    /// The incidents that are open.
+    pub async fn incidents(&self) -> Result<Vec<Incident>, QueueError> {
+        self.read(&self.0.reader, lists::incidents).await
+    }
+
+    pub async fn events(&self, ask: EventsAsk) -> Result<Vec<EventRow>, QueueError> {
+        self.read(&self.0.lister, move |db| lists::events(db, &ask)).await
+    }
+
+    pub async fn dead(&self, ask: DeadAsk) -> Result<Vec<DeadLetter>, QueueError> {
+        self.read(&self.0.lister, move |db| lists::dead(db, &ask)).await
+    }
+
+    /// Dead letters become new pending deliveries, accepted now. Gives how many.
+    pub async fn replay(&self, ask: DeadAsk) -> Result<usize, QueueError> {
+        self.in_portions(ask, Ask::Replay).await
+    }
+
+    /// Dead letters stop being counted; their events go with the others of their age.
+    pub async fn drop_dead(&self, ask: DeadAsk) -> Result<usize, QueueError> {
+        self.in_portions(ask, Ask::DropDead).await
+    }
+
+    /// What waits for each sink that ever had something. Cheap: the counts are in memory.
+    pub async fn backlog(&self) -> Result<Vec<Backlog>, QueueError> {
+        let counts = self.0.shared.counts();
+        let busy: Vec<Name> =
+            counts.iter().filter(|(_, (pending, _))| *pending > 0).map(|(sink, _)| sink.clone()).collect();
+        let mut oldest = Vec::new();
+        if !busy.is_empty() {
+            let sinks = busy.clone();
+            oldest = self.read(&self.0.reader, move |db| lists::oldest(db, &sinks)).await?;
+        }
+        let mut oldest = busy.into_iter().zip(oldest).peekable();
+        let backlog = counts.into_iter().map(|(sink, (pending, dead))| {
+            let oldest = oldest.next_if(|(busy, _)| *busy == sink).and_then(|(_, oldest)| oldest);
+            Backlog { sink, pending, dead, oldest }
+        });
+        Ok(backlog.collect())
+    }
+
+    /// Whether the latest try to write worked.
+    pub fn health(&self) -> Health {
+        self.0.shared.health()
+    }
+
+    /// Writes what was given, once; ends the threads and frees the file. An error says that some verdicts could
+    /// not be written: those deliveries come again at the next start. Lines and clones answer `Closed` from then on.
+    pub async fn close(&self) -> Result<(), QueueError> {
+        // The readers first: the writer's connection tidies the log away if it is the last.
+        self.0.reader.end().await;
+        self.0.lister.end().await;
+        match self.ask(Ask::Close).await {
+            // Somebody else was faster.
+            Err(QueueError::Closed) => Ok(()),
+            other => other,
+        }
+    }
+
+    async fn page(&self, sink: Name, after: i64) -> Result<Page, QueueError> {
+        self.read(&self.0.reader, move |db| reader::page(db, &sink, after)).await
+    }
+
+    fn forget(&self, shelf: &Arc<Shelf>) {
+        self.0.shared.forget(shelf);
+    }
+
+    async fn in_portions(
+        &self,
+        ask: DeadAsk,
+        make: fn(Portion, Answer<(usize, i64)>) -> Ask,
+    ) -> Result<usize, QueueError> {
+        let wanted = ask.limit.unwrap_or(usize::MAX);
+        let (mut total, mut ceiling) = (0, None);
+        while total < wanted {
+            let limit = PORTION.min(wanted - total);
+            let portion = Portion { ask: ask.clone(), ceiling, limit };
+            let (count, held) = self.ask(|answer| make(portion, answer)).await?;
+            total += count;
+            ceiling = Some(held);
+            if count < limit {
+                break;
+            }
+        }
+        Ok(total)
+    }
+
+    async fn ask<T>(&self, make: impl FnOnce(Answer<T>) -> Ask) -> Result<T, QueueError> {
+        let (answer, answered) = oneshot::channel();
+        self.0.asks.send(make(answer)).await.map_err(|_| QueueError::Closed)?;
+        answered.await.unwrap_or(Err(QueueError::Closed))
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        reader: &Reader,
+        read: impl FnOnce(&rusqlite::Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, QueueError> {
+        reader.ask(read).await?.map_err(|error| writer::judge(&error, &self.0.shared))
+    }
+}

@@ -1,0 +1,103 @@
+//! What the writer and everyone else look at together: shelves, counts, health.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::shelf::Shelf;
+use super::words::{Delivery, Health};
+use super::work::Changes;
+use crate::event::Name;
+
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) file: PathBuf,
+    shelves: Mutex<HashMap<Name, Arc<Shelf>>>,
+    /// Pending and dead of each sink, as the file has them: metrics must never scan.
+    counts: Mutex<BTreeMap<Name, (u64, u64)>>,
+    health: Mutex<Health>,
+}
+
+impl Shared {
+    pub(super) fn new(file: PathBuf, counts: BTreeMap<Name, (u64, u64)>) -> Self {
+        let health = Mutex::new(Health::Writable);
+        Self { file, shelves: Mutex::default(), counts: Mutex::new(counts), health }
+    }
+
+    /// The sink's new shelf, and whether there was one before, which is closed now.
+    pub(super) fn shelf(&self, sink: &str) -> (Arc<Shelf>, bool) {
+        let shelf = Shelf::new(sink.into());
+        let before = held(&self.shelves).insert(sink.into(), shelf.clone());
+        if let Some(before) = &before {
+            before.close();
+        }
+        (shelf, before.is_some())
+    }
+
+    /// Its line is gone: nothing need be put on it any more.
+    pub(super) fn forget(&self, shelf: &Arc<Shelf>) {
+        let mut shelves = held(&self.shelves);
+        if shelves.get(&shelf.sink).is_some_and(|current| Arc::ptr_eq(current, shelf)) {
+            shelves.remove(&shelf.sink);
+        }
+    }
+
+    pub(super) fn close_shelves(&self) {
+        for shelf in held(&self.shelves).values() {
+            shelf.close();
+        }
+    }
+
+    /// What was just committed, in order; `behind` names the sinks with more that lies only in the file.
+    pub(super) fn hand_over(&self, fresh: Vec<Delivery>, behind: &[Name]) {
+        let shelves = held(&self.shelves);
+        for sink in behind {
+            if let Some(shelf) = shelves.get(sink) {
+                shelf.fall_behind();
+            }
+        }
+        let mut fresh = fresh.into_iter().peekable();
+        while let Some(first) = fresh.next() {
+            let sink = first.sink.clone();
+            let run = std::iter::once(first).chain(std::iter::from_fn(|| fresh.next_if(|next| next.sink == sink)));
+            match shelves.get(&sink) {
+                Some(shelf) => shelf.put(run),
+                None => run.for_each(drop),
+            }
+        }
+    }
+
+    pub(super) fn count(&self, changes: &Changes) {
+        let mut counts = held(&self.counts);
+        for (sink, change) in changes.iter() {
+            let (pending, dead) = counts.entry(sink.clone()).or_default();
+            *pending = pending.saturating_add_signed(change.pending);
+            *dead = dead.saturating_add_signed(change.dead);
+        }
+    }
+
+    pub(super) fn counts(&self) -> BTreeMap<Name, (u64, u64)> {
+        held(&self.counts).clone()
+    }
+
+    pub(super) fn health(&self) -> Health {
+        held(&self.health).clone()
+    }
+
+    pub(super) fn set_health(&self, now: Health) {
+        let mut health = held(&self.health);
+        if *health == now {
+            return;
+        }
+        match &now {
+            Health::Writable => tracing::info!(file = %self.file.display(), "the queue can be written again"),
+            Health::Refusing(why) => tracing::error!(file = %self.file.display(), why, "the queue cannot be written"),
+        }
+        *health = now;
+    }
+}
+
+/// A panic elsewhere leaves these maps whole: each change is one step.
+fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,139 @@
+use super::*;
+
+/// A small file with its log, as a kill leaves them.
+async fn crashed(folder: &TempDir) -> (Vec<u8>, Vec<u8>) {
+    let path = folder.path().join("original.db");
+    let queue = opened(&path);
+    queue.commit((0..12).map(|n| to(&["ops"], given(&n.to_string()))).collect()).await.unwrap();
+    queue.close().await.unwrap();
+    let queue = opened(&path);
+    queue.commit((12..24).map(|n| to(&["ops", "room"], event(n))).collect()).await.unwrap();
+    queue.settle(DeliveryId(2), buried("no")).await.unwrap();
+    queue.flush().await.unwrap();
+    let read = |suffix| std::fs::read(open::beside(&path, suffix)).unwrap();
+    (read(""), read("-wal"))
+}
+
+/// Opens and uses what is left. Whatever was broken must end in words, in time.
+async fn survives(folder: &TempDir, main: &[u8], log: &[u8]) {
+    let path = folder.path().join("broken.db");
+    for entry in std::fs::read_dir(folder.path()).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_name().to_string_lossy().starts_with("broken.db") {
+            std::fs::remove_file(entry.path()).unwrap();
+        }
+    }
+    std::fs::write(&path, main).unwrap();
+    std::fs::write(open::beside(&path, "-wal"), log).unwrap();
+    let Ok(queue) = Queue::open(&path, Policy::default()) else { return };
+    let used = async {
+        let mut line = queue.line("ops");
+        let committed = queue.commit(vec![to(&["ops"], event(99))]).await;
+        if committed.is_ok() {
+            let mut last = 0;
+            while let Ok(deliveries) = line.take(5).await {
+                for delivery in &deliveries {
+                    assert!(delivery.id.0 > last, "each comes once, in order");
+                    last = delivery.id.0;
+                }
+                if deliveries.iter().any(|delivery| number(delivery) == 99) {
+                    break;
+                }
+            }
+        }
+        // Errors are fine here; panics and endless loops are not.
+        let asked = (queue.events(EventsAsk::default()).await, queue.dead(DeadAsk::default()).await);
+        let more = (queue.incidents().await, queue.backlog().await, queue.replay(DeadAsk::default()).await);
+        drop((asked, more, queue.close().await));
+    };
+    tokio::time::timeout(PATIENCE, used).await.expect("no endless loop");
+}
+
+#[tokio::test]
+async fn a_file_that_was_cut_anywhere_is_survived() {
+    let folder = folder();
+    let (main, log) = crashed(&folder).await;
+    for cut in (0..main.len()).step_by(main.len() / 40 + 1) {
+        survives(&folder, &main[..cut], &log).await;
+        survives(&folder, &main[..cut], &[]).await;
+    }
+    for cut in (0..log.len()).step_by(log.len() / 40 + 1) {
+        survives(&folder, &main, &log[..cut]).await;
+    }
+}
+
+#[tokio::test]
+async fn a_flipped_bit_anywhere_is_survived() {
+    let folder = folder();
+    let (main, log) = crashed(&folder).await;
+    let flipped = |bytes: &[u8], at: usize| {
+        let mut bytes = bytes.to_vec();
+        bytes[at] ^= 1 << (at % 8);
+        bytes
+    };
+    // All of the header, and a sample of the rest.
+    for at in (0..100).chain((100..main.len()).step_by(main.len() / 120 + 1)) {
+        survives(&folder, &flipped(&main, at), &log).await;
+    }
+    for at in (0..32).chain((32..log.len()).step_by(log.len() / 60 + 1)) {
+        survives(&folder, &main, &flipped(&log, at)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_file_is_set_aside_with_a_warning() {
+    let folder = folder();
+    let (main, log) = crashed(&folder).await;
+    let path = file(&folder);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(&path, "this is no database, whatever its name says").unwrap();
+    let queue = opened(&path);
+    let [warning] = queue.warnings() else { panic!("one warning, not {:?}", queue.warnings()) };
+    let aside = std::fs::read_dir(path.parent().unwrap())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find(|path| path.to_string_lossy().contains(".damaged-"))
+        .expect("it is kept");
+    assert!(warning.contains(&*aside.to_string_lossy()) && warning.contains("starts empty"), "{warning}");
+    queue.close().await.unwrap();
+
+    // The main file is gone, its log is not: nothing may be thrown away in silence.
+    let path = folder.path().join("emptied.db");
+    for (main, log, warnings) in [(&[][..], &log[..], 1), (&[], &[], 1), (&main, &log, 0)] {
+        std::fs::write(&path, main).unwrap();
+        std::fs::write(open::beside(&path, "-wal"), log).unwrap();
+        let queue = opened(&path);
+        assert_eq!(queue.warnings().len(), warnings, "{:?}", queue.warnings());
+        queue.close().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_no_longer_matches_its_checksum_is_buried() {
+    let folder = folder();
+    let path = file(&folder);
+    let queue = opened(&path);
+    queue.commit((0..3).map(|n| to(&["ops"], event(n))).collect()).await.unwrap();
+    queue.close().await.unwrap();
+    let db = rusqlite::Connection::open(&path).unwrap();
+    db.execute("UPDATE event SET body = '{\"number\":7}' WHERE seq = 2", []).unwrap();
+    db.execute("DELETE FROM event WHERE seq = 3", []).unwrap();
+    drop(db);
+    let queue = opened(&path);
+    let mut line = queue.line("ops");
+    assert_eq!(number(&taken(&mut line, 1).await[0]), 0);
+    assert_empty(&mut line).await;
+    queue.flush().await.unwrap();
+    let dead = queue.dead(DeadAsk::default()).await.unwrap();
+    let whys: Vec<_> = dead.iter().map(|letter| &*letter.why).collect();
+    assert_eq!(
+        whys,
+        [
+            "the stored `body` is damaged: its checksum does not match",
+            "the event it belongs to is missing from the state file"
+        ]
+    );
+    assert_eq!(backlog(&queue, "ops").await, (1, 2));
+    let rows = queue.events(EventsAsk::default()).await.unwrap();
+    assert!(rows[0].damage.is_some() && rows[1].damage.is_none());
+}

@@ -1,0 +1,141 @@
+use super::*;
+
+async fn with_some_dead() -> (TempDir, Queue, Vec<Delivery>) {
+    let folder = folder();
+    let queue = opened(&file(&folder));
+    let mut line = queue.line("ops");
+    queue.commit((0..4).map(|n| to(&["ops", "room"], event(n))).collect()).await.unwrap();
+    let deliveries = taken(&mut line, 4).await;
+    queue.settle(deliveries[0].id, Outcome::Delivered { receipt: Some("ts=1".to_owned()) }).await.unwrap();
+    queue.settle(deliveries[1].id, buried("invalid_blocks")).await.unwrap();
+    queue.settle(deliveries[2].id, buried("too long")).await.unwrap();
+    queue.flush().await.unwrap();
+    (folder, queue, deliveries)
+}
+
+#[tokio::test]
+async fn events_are_listed_newest_first_with_what_became_of_them() {
+    let (_folder, queue, deliveries) = with_some_dead().await;
+    let due = Timestamp::from_second(2_000_000_000).unwrap();
+    let postponed = Outcome::Postponed { due, attempts: 2, why: "status 503".to_owned() };
+    queue.settle(deliveries[3].id, postponed).await.unwrap();
+    queue.flush().await.unwrap();
+    let events = queue.events(EventsAsk::default()).await.unwrap();
+    let subjects: Vec<_> = events.iter().map(|row| &*row.event.subject).collect();
+    assert_eq!(subjects, ["/c/3/", "/c/2/", "/c/1/", "/c/0/"]);
+    let ops: Vec<_> = events.iter().map(|row| &row.deliveries[0]).collect();
+    let states: Vec<_> = ops.iter().map(|delivery| delivery.state.word()).collect();
+    assert_eq!(states, ["pending", "dead", "dead", "delivered"]);
+    assert_eq!((ops[0].attempts, ops[0].due, ops[0].why.as_deref()), (2, Some(due), Some("status 503")));
+    assert_eq!((ops[1].why.as_deref(), ops[1].reply.as_deref()), (Some("too long"), Some("no")));
+    assert_eq!((ops[3].attempts, ops[3].receipt.as_deref()), (1, Some("ts=1")));
+    assert_eq!(&*events[0].deliveries[1].sink, "room");
+}
+
+#[tokio::test]
+async fn events_are_filtered() {
+    let (_folder, queue, _) = with_some_dead().await;
+    let other = Event { r#type: "vm.[x]?".into(), source: "vc".into(), ..(*event(9)).clone() };
+    queue.commit(vec![to(&["pager"], Arc::new(other))]).await.unwrap();
+    let count = async |ask: EventsAsk| queue.events(ask).await.unwrap().len();
+    let all = EventsAsk::default;
+    assert_eq!(count(all()).await, 5);
+    assert_eq!(count(EventsAsk { limit: 2, ..all() }).await, 2);
+    assert_eq!(count(EventsAsk { source: Some("vc".to_owned()), ..all() }).await, 1);
+    assert_eq!(count(EventsAsk { sink: Some("room".to_owned()), ..all() }).await, 4);
+    assert_eq!(count(EventsAsk { relay: Some("none".to_owned()), ..all() }).await, 0);
+    for (glob, found) in [("container.*", 4), ("*", 5), ("*.create", 4), ("vm.[x]?", 1), ("vm.x?", 0), ("Vm*", 0)] {
+        assert_eq!(count(EventsAsk { r#type: Some(glob.to_owned()), ..all() }).await, found, "{glob}");
+    }
+    assert_eq!(count(EventsAsk { since: Some(Timestamp::now()), ..all() }).await, 0);
+    assert_eq!(count(EventsAsk { since: Some(Timestamp::UNIX_EPOCH), ..all() }).await, 5);
+}
+
+#[tokio::test]
+async fn dead_letters_are_listed_replayed_and_dropped() {
+    let (_folder, queue, deliveries) = with_some_dead().await;
+    let mut line = queue.line("ops");
+    assert_eq!(taken(&mut line, 1).await[0].id, deliveries[3].id);
+    assert_eq!(backlog(&queue, "ops").await, (1, 2));
+    let letters = queue.dead(DeadAsk::default()).await.unwrap();
+    let whys: Vec<_> = letters.iter().map(|letter| (&*letter.why, letter.attempts)).collect();
+    assert_eq!(whys, [("invalid_blocks", 3), ("too long", 3)]);
+    let one = DeadAsk { ids: vec![deliveries[2].id, DeliveryId(77)], ..DeadAsk::default() };
+    assert_eq!(queue.dead(one.clone()).await.unwrap().len(), 1);
+    for none in [
+        DeadAsk { relay: Some("other".to_owned()), ..DeadAsk::default() },
+        DeadAsk { sink: Some("room".to_owned()), ..DeadAsk::default() },
+        DeadAsk { older_than: Some(Timestamp::UNIX_EPOCH), ..DeadAsk::default() },
+        DeadAsk { limit: Some(0), ..DeadAsk::default() },
+    ] {
+        assert!(queue.dead(none.clone()).await.unwrap().is_empty());
+        assert_eq!(queue.replay(none).await.unwrap(), 0);
+    }
+    assert_eq!(queue.replay(one.clone()).await.unwrap(), 1);
+    assert_eq!(queue.replay(one).await.unwrap(), 0, "a dead letter is replayed once");
+    let again = taken(&mut line, 1).await.remove(0);
+    assert!(again.id > deliveries[3].id && number(&again) == 2 && again.attempts == 0);
+    assert!(again.accepted > deliveries[2].accepted, "or it would be given up at once");
+    assert_eq!(backlog(&queue, "ops").await, (2, 1));
+    let rows = queue.events(EventsAsk::default()).await.unwrap();
+    let states: Vec<_> = rows[1].deliveries.iter().map(|delivery| delivery.state).collect();
+    assert_eq!(states, [State::Replayed, State::Pending, State::Pending]);
+    assert_eq!(queue.drop_dead(DeadAsk::default()).await.unwrap(), 1);
+    assert_eq!(backlog(&queue, "ops").await, (2, 0));
+    assert!(queue.dead(DeadAsk::default()).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn thousands_of_dead_letters_are_replayed_in_order() {
+    let folder = folder();
+    let queue = opened(&file(&folder));
+    let mut line = queue.line("ops");
+    queue.commit((0..2500).map(|n| to(&["ops"], event(n))).collect()).await.unwrap();
+    for delivery in taken(&mut line, 2500).await {
+        queue.settle(delivery.id, buried("down")).await.unwrap();
+    }
+    assert_eq!(queue.flush().await, Ok(()));
+    assert_eq!(queue.replay(DeadAsk { limit: Some(2200), ..DeadAsk::default() }).await.unwrap(), 2200);
+    queue.commit(vec![to(&["ops"], event(9999))]).await.unwrap();
+    let numbers: Vec<_> = taken(&mut line, 2201).await.iter().map(number).collect();
+    assert_eq!(numbers, (0..2200).chain([9999]).collect::<Vec<_>>());
+    assert_eq!(backlog(&queue, "ops").await, (2201, 300));
+}
+
+#[tokio::test]
+async fn the_backlog_says_since_when() {
+    let folder = folder();
+    let queue = opened(&file(&folder));
+    assert!(queue.backlog().await.unwrap().is_empty());
+    queue.commit(vec![to(&["ops", "room"], event(0)), to(&["ops"], event(1))]).await.unwrap();
+    let deliveries = taken(&mut queue.line("ops"), 2).await;
+    let oldest = queue.backlog().await.unwrap()[0].oldest.unwrap();
+    assert_eq!(oldest.as_microsecond(), deliveries[0].accepted.as_microsecond());
+    let room = taken(&mut queue.line("room"), 1).await;
+    queue.settle(room[0].id, delivered()).await.unwrap();
+    queue.close().await.unwrap();
+    let queue = opened(&file(&folder));
+    let backlog = queue.backlog().await.unwrap();
+    let seen: Vec<_> = backlog.iter().map(|one| (&*one.sink, one.pending, one.oldest.is_some())).collect();
+    assert_eq!(seen, [("ops", 2, true), ("room", 0, false)]);
+}
+
+#[tokio::test]
+async fn people_read_the_file_with_plain_sql_while_the_daemon_runs() {
+    let (folder, queue, _) = with_some_dead().await;
+    let db = rusqlite::Connection::open_with_flags(file(&folder), rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+    let row: (String, String, String, String) = db
+        .query_row(
+            "SELECT state, sink, why, json_extract(e.body, '$.number') || '' FROM deliveries d
+             JOIN events e ON e.seq = d.event WHERE why IS NOT NULL ORDER BY d.id",
+            [],
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
+        )
+        .unwrap();
+    assert_eq!(row, ("dead".to_owned(), "ops".to_owned(), "invalid_blocks".to_owned(), "1".to_owned()));
+    let accepted: String = db.query_row("SELECT accepted FROM events LIMIT 1", [], |row| row.get(0)).unwrap();
+    assert!(accepted.parse::<Timestamp>().is_ok(), "{accepted}");
+    queue.commit(vec![to(&["ops"], event(5))]).await.unwrap();
+    let events: i64 = db.query_row("SELECT count(*) FROM events", [], |row| row.get(0)).unwrap();
+    assert_eq!(events, 5);
+}

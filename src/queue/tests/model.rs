@@ -1,0 +1,199 @@
+//! Random histories against a plain model in memory.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::*;
+
+const SINKS: [&str; 3] = ["ops", "room", "pager"];
+
+#[derive(Debug, Clone)]
+enum Step {
+    Commit(Vec<Vec<usize>>),
+    Take(usize, usize),
+    Settle(usize, u8),
+    Replay(usize),
+    Drop,
+    Reopen,
+    NewLine(usize),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let routes = prop::collection::vec(0..SINKS.len(), 0..4);
+    prop_oneof![
+        4 => prop::collection::vec(routes, 1..6).prop_map(Step::Commit),
+        4 => (0..SINKS.len(), 1usize..5).prop_map(|(sink, max)| Step::Take(sink, max)),
+        8 => (0usize..40, 0u8..4).prop_map(|(which, how)| Step::Settle(which, how)),
+        1 => (0..=SINKS.len()).prop_map(Step::Replay),
+        1 => Just(Step::Drop),
+        1 => Just(Step::Reopen),
+        1 => (0..SINKS.len()).prop_map(Step::NewLine),
+    ]
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct Known {
+    event: usize,
+    sink: usize,
+    state: State,
+    attempts: u32,
+    taken: bool,
+}
+
+struct World {
+    path: std::path::PathBuf,
+    queue: Queue,
+    lines: Vec<Line>,
+    model: BTreeMap<i64, Known>,
+    next: i64,
+    events: usize,
+}
+
+impl World {
+    fn lines(queue: &Queue) -> Vec<Line> {
+        SINKS.iter().map(|sink| queue.line(sink)).collect()
+    }
+
+    fn know(&mut self, event: usize, sink: usize) {
+        let known = Known { event, sink, state: State::Pending, attempts: 0, taken: false };
+        self.model.insert(self.next, known);
+        self.next += 1;
+    }
+
+    async fn step(&mut self, step: Step) {
+        match step {
+            Step::Commit(routes) => {
+                let mut entries = Vec::new();
+                for sinks in routes {
+                    let names: Vec<_> = sinks.iter().map(|sink| SINKS[*sink]).collect();
+                    entries.push(to(&names, event(self.events)));
+                    for sink in sinks {
+                        self.know(self.events, sink);
+                    }
+                    self.events += 1;
+                }
+                self.queue.commit(entries).await.unwrap();
+            }
+            Step::Take(sink, max) => {
+                let expected = self.untaken(sink);
+                if expected.is_empty() {
+                    return;
+                }
+                let count = max.min(expected.len());
+                let got = taken(&mut self.lines[sink], count).await;
+                for (id, delivery) in expected.iter().zip(&got) {
+                    let known = self.model.get_mut(id).unwrap();
+                    assert_eq!((delivery.id.0, number(delivery)), (*id, known.event));
+                    assert_eq!(delivery.attempts, known.attempts);
+                    assert_eq!(delivery.due.is_some(), known.attempts > 0);
+                    known.taken = true;
+                }
+            }
+            Step::Settle(which, how) => {
+                let open: Vec<_> = self.model.iter().filter(|(_, known)| known.taken).map(|(id, _)| *id).collect();
+                let Some(id) = open.get(which % open.len().max(1)).copied() else { return };
+                let known = self.model.get_mut(&id).unwrap();
+                let pending = known.state == State::Pending;
+                let attempts = known.attempts + 1;
+                let (outcome, state) = match how {
+                    0 => (Outcome::Delivered { receipt: None }, State::Delivered),
+                    1 => (Outcome::Delivered { receipt: Some("ts".to_owned()) }, State::Delivered),
+                    2 => {
+                        let due = Timestamp::from_second(2_000_000_000).unwrap();
+                        (Outcome::Postponed { due, attempts, why: "503".to_owned() }, State::Pending)
+                    }
+                    _ => (Outcome::Buried { attempts, why: "400".to_owned(), reply: None }, State::Dead),
+                };
+                self.queue.settle(DeliveryId(id), outcome).await.unwrap();
+                if pending {
+                    (known.state, known.attempts) = (state, attempts);
+                } else {
+                    // What is settled stays as it is.
+                }
+                self.queue.flush().await.unwrap();
+            }
+            Step::Replay(sink) => {
+                let name = SINKS.get(sink).map(|name| (*name).to_owned());
+                let replayed = self.queue.replay(DeadAsk { sink: name, ..DeadAsk::default() }).await.unwrap();
+                let meant = |known: &Known| known.state == State::Dead && (known.sink == sink || sink == SINKS.len());
+                let dead: Vec<_> = self.model.iter().filter(|(_, known)| meant(known)).map(|(id, _)| *id).collect();
+                assert_eq!(replayed, dead.len());
+                for id in dead {
+                    let known = self.model.get_mut(&id).unwrap();
+                    known.state = State::Replayed;
+                    let (event, sink) = (known.event, known.sink);
+                    self.know(event, sink);
+                }
+            }
+            Step::Drop => {
+                let dropped = self.queue.drop_dead(DeadAsk { limit: Some(1), ..DeadAsk::default() }).await.unwrap();
+                let first = self.model.values_mut().find(|known| known.state == State::Dead);
+                assert_eq!(dropped, usize::from(first.is_some()));
+                first.into_iter().for_each(|known| known.state = State::Dropped);
+            }
+            Step::Reopen => {
+                self.queue.close().await.unwrap();
+                self.queue = opened(&self.path);
+                self.lines = Self::lines(&self.queue);
+                self.model.values_mut().for_each(|known| known.taken = false);
+            }
+            Step::NewLine(sink) => {
+                self.lines[sink] = self.queue.line(SINKS[sink]);
+                let of_sink = self.model.values_mut().filter(|known| known.sink == sink);
+                of_sink.for_each(|known| known.taken = false);
+            }
+        }
+    }
+
+    fn untaken(&self, sink: usize) -> Vec<i64> {
+        let open = |known: &Known| known.sink == sink && known.state == State::Pending && !known.taken;
+        self.model.iter().filter(|(_, known)| open(known)).map(|(id, _)| *id).collect()
+    }
+
+    async fn compare(&mut self) {
+        let ask = EventsAsk { limit: 10_000, ..EventsAsk::default() };
+        let mut stored = BTreeMap::new();
+        for row in self.queue.events(ask).await.unwrap() {
+            for delivery in row.deliveries {
+                stored.insert(delivery.id.0, (delivery.sink.to_string(), delivery.state, delivery.attempts));
+            }
+        }
+        let expected: BTreeMap<_, _> = self
+            .model
+            .iter()
+            .map(|(id, known)| (*id, (SINKS[known.sink].to_owned(), known.state, known.attempts)))
+            .collect();
+        assert_eq!(stored, expected);
+        for (sink, name) in SINKS.iter().enumerate() {
+            let count = |state| {
+                let of = self.model.values().filter(|known| known.sink == sink && known.state == state);
+                of.count() as u64
+            };
+            assert_eq!(backlog(&self.queue, name).await, (count(State::Pending), count(State::Dead)));
+            let rest = self.untaken(sink);
+            let got: Vec<_> = taken(&mut self.lines[sink], rest.len()).await.iter().map(|one| one.id.0).collect();
+            assert_eq!(got, rest);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_history_ends_as_the_model_says(steps in prop::collection::vec(step(), 1..60)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let folder = folder();
+            let path = file(&folder);
+            let queue = opened(&path);
+            let lines = World::lines(&queue);
+            let mut world = World { path, queue, lines, model: BTreeMap::new(), next: 1, events: 0 };
+            for step in steps {
+                world.step(step).await;
+            }
+            world.compare().await;
+        });
+    }
+}

@@ -1,0 +1,89 @@
+use super::*;
+
+async fn events(queue: &Queue) -> usize {
+    queue.events(EventsAsk { limit: 10_000, ..EventsAsk::default() }).await.unwrap().len()
+}
+
+async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let waiting = async {
+        while !holds().await {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, waiting).await.unwrap_or_else(|_| panic!("never: {what}"));
+}
+
+#[tokio::test]
+async fn settled_events_go_with_their_age_and_pending_ones_stay() {
+    let folder = folder();
+    let path = file(&folder);
+    let queue = opened(&path);
+    queue.commit((0..1500).map(|n| to(&["ops"], event(n))).collect()).await.unwrap();
+    for delivery in taken(&mut queue.line("ops"), 1500).await {
+        match number(&delivery) {
+            700 => (),
+            701 => queue.settle(delivery.id, buried("no")).await.unwrap(),
+            _ => queue.settle(delivery.id, delivered()).await.unwrap(),
+        }
+    }
+    queue.close().await.unwrap();
+    let policy = Policy { retention_age: Duration::ZERO, ..Policy::default() };
+    let queue = Queue::open(&path, policy).unwrap();
+    // The pending one, and the newest, whose id must not be given again.
+    until("two are left", async || events(&queue).await == 2).await;
+    assert_eq!(backlog(&queue, "ops").await, (1, 0), "dead letters outlive their age no more than others");
+    assert_eq!(number(&taken(&mut queue.line("ops"), 1).await[0]), 700);
+    queue.commit(vec![to(&["ops"], event(0))]).await.unwrap();
+    let newest = queue.events(EventsAsk::default()).await.unwrap()[0].deliveries[0].id;
+    assert_eq!(newest, DeliveryId(1501));
+}
+
+#[tokio::test]
+async fn beyond_the_size_the_oldest_settled_events_go_and_the_file_shrinks() {
+    let folder = folder();
+    let path = file(&folder);
+    let queue = opened(&path);
+    let pad = "x".repeat(2000);
+    for start in (0..3000).step_by(500) {
+        let large = |n| Event { data: Body::from_value(&json!({ "number": n, "pad": pad })), ..(*event(n)).clone() };
+        let entries = (start..start + 500).map(|n| to(&["ops"], Arc::new(large(n)))).collect();
+        queue.commit(entries).await.unwrap();
+    }
+    for delivery in taken(&mut queue.line("ops"), 3000).await {
+        match number(&delivery) {
+            0..10 => (),
+            10..20 => queue.settle(delivery.id, buried("no")).await.unwrap(),
+            _ => queue.settle(delivery.id, delivered()).await.unwrap(),
+        }
+    }
+    queue.close().await.unwrap();
+    let size = || std::fs::metadata(&path).unwrap().len();
+    assert!(size() > 6_000_000, "{}", size());
+    let limit = 2_000_000;
+    let queue = Queue::open(&path, Policy { retention_size: limit, ..Policy::default() }).unwrap();
+    let pages = async || {
+        let db = rusqlite::Connection::open(&path).unwrap();
+        db.pragma_query_value(None, "page_count", |row| row.get::<_, i64>(0)).unwrap()
+    };
+    until("the file is small", async || pages().await * 4096 <= 2_000_000).await;
+    assert_eq!(backlog(&queue, "ops").await, (10, 10), "what is pending or dead is never dropped for room");
+    let left = queue.events(EventsAsk { limit: 10_000, ..EventsAsk::default() }).await.unwrap();
+    assert!(left.len() > 300, "no more went than had to: {}", left.len());
+    assert_eq!(&*left[0].event.subject, "/c/2999/");
+    queue.close().await.unwrap();
+    assert!(size() <= limit, "{}", size());
+}
+
+#[tokio::test]
+async fn ids_are_forgotten_after_their_time() {
+    let folder = folder();
+    let path = file(&folder);
+    let queue = opened(&path);
+    queue.commit((0..1200).map(|n| to(&["ops"], given(&n.to_string()))).collect()).await.unwrap();
+    queue.close().await.unwrap();
+    let queue = Queue::open(&path, Policy { remember: Duration::ZERO, ..Policy::default() }).unwrap();
+    let db = rusqlite::Connection::open(&path).unwrap();
+    let seen = async || db.query_row("SELECT count(*) FROM seen", [], |row| row.get::<_, i64>(0)).unwrap() == 0;
+    until("all ids are forgotten", seen).await;
+    queue.close().await.unwrap();
+}
