@@ -4,10 +4,12 @@ mod cut;
 mod markup;
 mod verdict;
 
-use jiff::Timestamp;
+use std::ops::Deref;
+use std::sync::Arc;
+
 use serde_json::Value;
 
-use crate::event::Name;
+use crate::event::{Event, Name};
 
 pub use cut::{Unit, cut};
 pub use markup::Markup;
@@ -15,7 +17,7 @@ pub use verdict::{Receipt, SendError};
 
 /// Text in here is already in the sink's own markup: what came out of an event is escaped,
 /// what the wording's author wrote is not.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Message {
     pub title: Option<String>,
     pub text: String,
@@ -31,20 +33,21 @@ pub struct Message {
     pub client_url: Option<String>,
     /// The whole payload in the sink's own form, instead of everything above (`raw.slack = {…}`).
     pub raw: Option<Value>,
-    /// Where it comes from, for sinks that have a place for it.
     pub origin: Origin,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+/// Where a message comes from, for sinks that have a place for it. Reads like the event itself.
+#[derive(Debug, Clone)]
 pub struct Origin {
-    pub event: String,
-    pub source: Name,
-    pub r#type: Box<str>,
-    pub subject: Box<str>,
-    pub time: Timestamp,
+    pub event: Arc<Event>,
     pub relay: Name,
-    /// The event's own body, for sinks that keep it (pagers' details).
-    pub data: Value,
+}
+
+impl Deref for Origin {
+    type Target = Event;
+    fn deref(&self) -> &Event {
+        &self.event
+    }
 }
 
 impl Message {

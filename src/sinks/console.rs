@@ -120,7 +120,7 @@ fn for_programs(message: &Message) -> String {
             "link": message.link,
             "key": message.key,
             "signal": message.signal.map(crate::message::Signal::word),
-            "event": origin.event,
+            "event": origin.id.to_string(),
             "source": &*origin.source,
             "type": origin.r#type,
             "subject": origin.subject,

@@ -1,25 +1,28 @@
 //! What the tests of all sinks share: a message, a sink read from TOML, and a stage to send to.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde_json::json;
 
 use super::{AnySink, Sink, SinkConfig};
-use crate::event::Name;
+use crate::event::{Body, Event, EventId, Name};
 use crate::message::{Message, Origin, Receipt, SendError};
 use crate::outbound::Outbound;
 use crate::outbound::stage::{Act, Seen, Stage};
 use crate::said::{Reading, Table};
 
 pub(super) fn message(text: &str) -> Message {
-    let origin = Origin {
-        event: "t-1".to_owned(),
+    let event = Event {
+        id: EventId::Given("t-1".into()),
         source: Name::from("prod"),
+        kind: Name::from("tutum"),
         r#type: "container.create".into(),
-        subject: "/api/v1/container/<7a>/".into(),
         time: Timestamp::UNIX_EPOCH,
-        relay: Name::from("containers"),
-        data: json!({ "action": "create" }),
+        subject: "/api/v1/container/<7a>/".into(),
+        data: Body::from_value(&json!({ "action": "create" })),
     };
+    let origin = Origin { event: Arc::new(event), relay: Name::from("containers") };
     Message::plain(text, "prod/web", origin)
 }
 

@@ -154,7 +154,7 @@ fn details(message: &Message, with_them: bool) -> Option<Cow<'_, Value>> {
     if !with_them {
         return Some(Cow::Owned(json!({ "note": TOO_LARGE })));
     }
-    let data = &message.origin.data;
+    let data = message.origin.data.value().as_ref();
     if data.is_object() && message.fields.is_empty() {
         return Some(Cow::Borrowed(data));
     }

@@ -1,3 +1,6 @@
+use std::sync::Arc;
+
+use crate::event::Body;
 use serde_json::{Value, json};
 
 use super::super::rehearsal::{message, read, send, sink, told};
@@ -63,7 +66,7 @@ async fn a_v2_event_names_everything_it_knows() {
 async fn a_v1_event_is_the_seeds_with_only_what_is_set() {
     let mut lost = message("Tutum Stream connection closed.");
     lost.key = "tutum-stream".to_owned();
-    lost.origin.data = Value::Null;
+    Arc::make_mut(&mut lost.origin.event).data = Body::from_value(&Value::Null);
     let (seen, result) = send("pagerduty", TOML_V1, &lost, reply(200, "", ACCEPTED_V1)).await;
     assert_eq!(told(&result), "delivered as prod/web");
     assert_eq!(
@@ -72,7 +75,7 @@ async fn a_v1_event_is_the_seeds_with_only_what_is_set() {
     );
     lost.signal = Some(Signal::Resolve);
     lost.link = Some("https://x.example/".to_owned());
-    lost.origin.data = json!([1]);
+    Arc::make_mut(&mut lost.origin.event).data = Body::from_value(&json!([1]));
     let toml = format!("{TOML_V1}\nclient = \"bridge\"\nclient_url = \"https://b.example/\"");
     let (seen, _) = send("pagerduty", &toml, &lost, reply(200, "", ACCEPTED_V1)).await;
     insta::assert_snapshot!(pretty(&seen.json()), @r#"
@@ -119,19 +122,19 @@ async fn what_must_not_be_empty_is_not() {
     let mut empty = message(" \n");
     empty.key = String::new();
     empty.link = Some(" ".to_owned());
-    empty.origin.subject = "".into();
+    Arc::make_mut(&mut empty.origin.event).subject = "".into();
     let body = sent(&empty).await;
     assert_eq!(body["payload"]["summary"], "Tutum Stream Issue");
     assert_eq!((&body["payload"]["source"], &body["dedup_key"]), (&"prod".into(), &"prod/".into()));
     assert!(body.get("links").is_none());
-    empty.origin.source = "".into();
+    Arc::make_mut(&mut empty.origin.event).source = "".into();
     assert_eq!(sent(&empty).await["payload"]["source"], "tidings");
 }
 
 #[tokio::test]
 async fn long_texts_and_keys_are_cut_and_the_keys_stay_apart() {
     let mut long = message(&"👩\u{200d}💻é".chars().cycle().take(10_000).collect::<String>());
-    long.origin.subject = "s".repeat(5000).into();
+    Arc::make_mut(&mut long.origin.event).subject = "s".repeat(5000).into();
     let mut keys = Vec::new();
     for end in ["a", "b"] {
         long.key = format!("{}{end}", "k".repeat(400));
@@ -148,7 +151,7 @@ async fn long_texts_and_keys_are_cut_and_the_keys_stay_apart() {
 #[tokio::test]
 async fn an_event_too_large_keeps_its_alarm_and_loses_its_details() {
     let mut large = message("disk full");
-    large.origin.data = json!({ "log": "x".repeat(LONGEST_BODY) });
+    Arc::make_mut(&mut large.origin.event).data = Body::from_value(&json!({ "log": "x".repeat(LONGEST_BODY) }));
     let body = sent(&large).await;
     assert_eq!(body["payload"]["summary"], "disk full");
     assert_eq!(

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::super::rehearsal::{message, read, send, sink, told};
@@ -93,8 +95,8 @@ async fn an_empty_text_is_replaced_by_what_happened() {
         assert_eq!(sent(&message(empty)).await, json!({ "text": "container.create /api/v1/container/&lt;7a&gt;/" }));
     }
     let mut nothing = message("");
-    nothing.origin.subject = "".into();
-    nothing.origin.r#type = "".into();
+    Arc::make_mut(&mut nothing.origin.event).subject = "".into();
+    Arc::make_mut(&mut nothing.origin.event).r#type = "".into();
     assert_eq!(sent(&nothing).await, json!({ "text": "You received a message from Tutum Stream!" }));
 }
 
