@@ -2,6 +2,9 @@
 //!
 //! A source knows nothing beyond this: not the relays, not the queue, not who watches its health.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
@@ -37,6 +40,7 @@ pub struct Outbox {
     arrivals: mpsc::Sender<Arrival>,
     line: watch::Sender<Line>,
     last_event: watch::Sender<Option<Instant>>,
+    skipped: Arc<AtomicU64>,
 }
 
 /// The other end of what a source says about itself; held by the watch over its health.
@@ -44,14 +48,17 @@ pub struct Outbox {
 pub struct Pulse {
     pub line: watch::Receiver<Line>,
     pub last_event: watch::Receiver<Option<Instant>>,
+    /// How much came that could not be understood.
+    pub skipped: Arc<AtomicU64>,
 }
 
 impl Outbox {
     pub fn new(source: Name, kind: Name, arrivals: mpsc::Sender<Arrival>) -> (Self, Pulse) {
         let (line, line_seen) = watch::channel(Line::Connecting);
         let (last_event, last_event_seen) = watch::channel(None);
-        let pulse = Pulse { line: line_seen, last_event: last_event_seen };
-        (Self { source, kind, arrivals, line, last_event }, pulse)
+        let skipped = Arc::new(AtomicU64::new(0));
+        let pulse = Pulse { line: line_seen, last_event: last_event_seen, skipped: Arc::clone(&skipped) };
+        (Self { source, kind, arrivals, line, last_event, skipped }, pulse)
     }
 
     pub fn source(&self) -> &Name {
@@ -84,6 +91,11 @@ impl Outbox {
     /// The connection is gone, or the poll failed.
     pub fn down(&self, why: Fault) {
         self.say(Line::Down(why));
+    }
+
+    /// Something came that is no event (no JSON, say): counted, since it cannot be relayed.
+    pub fn skipped(&self) {
+        self.skipped.fetch_add(1, Ordering::Relaxed);
     }
 
     fn say(&self, line: Line) {

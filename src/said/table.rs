@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::ops::Range;
+use std::rc::Rc;
 use std::time::Duration;
 
 use super::item::Key;
@@ -31,7 +32,8 @@ pub struct Table<'r, 't> {
     members: &'r [(Key, Item)],
     asked: RefCell<Vec<&'static str>>,
     optional: bool,
-    unset: RefCell<Vec<String>>,
+    /// Shared with the tables inside: what is unset in there leaves out the whole part.
+    unset: Rc<RefCell<Vec<String>>>,
 }
 
 impl<'r, 't> Table<'r, 't> {
@@ -51,7 +53,7 @@ impl<'r, 't> Table<'r, 't> {
             members,
             asked: RefCell::default(),
             optional: false,
-            unset: RefCell::default(),
+            unset: Rc::default(),
         }
     }
 
@@ -178,7 +180,8 @@ impl<'r, 't> Table<'r, 't> {
 
     pub fn table(&self, key: &'static str) -> Option<Table<'r, 't>> {
         let item = self.item(key)?;
-        Some(Table::new(self.reading, &format!("{}.{key}", self.place), item))
+        let inner = Table::new(self.reading, &format!("{}.{key}", self.place), item);
+        Some(Table { optional: self.optional, unset: Rc::clone(&self.unset), ..inner })
     }
 
     /// A secret reference, read at once. A literal string is taken, with a warning.
@@ -191,6 +194,37 @@ impl<'r, 't> Table<'r, 't> {
             self.reading.problem(Problem::warning(item.span.clone(), said).hint(hint));
             return Some(Said { value: Secret::literal(value), span: item.span.clone() });
         }
+        self.referenced(key, item)
+    }
+
+    /// A secret reference, or a plain string where that is no mistake: a user's name, an API's version.
+    pub fn text_or_secret(&self, key: &'static str) -> Option<Said<Secret>> {
+        self.plain_or_referenced(key, self.item(key)?)
+    }
+
+    /// The table `key`, whose own keys are names that users give: each a plain string or a secret reference.
+    pub fn named_secrets(&self, key: &'static str) -> Vec<(Said<String>, Said<Secret>)> {
+        let Some(table) = self.table(key) else { return Vec::new() };
+        table
+            .entries()
+            .filter_map(|(name, item)| {
+                let secret = table.plain_or_referenced(&name.name, item)?;
+                Some((Said { value: name.name.clone(), span: name.span.clone() }, secret))
+            })
+            .collect()
+    }
+
+    fn plain_or_referenced(&self, key: &str, item: &Item) -> Option<Said<Secret>> {
+        match &item.node {
+            Node::Text(value) => {
+                self.reading.secrets.borrow_mut().push(item.span.clone());
+                Some(Said { value: Secret::literal(value), span: item.span.clone() })
+            }
+            _ => self.referenced(key, item),
+        }
+    }
+
+    fn referenced(&self, key: &str, item: &Item) -> Option<Said<Secret>> {
         let origin = self.origin(key, item)?;
         match Secret::read(origin, self.reading.env) {
             Ok(secret) => Some(Said { value: secret, span: item.span.clone() }),
@@ -210,7 +244,7 @@ impl<'r, 't> Table<'r, 't> {
         }
     }
 
-    fn origin(&self, key: &'static str, item: &Item) -> Option<Origin> {
+    fn origin(&self, key: &str, item: &Item) -> Option<Origin> {
         const SORTS: [&str; 4] = ["env", "file", "path_env", "credential"];
         let expected = "a secret: { env = \"…\" }, { file = \"…\" }, { path_env = \"…\" } or { credential = \"…\" }";
         let Node::Table(members) = &item.node else {

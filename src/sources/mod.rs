@@ -1,5 +1,6 @@
 //! Where events come from. One file each; none knows another, the queue or the relays.
 
+mod api;
 mod tutum;
 mod websocket;
 

@@ -1,0 +1,127 @@
+//! How a connection is kept: the keys that all sources with a WebSocket share.
+
+use std::time::Duration;
+
+use crate::backoff::Backoff;
+use crate::said::{Problem, Table};
+
+/// Below this an honest message would not fit.
+const LEAST_FRAME: u64 = 1024;
+/// Longer is never meant, and clocks can still count it.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Habits {
+    /// How often the peer is asked for a sign of life, and how long it has for one.
+    pub ping: Duration,
+    /// No data for so long means a dead peer, whatever its pongs say.
+    pub idle: Option<Duration>,
+    pub retry: Backoff,
+    /// A frame or message above this is not read, in bytes.
+    pub max_frame: usize,
+    /// How long connecting, TLS and the handshake may take together.
+    pub patience: Duration,
+    /// The wait after refused credentials: a person must change something first.
+    pub refused: Duration,
+}
+
+impl Default for Habits {
+    fn default() -> Self {
+        Self {
+            ping: Duration::from_secs(5),
+            idle: None,
+            retry: Backoff::default(),
+            max_frame: 1 << 20,
+            patience: Duration::from_secs(10),
+            refused: Duration::from_secs(300),
+        }
+    }
+}
+
+impl Habits {
+    /// Reads `ping`, `idle`, `max_frame` and `retry = { first, max }`.
+    pub fn read(table: &Table) -> Self {
+        let usual = Self::default();
+        Self {
+            ping: duration(table, "ping").unwrap_or(usual.ping),
+            idle: duration(table, "idle"),
+            max_frame: max_frame(table).unwrap_or(usual.max_frame),
+            retry: table.table("retry").map_or(usual.retry, |retry| {
+                let first = duration(&retry, "first").unwrap_or(usual.retry.first);
+                let max = duration(&retry, "max").unwrap_or(usual.retry.max.max(first));
+                if first > max {
+                    let wrong = "`first` is longer than `max`";
+                    retry.reading.problem(Problem::error(retry.span.clone(), wrong));
+                }
+                retry.finish();
+                Backoff { first, max }
+            }),
+            ..usual
+        }
+    }
+}
+
+fn duration(table: &Table, key: &'static str) -> Option<Duration> {
+    let duration = table.duration(key)?;
+    if duration.is_zero() {
+        let place = table.item(key).map_or(table.span.clone(), |item| item.span.clone());
+        table.reading.problem(Problem::error(place, format!("`{key}` must be longer than nothing")));
+        return None;
+    }
+    Some(duration.min(LONGEST))
+}
+
+fn max_frame(table: &Table) -> Option<usize> {
+    let size = table.size("max_frame")?;
+    // Offsets into a body are 32 bits.
+    match usize::try_from(size) {
+        Ok(bytes) if (LEAST_FRAME..=u64::from(u32::MAX)).contains(&size) => Some(bytes),
+        _ => {
+            let place = table.item("max_frame").map_or(table.span.clone(), |item| item.span.clone());
+            table.reading.problem(Problem::error(place, "`max_frame` must be at least 1KiB and below 4GiB"));
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::said::Reading;
+
+    fn read(text: &str) -> (Habits, Vec<String>) {
+        let reading = Reading::new(text, &|_| None);
+        let tree = reading.tree();
+        let table = Table::new(&reading, "source.websocket", &tree);
+        let habits = Habits::read(&table);
+        table.finish();
+        (habits, reading.into_findings().problems.into_iter().map(|problem| problem.said).collect())
+    }
+
+    #[test]
+    fn what_is_not_said_is_as_usual() {
+        assert_eq!(read(""), (Habits::default(), vec![]));
+        let (habits, problems) =
+            read("ping = \"1s\"\nidle = \"2m\"\nmax_frame = \"64KiB\"\nretry = { first = \"10ms\", max = \"20ms\" }");
+        assert_eq!(problems, Vec::<String>::new());
+        assert_eq!((habits.ping.as_secs(), habits.idle.map(|idle| idle.as_secs())), (1, Some(120)));
+        assert_eq!((habits.max_frame, habits.retry.first.as_millis()), (65536, 10));
+    }
+
+    #[test]
+    fn what_would_spin_or_never_hear_is_refused() {
+        let text =
+            "ping = \"0s\"\nidle = \"0ms\"\nmax_frame = \"1B\"\nretry = { first = \"0s\", max = \"1s\", most = 3 }";
+        assert_eq!(
+            read(text).1,
+            [
+                "`ping` must be longer than nothing",
+                "`idle` must be longer than nothing",
+                "`max_frame` must be at least 1KiB and below 4GiB",
+                "`first` must be longer than nothing",
+                "unknown key `most`",
+            ]
+        );
+        assert_eq!(read("retry = { first = \"5s\", max = \"1s\" }").1, ["`first` is longer than `max`"]);
+    }
+}

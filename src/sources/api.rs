@@ -1,0 +1,110 @@
+//! The HTTP side of a source that has one: asked for what an event names, with the source's own credentials,
+//! and for that reason on the source's own host only.
+
+use std::time::Duration;
+
+use reqwest::Url;
+use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use serde_json::Value;
+
+use crate::fault::Fault;
+use crate::outbound::{Outbound, own_host_only};
+use crate::said::{Problem, Reading, Said};
+use crate::secret::Secret;
+
+/// Whoever asks has a shorter limit of its own (`fetch_timeout`); this one only makes sure that there is an end.
+const LONGEST_LOOK: Duration = Duration::from_secs(60);
+
+#[derive(Debug, Clone)]
+pub(super) struct Api {
+    base: Url,
+    headers: HeaderMap,
+}
+
+impl Api {
+    /// `base` as an http(s) address; what is wrong becomes a problem.
+    pub(super) fn read(reading: &Reading, base: &Said<String>) -> Option<Self> {
+        let wrong = |what: String| reading.problem(Problem::error(base.span.clone(), what));
+        let url = Url::parse(&base.value).map_err(|error| wrong(format!("this is no URL: {error}"))).ok()?;
+        if !matches!(url.scheme(), "http" | "https") {
+            wrong(format!("an API's address begins with https or http, not with {}", url.scheme()));
+            return None;
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            wrong("a user or password stands in this URL; credentials have keys of their own".to_owned());
+            return None;
+        }
+        let headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json"))]);
+        Some(Self { base: url, headers })
+    }
+
+    pub(super) fn header(&mut self, name: HeaderName, value: HeaderValue) {
+        self.headers.insert(name, value);
+    }
+
+    pub(super) fn authorization(&mut self, value: HeaderValue) {
+        self.header(AUTHORIZATION, value);
+    }
+
+    /// One GET. `reference` comes out of an event, so it is refused before anything is sent if it leads elsewhere.
+    pub(super) async fn look_up(&self, net: &Outbound, reference: &str) -> Result<Value, Fault> {
+        let foreign = |fault: Fault| Fault::new("foreign_host", fault.to_string());
+        let url = own_host_only(&self.base, reference).map_err(foreign)?;
+        let reply = net.get(&url, self.headers.clone(), LONGEST_LOOK).await?;
+        if !(200..300).contains(&reply.status) {
+            return Err(Fault::new("status", reply.status.to_string()));
+        }
+        serde_json::from_slice(&reply.body)
+            .map_err(|error| Fault::new("not_json", format!("the answer is no JSON: {error}")))
+    }
+}
+
+/// A header's value that no log shows. None where the secret holds what no header can.
+pub(super) fn header_value(text: &str) -> Option<HeaderValue> {
+    let mut value = HeaderValue::from_bytes(text.as_bytes()).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+/// [`header_value`] of `form` with the secret in it; what no header can hold becomes a problem where the secret is named.
+pub(super) fn secret_header(reading: &Reading, secret: &Said<Secret>, text: &str) -> Option<HeaderValue> {
+    let value = header_value(text);
+    if value.is_none() {
+        let wrong = "this secret holds a character that no HTTP header can (a newline, perhaps)";
+        reading.problem(Problem::error(secret.span.clone(), wrong));
+    }
+    value
+}
+
+/// `Basic` and the two in Base64, as RFC 7617 has it.
+pub(super) fn basic(user: &str, password: &str) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::from("Basic ");
+    for three in format!("{user}:{password}").as_bytes().chunks(3) {
+        let bits = three.iter().fold(0_usize, |bits, byte| bits << 8 | usize::from(*byte)) << (8 * (3 - three.len()));
+        for place in 0..4 {
+            let letter = LETTERS.get(bits >> (18 - 6 * place) & 63).filter(|_| place <= three.len());
+            text.push(letter.map_or('=', |letter| char::from(*letter)));
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn basic_credentials_are_as_the_rfc_has_them() {
+        assert_eq!(basic("Aladdin", "open sesame"), "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
+        assert_eq!(basic("test", "123£"), "Basic dGVzdDoxMjPCow==");
+        assert_eq!(basic("a", "b"), "Basic YTpi");
+        assert_eq!(basic("", ""), "Basic Og==");
+    }
+
+    #[test]
+    fn headers_take_what_they_can_and_print_nothing() {
+        assert!(header_value("a\nb").is_none());
+        assert_eq!(header_value("grün").map(|value| format!("{value:?}")).as_deref(), Some("Sensitive"));
+    }
+}
