@@ -200,7 +200,7 @@ impl desk::House for House {
 /// What each relay makes of an event; also without a daemon, for `explain --file`.
 pub fn explained(relays: &Relays, event: &Event) -> Explained {
     let relays = relays.explain(event).into_iter().map(|explained| {
-        let to = relays.by_name(&explained.relay).map(|relay| relay.to.iter().map(ToString::to_string).collect());
+        let to = relays.by_name(&explained.relay).map(|relay| relay.sinks.iter().map(ToString::to_string).collect());
         RelayExplained {
             relay: explained.relay.to_string(),
             took: explained.taken,

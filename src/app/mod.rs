@@ -116,7 +116,7 @@ impl App {
             metrics.source(&said.name);
             parts.push(SourcePart { name: said.name, source, outbox, pulse, habits: said.watch, shown });
         }
-        let look_ups = Arc::new(LookUps::new(look_ups, metrics.clone()));
+        let look_ups = Arc::new(LookUps::new(look_ups, &metrics));
 
         let (ours, _) = Outbox::new(Name::from(OURSELVES), Name::from(OURSELVES), arrivals);
         let mut paces = Paces::default();

@@ -7,7 +7,8 @@ use std::time::Duration;
 use super::Env;
 use super::names::Known;
 use crate::queue::Policy;
-use crate::relay::{BuiltIn, Relay};
+use crate::message::Severity;
+use crate::relay::{BuiltIn, ROOTS, Relay, Says, Template};
 use crate::said::{Problem, Reading, Said, Table};
 
 #[derive(Debug)]
@@ -51,13 +52,24 @@ impl Daemon {
         }
     }
 
-    /// The built-in relay behind `tell`.
+    /// The built-in relay behind `tell`: what needs a person.
     pub(super) fn tell_relay(&self, reading: &Reading, known: &Known) -> Option<Relay> {
-        const NEEDS_A_PERSON: [&str; 4] = ["source.gap", "delivery.dead", "sink.stopped", "config.rejected"];
-        let to = known.sinks(reading, &self.tell);
-        let text = "{{ event.type }} {{ event.subject }}: {{ data.why }}";
-        let built_in = BuiltIn { name: "tell", types: &NEEDS_A_PERSON, subject: None, to, ..BuiltIn::saying(text) };
-        (!built_in.to.is_empty()).then(|| Relay::built_in(built_in))
+        const TEXT: &str = "{{ event.type }} {{ event.subject }}: {{ data.why }}";
+        let sinks = known.sinks(reading, &self.tell);
+        let text = Template::compile(reading, &Said { value: TEXT.to_owned(), span: 0..0 }, &ROOTS)?;
+        let says = |r#type| Says { r#type, text: text.clone(), signal: None };
+        let mut relay = Relay::built_in(BuiltIn {
+            name: "tell".into(),
+            subject: None,
+            says: ["source.gap", "delivery.dead", "sink.stopped", "config.rejected"].map(says).into(),
+            severity: Severity::Warning,
+            key: None,
+            client: None,
+            client_url: None,
+            to: self.tell.clone(),
+        });
+        relay.sinks = sinks;
+        (!relay.sinks.is_empty()).then_some(relay)
     }
 }
 

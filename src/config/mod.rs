@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::event::Name;
-use crate::relay::Relay;
+use crate::relay::{Relay, with_room};
 use crate::said::{Findings, Item, Node, Problem, Reading, Table, render};
 
 pub use daemon::Daemon;
@@ -43,7 +43,7 @@ pub enum Rejected {
 }
 
 /// Where variables come from; the process's own unless a test says otherwise.
-pub type Env<'e> = &'e dyn Fn(&str) -> Option<String>;
+pub type Env<'e> = &'e (dyn Fn(&str) -> Option<String> + Sync);
 
 impl Config {
     pub fn load(path: &Path, env: Env, color: bool) -> Result<Self, Rejected> {
@@ -53,6 +53,10 @@ impl Config {
     }
 
     pub fn from_text(path: &Path, text: &str, env: Env, color: bool) -> Result<Self, Rejected> {
+        with_room(|| Self::read(path, text, env, color))
+    }
+
+    fn read(path: &Path, text: &str, env: Env, color: bool) -> Result<Self, Rejected> {
         let reading = Reading::new(text, env);
         let tree = reading.tree();
         let config = mean(&reading, &tree, path, env);
@@ -80,7 +84,7 @@ pub fn documented_keys() -> BTreeSet<String> {
     let nothing = Item { span: 0..0, node: Node::Table(Vec::new()) };
     daemon::Daemon::read(&Table::new(&reading, "daemon", &nothing), &|_| None);
     parts::list_keys(&reading, &nothing);
-    Relay::read(Table::new(&reading, "relay", &nothing));
+    Relay::read(&Table::new(&reading, "relay", &nothing));
     reading.asked()
 }
 
@@ -119,8 +123,8 @@ fn mean(reading: &Reading, tree: &Item, path: &Path, env: Env) -> Config {
         relays.extend(source.alert_relay(reading, &known));
     }
     relays.extend(daemon.tell_relay(reading, &known));
-    if relays.iter().any(|relay| relay.to.iter().any(|sink| &**sink == CONSOLE)) && !known.has_sink(CONSOLE) {
-        sinks.push(SinkPart::console());
+    if relays.iter().any(|relay| relay.sinks.iter().any(|sink| &**sink == CONSOLE)) && !known.has_sink(CONSOLE) {
+        sinks.extend(SinkPart::console(reading, &nothing));
     }
     root.finish();
     Config { path: path.to_owned(), daemon, sources, sinks, relays, remarks }
@@ -136,14 +140,19 @@ fn read_relays(reading: &Reading, list: Option<&Item>, known: &names::Known, rem
             return Vec::new();
         }
     };
-    let mut relays: Vec<Relay> = Vec::new();
+    let (mut relays, mut names) = (Vec::new(), BTreeSet::new());
     for item in items {
-        let Some(said) = Relay::read(Table::new(reading, "relay", item)) else { continue };
-        if relays.iter().any(|other| other.name == said.name) {
-            let message = format!("there is another relay named `{}`", said.name);
-            reading.problem(Problem::error(item.span.clone(), message).hint("deliveries name their relay, so names must differ"));
+        let table = Table::new(reading, "relay", item);
+        let relay = Relay::read(&table);
+        table.finish();
+        let Some(mut relay) = relay else { continue };
+        if !names.insert(relay.name.clone()) {
+            let message = format!("there is another relay named `{}`", relay.name);
+            let problem = Problem::error(relay.span.clone(), message);
+            reading.problem(problem.hint("deliveries name their relay, so names must differ"));
         }
-        relays.push(names::resolve(reading, said, known, remarks));
+        names::resolve(reading, &mut relay, known, remarks);
+        relays.push(relay);
     }
     relays
 }

@@ -57,6 +57,12 @@ impl Known {
         sinks
     }
 
+    /// The same, and without any the console.
+    pub(super) fn sinks_or_console(&self, reading: &Reading, names: &[Said<String>]) -> Vec<Name> {
+        let sinks = self.sinks(reading, names);
+        if sinks.is_empty() { vec![console()] } else { sinks }
+    }
+
     fn check_sources(&self, reading: &Reading, names: &[Said<String>]) {
         for said in names.iter().filter(|said| !self.sources.contains(&said.value) && said.value != OURSELVES) {
             unknown(reading, said, "source", &self.sources);
@@ -65,18 +71,21 @@ impl Known {
 }
 
 /// Checks a relay's names and gives it the sinks that are there; without any it prints to the console.
-pub(super) fn resolve(reading: &Reading, mut relay: Relay, known: &Known, remarks: &mut Vec<String>) -> Relay {
-    if let Some(from) = &relay.said_from {
+pub(super) fn resolve(reading: &Reading, relay: &mut Relay, known: &Known, remarks: &mut Vec<String>) {
+    if let Some(from) = &relay.from {
         known.check_sources(reading, from);
     }
-    relay.to = known.sinks(reading, &relay.said_to);
-    if relay.to.is_empty() {
-        if !relay.said_to.is_empty() {
+    relay.sinks = known.sinks(reading, &relay.to);
+    if relay.sinks.is_empty() {
+        if !relay.to.is_empty() {
             remarks.push(format!("relay {} prints to the console: none of its sinks is set up", relay.name));
         }
-        relay.to = vec![console()];
+        relay.sinks.push(console());
     }
-    relay
+    for kind in relay.raw_kinds().filter(|kind| !crate::sinks::KINDS.contains(&kind.value.as_str())) {
+        let problem = Problem::error(kind.span.clone(), format!("`{}` is no kind of sink", kind.value));
+        reading.problem(problem.hint(format!("kinds: {}", crate::sinks::KINDS.join(", "))));
+    }
 }
 
 fn note(reading: &Reading, names: &mut BTreeSet<String>, part: &Part, sort: &str) -> bool {

@@ -7,7 +7,8 @@ use super::names::Known;
 use crate::delivery::{self, LookUpHabits};
 use crate::event::Name;
 use crate::intake;
-use crate::relay::{BuiltIn, Relay};
+use crate::message::{Severity, Signal};
+use crate::relay::{BuiltIn, ROOTS, Relay, Says, Template};
 use crate::said::{Item, Node, Problem, Reading, Said, Table, nearest};
 use crate::sinks::{self, SinkConfig};
 use crate::sources::{self, SourceConfig};
@@ -46,6 +47,7 @@ pub struct SinkPart {
 /// `alert = "oncall"`, or a table that says more.
 #[derive(Debug)]
 pub struct Alert {
+    span: Range<usize>,
     to: Vec<Said<String>>,
     key: Option<Said<String>>,
     lost: Option<Said<String>>,
@@ -100,29 +102,32 @@ impl SourcePart {
 
     /// The built-in relay that alerts when this source is lost and says when it is back.
     pub(super) fn alert_relay(&self, reading: &Reading, known: &Known) -> Option<Relay> {
-        const TURNS: [&str; 3] = ["source.lost", "source.silent", "source.recovered"];
         let alert = self.alert.as_ref()?;
         let texts = self.config.alert_texts();
-        let to = known.sinks(reading, &alert.to);
-        let to = if to.is_empty() { vec![console()] } else { to };
-        let name = format!("alert {}", self.name);
+        let otherwise = |said: &Option<Said<String>>, default: &str| {
+            let said = said.clone().unwrap_or_else(|| Said { value: default.to_owned(), span: alert.span.clone() });
+            Template::compile(reading, &said, &ROOTS)
+        };
+        let (lost, back) = (otherwise(&alert.lost, texts.lost)?, otherwise(&alert.back, texts.back)?);
         let default_key = format!("tidings/source/{}", self.name);
-        let word = |said: &Option<Said<String>>, otherwise: &str| said.as_ref().map_or(otherwise.to_owned(), |said| said.value.clone());
-        let lost = word(&alert.lost, texts.lost);
-        let back = word(&alert.back, texts.back);
-        let text = format!("{{% if event.type == 'source.recovered' %}}{back}{{% else %}}{lost}{{% endif %}}");
-        Some(Relay::built_in(BuiltIn {
-            name: &name,
-            types: &TURNS,
-            subject: Some(&self.name),
-            to,
-            signal: Some("{{ 'resolve' if event.type == 'source.recovered' else 'trigger' }}"),
-            severity: Some("{{ 'info' if event.type == 'source.recovered' else 'critical' }}"),
-            key: Some(&word(&alert.key, texts.key.unwrap_or(&default_key))),
-            client: alert.client.as_deref(),
-            client_url: alert.client_url.as_deref(),
-            ..BuiltIn::saying(&text)
-        }))
+        let key = otherwise(&alert.key, texts.key.unwrap_or(&default_key));
+        let verbatim = |text: &Option<String>| text.as_deref().map(Template::verbatim);
+        let mut relay = Relay::built_in(BuiltIn {
+            name: Name::from(format!("alert {}", self.name)),
+            subject: Some(self.name.to_string()),
+            says: vec![
+                Says { r#type: "source.lost", text: lost.clone(), signal: Some(Signal::Trigger) },
+                Says { r#type: "source.silent", text: lost, signal: Some(Signal::Trigger) },
+                Says { r#type: "source.recovered", text: back, signal: Some(Signal::Resolve) },
+            ],
+            severity: Severity::Critical,
+            key,
+            client: verbatim(&alert.client),
+            client_url: verbatim(&alert.client_url),
+            to: alert.to.clone(),
+        });
+        relay.sinks = known.sinks_or_console(reading, &alert.to);
+        Some(relay)
     }
 }
 
@@ -135,8 +140,9 @@ impl SinkPart {
     }
 
     /// The console that relays without a sink print to.
-    pub(super) fn console() -> Self {
-        Self { name: console(), config: SinkConfig::console(), lane: delivery::Habits::default() }
+    pub(super) fn console(reading: &Reading, nothing: &Item) -> Option<Self> {
+        let config = SinkConfig::read(super::CONSOLE, &Table::new(reading, "sink.console", nothing))?;
+        Some(Self { name: console(), config, lane: delivery::Habits::default() })
     }
 }
 
@@ -145,7 +151,7 @@ impl Alert {
         let item = table.item("alert")?;
         if !matches!(item.node, Node::Table(_)) {
             let to = table.texts("alert")?;
-            return Some(Self { to, key: None, lost: None, back: None, client: None, client_url: None });
+            return Some(Self { span: item.span.clone(), to, key: None, lost: None, back: None, client: None, client_url: None });
         }
         let table = table.table("alert")?;
         let alert = Self::read_table(&table);
@@ -159,6 +165,7 @@ impl Alert {
             table.missing("to");
         }
         Self {
+            span: table.span.clone(),
             to: to.unwrap_or_default(),
             key: table.text("key"),
             lost: table.text("lost"),

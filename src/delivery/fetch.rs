@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::event::Name;
 use crate::fault::Fault;
-use crate::metrics::{Metrics, SourceMetrics};
+use crate::metrics::{Histogram, Metrics, SourceMetrics};
 use crate::said::Table;
 use crate::sources::Source;
 
@@ -45,9 +45,10 @@ impl LookUpHabits {
 }
 
 /// All sources' look-ups; shared by all lanes.
+#[derive(Debug)]
 pub struct LookUps<S> {
     by_source: HashMap<Name, Shelf<S>>,
-    metrics: Metrics,
+    fetch_seconds: Histogram,
 }
 
 #[derive(Debug)]
@@ -69,13 +70,13 @@ struct Answer {
 }
 
 impl<S: Source> LookUps<S> {
-    pub fn new(sources: impl IntoIterator<Item = (Name, Arc<S>, LookUpHabits)>, metrics: Metrics) -> Self {
+    pub fn new(sources: impl IntoIterator<Item = (Name, Arc<S>, LookUpHabits)>, metrics: &Metrics) -> Self {
         let shelf = |(name, source, habits)| {
             let (permits, answers) = (Semaphore::new(AT_ONCE), Mutex::default());
             let shelf = Shelf { source, habits, metrics: metrics.source(&name), permits, answers };
             (name, shelf)
         };
-        Self { by_source: sources.into_iter().map(shelf).collect(), metrics }
+        Self { by_source: sources.into_iter().map(shelf).collect(), fetch_seconds: metrics.fetch_seconds().clone() }
     }
 
     /// What `reference` names, as the event's own source knows it.
@@ -89,7 +90,7 @@ impl<S: Source> LookUps<S> {
         let found = answer.cell.get_or_init(|| async {
             let began = Instant::now();
             let found = shelf.ask(reference).await;
-            self.metrics.fetch_seconds().observe(began.elapsed().as_secs_f64());
+            self.fetch_seconds.observe(began.elapsed().as_secs_f64());
             if found.is_ok() { &shelf.metrics.fetch_ok } else { &shelf.metrics.fetch_failed }.inc();
             found
         });
@@ -144,7 +145,6 @@ impl<S: Source> Shelf<S> {
 mod tests {
     use super::*;
     use crate::outbox::Outbox;
-    use crate::sources::AlertTexts;
     use crate::stop::Stop;
     use futures::future::join_all;
     use std::sync::atomic::{AtomicUsize, Ordering};
@@ -164,16 +164,12 @@ mod tests {
             tokio::time::sleep(Duration::from_secs(seconds)).await;
             if reference == "bad" { Err(Fault::new("status", "504")) } else { Ok(Value::from(reference)) }
         }
-
-        fn alert_texts(&self) -> AlertTexts {
-            AlertTexts { lost: "", back: "", key: None }
-        }
     }
 
     fn look_ups() -> (LookUps<Scripted>, Arc<Scripted>, Name) {
         let (source, name) = (Arc::new(Scripted::default()), Name::from("prod"));
         let sources = [(name.clone(), Arc::clone(&source), LookUpHabits::default())];
-        (LookUps::new(sources, Metrics::new()), source, name)
+        (LookUps::new(sources, &Metrics::new()), source, name)
     }
 
     #[tokio::test(start_paused = true)]

@@ -9,7 +9,7 @@ use crate::event::Event;
 use crate::fault::Fault;
 use crate::message::{Markup, Message};
 use crate::queue::Delivery;
-use crate::relay::{Fetched, Relay, Relays};
+use crate::relay::{Fetched, Outcome, Relay, Relays};
 use crate::sources::Source;
 
 /// What became of the preparation.
@@ -35,7 +35,7 @@ pub(super) struct Preparation<S> {
 impl<S: Source> Preparation<S> {
     /// Whether preparing means waiting for somebody else's API.
     pub(super) fn needs_fetch(&self, delivery: &Delivery) -> bool {
-        self.relays.by_name(&delivery.relay).is_some_and(|relay| relay.has_fetches())
+        self.relays.by_name(&delivery.relay).is_some_and(|relay| relay.fetches())
     }
 
     pub(super) async fn prepare(&self, delivery: &Delivery) -> Prepared {
@@ -59,23 +59,24 @@ impl<S: Source> Preparation<S> {
 
     async fn fetch(&self, relay: &Relay, event: &Event) -> Fetched {
         let asked = relay.references(event).into_iter().map(|wanted| async move {
-            let found = match wanted.reference {
-                Ok(None) => None,
-                Ok(Some(reference)) => Some(self.look_ups.look_up(&event.source, &reference).await),
-                Err(fault) => Some(Err(fault)),
+            let outcome = match wanted.reference {
+                Ok(None) => Outcome::NotAsked,
+                Ok(Some(reference)) => match self.look_ups.look_up(&event.source, &reference).await {
+                    Ok(value) => Outcome::Found(value),
+                    Err(fault) => Outcome::Failed(fault),
+                },
+                Err(fault) => Outcome::Failed(fault),
             };
-            (wanted.name, found)
+            (wanted.name, outcome)
         });
         let mut fetched = Fetched::default();
-        for (name, found) in join_all(asked).await {
-            if let Some(found) = found {
-                fetched.insert(name, found);
-            }
+        for (name, outcome) in join_all(asked).await {
+            fetched.put(name, outcome);
         }
         fetched
     }
 
-    fn word(&self, relay: &Relay, event: &Event, fetched: &Fetched) -> Prepared {
+    fn word(&self, relay: &Relay, event: &Arc<Event>, fetched: &Fetched) -> Prepared {
         match relay.still_wants(event, fetched) {
             Ok(true) => {}
             Ok(false) => return Prepared::Unwanted,

@@ -153,7 +153,7 @@ impl Intake {
         for relay in plan.wanted {
             let relay = self.relays.get(relay);
             self.metrics.relay(&relay.name).matched.inc();
-            let sinks = relay.to.iter().filter(|sink| !is_about(event, sink));
+            let sinks = relay.sinks.iter().filter(|sink| !is_about(event, sink));
             routes.extend(sinks.map(|sink| Route { relay: relay.name.clone(), sink: sink.clone() }));
         }
         routes

@@ -1,23 +1,37 @@
-//! Only what the websocket source needs to compile.
+//! Relays: who wants an event, and how it is said. No I/O, no clock, no queue.
+//!
+//! An event meets `match` first, all relays at once ([`index`]), then the `when` of those that are
+//! left ([`condition`]). What is wanted is later fetched for ([`Relay::references`]), asked again
+//! where `when` needed that ([`Relay::still_wants`]), and worded for one sink ([`Relay::word`]).
+//! MiniJinja is met in [`engine`] and [`view`] only.
 
-use crate::event::Body;
-use crate::fault::Fault;
-use crate::said::{Reading, Said};
+mod bits;
+mod condition;
+mod engine;
+mod faults_in;
+mod fetched;
+mod filters;
+mod glob;
+mod guard;
+mod index;
+mod keys;
+mod one;
+mod pattern;
+mod raw;
+mod relays;
+mod said_pattern;
+mod template;
+mod tokens;
+mod view;
+mod wording;
 
-#[derive(Debug, Clone)]
-pub struct Template(String);
+#[cfg(test)]
+mod tests;
 
-impl Template {
-    pub fn compile(_reading: &Reading, said: &Said<String>, _roots: &[&str]) -> Option<Self> {
-        Some(Self(said.value.clone()))
-    }
-
-    /// Knows `{{ data.path }}` and nothing else.
-    pub fn render_data(&self, body: &Body) -> Result<String, Fault> {
-        let Some(path) = self.0.strip_prefix("{{ data.").and_then(|rest| rest.strip_suffix(" }}")) else {
-            return Ok(self.0.clone());
-        };
-        let path = crate::event::path(path).ok_or_else(|| Fault::new("template", "no path"))?;
-        Ok(body.plain(&path).unwrap_or_default().into_owned())
-    }
-}
+pub use engine::with_room;
+pub use fetched::{Fetched, Outcome, Reference};
+pub use one::{BuiltIn, Relay};
+pub use relays::{Explained, Plan, Relays};
+pub use template::Template;
+pub use view::ROOTS;
+pub use wording::Says;

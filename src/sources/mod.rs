@@ -17,10 +17,10 @@ pub trait Source {
     fn run(&self, out: &Outbox, stop: &Stop) -> impl Future<Output = Result<(), Fault>> + Send;
     /// Answers a relay's `fetch`: one attempt to get what `reference` (out of an event, so untrusted) names.
     fn look_up(&self, reference: &str) -> impl Future<Output = Result<Value, Fault>> + Send;
-    /// What the alert says when the source is lost and when it is back, unless relays.toml words it.
-    fn alert_texts(&self) -> AlertTexts;
 }
 
+/// What the alert says when the source is lost and when it is back, unless relays.toml words it.
+/// Each kind has its own as `ALERT_TEXTS`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AlertTexts {
     pub lost: &'static str,
@@ -50,6 +50,10 @@ macro_rules! sources { ($($word:literal = $module:ident :: $Kind:ident),* $(,)?)
             match self { $(Self::$Kind(_) => $word),* }
         }
 
+        pub fn alert_texts(&self) -> AlertTexts {
+            match self { $(Self::$Kind(_) => $module::$Kind::ALERT_TEXTS),* }
+        }
+
         /// Touches no network.
         pub fn open(self, net: &Outbound) -> AnySource {
             match self { $(Self::$Kind(config) => AnySource::$Kind($module::$Kind::open(config, net))),* }
@@ -63,10 +67,6 @@ macro_rules! sources { ($($word:literal = $module:ident :: $Kind:ident),* $(,)?)
 
         async fn look_up(&self, reference: &str) -> Result<Value, Fault> {
             match self { $(Self::$Kind(source) => source.look_up(reference).await),* }
-        }
-
-        fn alert_texts(&self) -> AlertTexts {
-            match self { $(Self::$Kind(source) => source.alert_texts()),* }
         }
     }
 } }

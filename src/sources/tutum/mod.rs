@@ -31,6 +31,12 @@ pub struct Tutum {
 }
 
 impl Tutum {
+    pub(super) const ALERT_TEXTS: AlertTexts = AlertTexts {
+        lost: "Tutum Stream connection closed.",
+        back: "Tutum Stream connection open.",
+        key: Some("tutum-stream"),
+    };
+
     pub(super) fn open(config: Config, net: &Outbound) -> Self {
         Self { config, reader: Reader::new(), net: net.clone() }
     }
@@ -46,14 +52,6 @@ impl Source for Tutum {
 
     async fn look_up(&self, reference: &str) -> Result<Value, Fault> {
         self.config.api.look_up(&self.net, reference).await
-    }
-
-    fn alert_texts(&self) -> AlertTexts {
-        AlertTexts {
-            lost: "Tutum Stream connection closed.",
-            back: "Tutum Stream connection open.",
-            key: Some("tutum-stream"),
-        }
     }
 }
 

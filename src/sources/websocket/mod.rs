@@ -26,6 +26,12 @@ pub struct Websocket {
 }
 
 impl Websocket {
+    pub(super) const ALERT_TEXTS: AlertTexts = AlertTexts {
+        lost: "Source {{ event.subject }} is lost: {{ data.why }}",
+        back: "Source {{ event.subject }} is back.",
+        key: None,
+    };
+
     pub(super) fn open(config: Config, net: &Outbound) -> Self {
         Self { config, net: net.clone() }
     }
@@ -67,14 +73,6 @@ impl Source for Websocket {
             None => {
                 Err(Fault::new("no_look_up", "this source has no API to fetch from; give it one with the key `api`"))
             }
-        }
-    }
-
-    fn alert_texts(&self) -> AlertTexts {
-        AlertTexts {
-            lost: "Source {{ event.subject }} is lost: {{ data.why }}",
-            back: "Source {{ event.subject }} is back.",
-            key: None,
         }
     }
 }
