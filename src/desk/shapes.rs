@@ -39,9 +39,9 @@ pub struct SinkStatus {
     /// When the oldest pending delivery's event was accepted.
     pub oldest: Option<String>,
     pub dead: u64,
-    /// Why the lane stopped until a person does something, if it did.
+    /// Why the lane stopped, if it did.
     pub stopped: Option<String>,
-    /// Why the lane holds back for a while, if it does.
+    /// What holds the lane up at the moment, if anything.
     pub held: Option<String>,
 }
 

@@ -9,6 +9,7 @@ const CONFIG: &str =
     "Where relays.toml is [env: TIDINGS_CONFIG] [default: ./relays.toml, else /etc/tidings/relays.toml]";
 const DESK: &str =
     "Where the daemon's desk is [env: TIDINGS_DESK] [default: what the file desk beside the state file says]";
+const LONG: &str = "Show what an event says of itself: type:action:state:resource_uri:parents";
 const COLOR: &str = "Whether output is coloured; auto respects NO_COLOR";
 
 /// Brings what happens in your infrastructure into the place where your team talks.
@@ -123,8 +124,7 @@ pub(super) struct EventsArgs {
     /// How many, the latest first to stay
     #[arg(long, value_name = "N", default_value_t = 50)]
     pub(super) limit: usize,
-    /// Show what an event says of itself: type:action:state:resource_uri:parents
-    #[arg(long)]
+    #[arg(long, help = LONG)]
     pub(super) long: bool,
     #[command(flatten)]
     pub(super) ask: Ask,

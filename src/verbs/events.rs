@@ -48,7 +48,7 @@ fn listing(events: &Events, args: &EventsArgs) -> String {
     print::table(["TIME", "SOURCE", "TYPE", "SUBJECT", "DELIVERIES"], &rows, "no events")
 }
 
-/// The line that the Tutum examples print, type:action:state:resource_uri:parents; others have type and subject.
+/// The line that the Tutum examples print, `type:action:state:resource_uri:parents`; others have type and subject.
 fn told(event: &EventShown) -> String {
     if event.kind != "tutum" {
         return format!("{}:{}", event.r#type, event.subject);

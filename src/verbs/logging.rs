@@ -9,6 +9,7 @@ use tracing_subscriber::EnvFilter;
 use super::args::{Color, Common, LogFormat};
 use super::config_file::{Env, process_env};
 use super::failure::{Exit, Failure};
+use crate::supervisor;
 
 /// Others' code that writes addresses and headers into its log, credentials included: never below a warning.
 const TALKATIVE: [&str; 8] =
@@ -27,7 +28,7 @@ pub(super) fn start(common: &Common) -> Result<(), Failure> {
     started.map_err(|error| Failure::new(Exit::Internal, format!("the log cannot be started: {error}")))?;
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
-        error!(place, "panicked: {}", panic.payload_as_str().unwrap_or("without a word"));
+        error!(place, "panicked: {}", supervisor::words(panic.payload()));
     }));
     Ok(())
 }
