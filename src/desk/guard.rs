@@ -19,7 +19,7 @@ pub(super) fn check(method: &Method, uri: &Uri, headers: &HeaderMap, hosts: &[St
         return Err(Refusal::with(
             StatusCode::FORBIDDEN,
             format!("the desk is not called `{}`", host.escape_debug()),
-            "call it by its address or as localhost, or name it in `admin` of [daemon]",
+            "call it by its address or as localhost",
         ));
     }
     if method == Method::POST && !is_json(headers) {

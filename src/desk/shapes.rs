@@ -41,16 +41,19 @@ pub struct SinkStatus {
     pub dead: u64,
     /// Why the lane stopped, if it did.
     pub stopped: Option<String>,
+    /// What holds the lane up at the moment, if anything.
+    pub held: Option<String>,
 }
 
 /// An alert that was triggered and not yet resolved.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Incident {
-    pub key: String,
     pub source: String,
+    /// `source.lost` or `source.silent`.
+    pub event: String,
+    pub why: String,
     pub since: Option<String>,
-    pub to: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -79,7 +82,7 @@ pub struct EventShown {
 pub struct DeliveryShown {
     pub relay: String,
     pub sink: String,
-    /// `pending`, `delivered` or `dead`.
+    /// `pending`, `delivered`, `dead`, `replayed` or `dropped`.
     pub state: String,
     pub attempts: u64,
     /// What went wrong last.

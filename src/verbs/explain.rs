@@ -1,0 +1,92 @@
+//! `tidings explain`: which relays would take an event, which would not, and why.
+
+use std::io::Read as _;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::args::{Common, ExplainArgs};
+use super::desk_client::{self, Question};
+use super::failure::{Exit, Failure};
+use super::print;
+use crate::desk::shapes::{Explained, RelayExplained};
+
+/// What the desk takes; more is no event.
+const EVENT: u64 = 1 << 20;
+
+pub(super) fn explain(common: &Common, args: &ExplainArgs) -> Result<Exit, Failure> {
+    let event = match (&args.id, &args.file) {
+        (Some(id), _) => json!({ "id": id }),
+        (None, Some(file)) if file != Path::new("-") => from_file(file)?,
+        _ => from("standard input", std::io::stdin().lock())?,
+    };
+    // SEAM explain: with no daemon there (Exit::Unreachable) and an event of our own, relays.toml could answer:
+    // `Relays::compile(check::read(common)?.relays)`, `ExplainAsk::read(&event, now)`, `app::explained`.
+    let answer = desk_client::ask(common, &args.ask, Question::post("/api/v1/explain", event))?;
+    if args.ask.json {
+        print::json(&answer)?;
+    } else {
+        print::out(&listing(&desk_client::read(answer)?))?;
+    }
+    Ok(Exit::Fine)
+}
+
+fn from_file(path: &Path) -> Result<Value, Failure> {
+    let file = std::fs::File::open(path)
+        .map_err(|error| Failure::new(Exit::Usage, format!("{} cannot be read: {error}", path.display())))?;
+    from(&path.display().to_string(), file)
+}
+
+fn from(name: &str, reader: impl std::io::Read) -> Result<Value, Failure> {
+    let mut text = String::new();
+    let read = reader.take(EVENT).read_to_string(&mut text);
+    read.map_err(|error| Failure::new(Exit::Usage, format!("{name} cannot be read: {error}")))?;
+    serde_json::from_str(&text).map_err(|error| {
+        Failure::new(Exit::Usage, format!("{name} is no event: {error}"))
+            .hint(r#"write it like {"source": "prod", "type": "service.update", "subject": "…", "data": {…}}"#)
+    })
+}
+
+fn listing(explained: &Explained) -> String {
+    let event = &explained.event;
+    let head = print::one_line(format!("{} {} {}", event.source, event.r#type, event.subject).trim_end());
+    let row = |relay: &RelayExplained| {
+        let (verdict, to) = if relay.took { ("takes it", relay.to.join(", ")) } else { ("does not", String::new()) };
+        [relay.relay.clone(), verdict.to_owned(), to, relay.why.clone()]
+    };
+    let rows: Vec<_> = explained.relays.iter().map(row).collect();
+    format!("{head}\n\n{}", print::table(["RELAY", "VERDICT", "TO", "WHY"], &rows, "there are no relays"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::desk::shapes::EventShown;
+
+    #[test]
+    fn every_relay_says_what_it_makes_of_the_event() {
+        let relay = |name: &str, took, why: &str| RelayExplained {
+            relay: name.to_owned(),
+            took,
+            why: why.to_owned(),
+            to: vec!["ops".to_owned(), "room".to_owned()],
+        };
+        let event =
+            EventShown { source: "prod".to_owned(), r#type: "service.update".to_owned(), ..EventShown::default() };
+        let relays = vec![relay("services", true, "all of it matches"), relay("nodes", false, "type is no node.*")];
+        insta::assert_snapshot!(listing(&Explained { event, relays }), @"
+        prod service.update
+
+        RELAY     VERDICT   TO         WHY
+        services  takes it  ops, room  all of it matches
+        nodes     does not  -          type is no node.*
+        ");
+    }
+
+    #[test]
+    fn what_is_no_event_is_refused_before_anyone_is_asked() {
+        assert_eq!(from("it", &b"{\"type\":1}"[..]).expect("JSON"), json!({"type": 1}));
+        let failure = from("it", &b"nope"[..]).expect_err("no JSON");
+        assert_eq!(failure.exit, Exit::Usage);
+    }
+}
