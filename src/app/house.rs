@@ -1,7 +1,7 @@
 //! What the desk asks, answered from the parts.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -24,7 +24,7 @@ use crate::relay::Relays;
 /// How far back `explain` looks for a stored event by its id.
 const SEARCHED: usize = 10_000;
 
-pub struct House {
+pub(super) struct House {
     queue: Queue,
     relays: Arc<Relays>,
     recent: Arc<Recent>,
@@ -36,14 +36,16 @@ pub struct House {
 }
 
 /// A source as its watch shows it.
-pub struct SourceSeen {
+pub(super) struct SourceSeen {
     pub name: Name,
     pub kind: Name,
     pub condition: watch::Receiver<Condition>,
+    /// Messages that the source could not understand, counted by itself.
+    pub skipped: Arc<AtomicU64>,
 }
 
 /// A sink as its lane shows it.
-pub struct SinkSeen {
+pub(super) struct SinkSeen {
     pub name: Name,
     pub kind: &'static str,
     pub lane: watch::Receiver<LaneState>,
@@ -124,6 +126,11 @@ impl desk::House for House {
             metrics.pending.set(gauge(waiting.pending));
             metrics.dead.set(gauge(waiting.dead));
             metrics.oldest_pending.set(waiting.oldest.map_or(0.0, |at| unix_seconds(now) - unix_seconds(at)));
+        }
+        for source in &self.sources {
+            let counter = self.metrics.source(&source.name).skipped_messages;
+            let seen = source.skipped.load(Ordering::Relaxed);
+            counter.inc_by(seen.saturating_sub(counter.get()));
         }
         self.metrics.render()
     }

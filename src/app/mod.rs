@@ -201,7 +201,7 @@ impl App {
 impl SourcePart {
     fn seen(&self) -> SourceSeen {
         let (name, kind) = (self.name.clone(), self.outbox.kind().clone());
-        SourceSeen { name, kind, condition: self.shown.subscribe() }
+        SourceSeen { name, kind, condition: self.shown.subscribe(), skipped: Arc::clone(&self.pulse.skipped) }
     }
 
     fn start(self, floor: &mut Supervisor, stop: &Stop, open: Option<Incident>, herald: &Herald, metrics: &Metrics) {

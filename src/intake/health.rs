@@ -75,7 +75,7 @@ impl State {
 
 /// What is to be told.
 #[derive(Debug, Clone, PartialEq)]
-pub enum News {
+pub(super) enum News {
     Lost { why: String, after: Duration },
     Silent { after: Duration },
     Recovered { after: Duration },
@@ -83,7 +83,7 @@ pub enum News {
 
 /// Decides; moments are handed in.
 #[derive(Debug)]
-pub struct Health {
+pub(super) struct Health {
     habits: Habits,
     line: Line,
     up_since: Option<Instant>,
@@ -102,7 +102,7 @@ struct Outage {
 
 impl Health {
     /// A source that is not up yet is on its way into an outage; `alerted` says that one was open when we last stopped.
-    pub fn new(habits: Habits, now: Instant, alerted: Option<(bool, String)>) -> Self {
+    pub(super) fn new(habits: Habits, now: Instant, alerted: Option<(bool, String)>) -> Self {
         let open = alerted.is_some();
         let (silence, why) = alerted.unwrap_or((false, "it has not come up".to_owned()));
         let outage = Outage { since: now, why, alerted: open, silence };
@@ -110,7 +110,7 @@ impl Health {
     }
 
     /// The source said how it is.
-    pub fn line(&mut self, now: Instant, line: Line) {
+    pub(super) fn line(&mut self, now: Instant, line: Line) {
         match &line {
             Line::Up => {
                 self.up_since.get_or_insert(now);
@@ -132,12 +132,12 @@ impl Health {
     }
 
     /// An event came.
-    pub fn heard(&mut self, at: Instant) {
+    pub(super) fn heard(&mut self, at: Instant) {
         self.last_event = self.last_event.max(at);
     }
 
     /// What is due at `now`. Call again until it has nothing more to say.
-    pub fn due(&mut self, now: Instant) -> Option<News> {
+    pub(super) fn due(&mut self, now: Instant) -> Option<News> {
         let due = self.next().is_some_and(|(at, _)| at <= now);
         let (_, turn) = self.next().filter(|_| due)?;
         match turn {
@@ -162,7 +162,7 @@ impl Health {
     }
 
     /// When something will be due, if nothing changes until then.
-    pub fn deadline(&self) -> Option<Instant> {
+    pub(super) fn deadline(&self) -> Option<Instant> {
         self.next().map(|(at, _)| at)
     }
 

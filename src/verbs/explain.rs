@@ -3,13 +3,18 @@
 use std::io::Read as _;
 use std::path::Path;
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::args::{Common, ExplainArgs};
+use super::check;
 use super::desk_client::{self, Question};
 use super::failure::{Exit, Failure};
 use super::print;
+use crate::app::explained;
+use crate::desk::ExplainAsk;
 use crate::desk::shapes::{Explained, RelayExplained};
+use crate::relay::Relays;
 
 /// What the desk takes; more is no event.
 const EVENT: u64 = 1 << 20;
@@ -20,15 +25,28 @@ pub(super) fn explain(common: &Common, args: &ExplainArgs) -> Result<Exit, Failu
         (None, Some(file)) if file != Path::new("-") => from_file(file)?,
         _ => from("standard input", std::io::stdin().lock())?,
     };
-    // SEAM explain: with no daemon there (Exit::Unreachable) and an event of our own, relays.toml could answer:
-    // `Relays::compile(check::read(common)?.relays)`, `ExplainAsk::read(&event, now)`, `app::explained`.
-    let answer = desk_client::ask(common, &args.ask, Question::post("/api/v1/explain", event))?;
+    let asked = desk_client::ask(common, &args.ask, Question::post("/api/v1/explain", event.clone()));
+    let answer = match asked {
+        // With nobody there, relays.toml itself can answer for an event that we hold in hand.
+        Err(failure) if failure.exit == Exit::Unreachable && args.id.is_none() => offline(common, &event)?,
+        asked => asked?,
+    };
     if args.ask.json {
         print::json(&answer)?;
     } else {
         print::out(&listing(&desk_client::read(answer)?))?;
     }
     Ok(Exit::Fine)
+}
+
+fn offline(common: &Common, event: &Value) -> Result<Value, Failure> {
+    let relays = Relays::compile(check::read(common)?.relays);
+    let wrong = |said: String| Failure::new(Exit::Usage, said);
+    match ExplainAsk::read(event, Timestamp::now()) {
+        Ok(ExplainAsk::Shown(event)) => Ok(json!(explained(&relays, &event))),
+        Ok(ExplainAsk::Stored(id)) => Err(wrong(format!("only a running daemon knows the event {id}"))),
+        Err(refusal) => Err(wrong(refusal.error().to_owned()).hint(refusal.hint().to_owned())),
+    }
 }
 
 fn from_file(path: &Path) -> Result<Value, Failure> {

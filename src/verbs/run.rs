@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
-use tracing::info;
+use tracing::{info, warn};
 
 use super::args::Common;
-use super::config_file::{self, process_env};
+use super::check;
 use super::failure::{Exit, Failure};
 use super::signals::Signals;
+use crate::app::App;
 
 /// What still runs in other threads after the drain (a name being looked up) gets so long.
 const LAST: Duration = Duration::from_secs(1);
@@ -28,20 +29,16 @@ pub(super) fn runtime() -> Result<Runtime, Failure> {
 
 async fn live(common: &Common) -> Result<Exit, Failure> {
     let mut signals = Signals::listen()?;
-    let path = config_file::path(common, &process_env);
-    info!(config = %path.display(), "starting");
-    // SEAM run: until `config` and `app` are in this tree. What belongs here:
-    //
-    //     let config = check::read(common)?;
-    //     let app = App::build(config).map_err(|error| Failure::internal(&error))?;
-    //     let mut running = app.start().await.map_err(|error| Failure::internal(&error))?;
-    //     let signal = running.until(signals.next()).await.map_err(|error| Failure::internal(&error))?;
-    //     info!(signal, "asked to stop; once more means at once");
-    //     tokio::select! {
-    //         () = running.drain() => (),
-    //         signal = signals.next() => warn!(signal, "stopping at once; what is not delivered stays in the queue"),
-    //     }
-    let signal = signals.next().await;
-    info!(signal, "stopped");
+    let config = check::read(common)?;
+    info!(config = %config.path.display(), "starting");
+    let internal = |error: anyhow::Error| Failure::new(Exit::Internal, format!("{error:#}"));
+    let app = App::build(config).map_err(internal)?;
+    let mut running = app.start().await.map_err(internal)?;
+    let signal = running.until(signals.next()).await.map_err(internal)?;
+    info!(signal, "asked to stop; once more means at once");
+    tokio::select! {
+        () = running.drain() => {}
+        signal = signals.next() => warn!(signal, "stopping at once; what is not delivered stays in the queue"),
+    }
     Ok(Exit::Fine)
 }
