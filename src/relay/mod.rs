@@ -1,0 +1,36 @@
+//! Relays: who wants an event, and how it is said. No I/O, no clock, no queue.
+//!
+//! An event meets `match` first, all relays at once ([`index`]), then the `when` of those that are
+//! left ([`condition`]). What is wanted is later fetched for ([`Relay::references`]), asked again
+//! where `when` needed that ([`Relay::still_wants`]), and worded for one sink ([`Relay::word`]).
+//! `MiniJinja` is met in [`engine`] and [`view`] only.
+
+mod bits;
+mod condition;
+mod engine;
+mod faults_in;
+mod fetched;
+mod filters;
+mod glob;
+mod guard;
+mod index;
+mod keys;
+mod one;
+mod pattern;
+mod raw;
+mod relays;
+mod said_pattern;
+mod template;
+mod tokens;
+mod view;
+mod wording;
+
+#[cfg(test)]
+mod tests;
+
+pub use engine::with_room;
+pub use fetched::{Fetched, Outcome, Reference};
+pub use one::{BuiltIn, Relay};
+pub use relays::{Explained, Plan, Relays};
+pub use template::Template;
+pub use wording::Says;

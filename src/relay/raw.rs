@@ -1,0 +1,50 @@
+//! `raw.slack = {…}`: a payload in a sink's own form, with templates inside its strings.
+
+use serde_json::Value;
+
+use super::template::{Occasion, Template};
+use crate::fault::Fault;
+use crate::message::Markup;
+use crate::said::{Item, Node, Reading, Said};
+
+#[derive(Debug, Clone)]
+pub(super) enum Raw {
+    Text(Template),
+    /// Numbers and flags: nothing to render.
+    Fixed(Value),
+    List(Vec<Raw>),
+    Table(Vec<(String, Raw)>),
+}
+
+impl Raw {
+    /// None where a template in it does not compile. Every one that does not is reported.
+    pub(super) fn read(reading: &Reading, item: &Item, roots: &[&str]) -> Option<Self> {
+        match &item.node {
+            Node::Text(text) => {
+                let said = Said { value: text.clone(), span: item.span.clone() };
+                Template::compile(reading, &said, roots).map(Self::Text)
+            }
+            Node::Whole(_) | Node::Real(_) | Node::Flag(_) => Some(Self::Fixed(item.to_json())),
+            Node::List(items) => {
+                let read: Vec<_> = items.iter().map(|item| Self::read(reading, item, roots)).collect();
+                read.into_iter().collect::<Option<_>>().map(Self::List)
+            }
+            Node::Table(members) => {
+                let read = |item: &Item| Self::read(reading, item, roots);
+                let read: Vec<_> = members.iter().map(|(key, item)| Some((key.name.clone(), read(item)?))).collect();
+                read.into_iter().collect::<Option<_>>().map(Self::Table)
+            }
+        }
+    }
+
+    pub(super) fn render(&self, occasion: &Occasion, markup: Markup) -> Result<Value, Fault> {
+        match self {
+            Self::Text(template) => template.render(occasion, Some(markup)).map(Value::String),
+            Self::Fixed(value) => Ok(value.clone()),
+            Self::List(items) => items.iter().map(|item| item.render(occasion, markup)).collect(),
+            Self::Table(members) => {
+                members.iter().map(|(key, item)| Ok((key.clone(), item.render(occasion, markup)?))).collect()
+            }
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! All relays together: who wants an event, and why.
+
+use super::index::{Index, Wish};
+use super::one::Relay;
+use super::pattern::{At, Pattern};
+use crate::event::{Event, Name, Picked};
+use crate::fault::Fault;
+use crate::message::{Unit, cut};
+
+/// Compiled once from relays.toml; never changed afterwards.
+#[derive(Debug, Default)]
+pub struct Relays {
+    relays: Vec<Relay>,
+    index: Index,
+}
+
+/// Who wants an event.
+#[derive(Debug, Default, PartialEq)]
+pub struct Plan {
+    /// Relays by number, in the order of the file. Those whose `when` waits for a fetch are among them.
+    pub wanted: Vec<usize>,
+    /// Relays whose `when` failed, and how.
+    pub faults: Vec<(usize, Fault)>,
+}
+
+/// Why a relay took an event, or did not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Explained {
+    pub relay: Name,
+    pub taken: bool,
+    pub why: String,
+}
+
+/// So much of a value is shown where a person asks why it did not match.
+const VALUE_SHOWN: usize = 60;
+
+impl Relays {
+    pub fn compile(relays: Vec<Relay>) -> Self {
+        let wishes: Vec<_> = relays.iter().map(wish).collect();
+        let index = Index::new(&wishes);
+        Self { relays, index }
+    }
+
+    /// Decides which relays want the event: no I/O, no clock, and for an event that nobody wants no allocation.
+    pub fn plan(&self, event: &Event) -> Plan {
+        let mut plan = Plan::default();
+        self.index.wanted(event, |number| {
+            let Some(relay) = self.relays.get(number) else { return };
+            match relay.wants_now(event) {
+                Ok(true) => plan.wanted.push(number),
+                Ok(false) => {}
+                Err(fault) => plan.faults.push((number, fault)),
+            }
+        });
+        plan
+    }
+
+    /// Every relay's answer in words.
+    pub fn explain(&self, event: &Event) -> Vec<Explained> {
+        let explain = |relay: &Relay| {
+            let (taken, why) = match refusal(relay, event) {
+                Some(why) => (false, why),
+                None => after_match(relay, event),
+            };
+            Explained { relay: relay.name.clone(), taken, why }
+        };
+        self.relays.iter().map(explain).collect()
+    }
+
+    /// The relay of that number. Numbers come from a [`Plan`] of the same relays, never from outside.
+    pub fn get(&self, number: usize) -> &Relay {
+        &self.relays[number]
+    }
+
+    pub fn by_name(&self, name: &str) -> Option<(usize, &Relay)> {
+        self.iter().enumerate().find(|(_, relay)| &*relay.name == name)
+    }
+
+    pub fn iter(&self) -> std::slice::Iter<'_, Relay> {
+        self.relays.iter()
+    }
+
+    pub fn len(&self) -> usize {
+        self.relays.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.relays.is_empty()
+    }
+}
+
+impl<'r> IntoIterator for &'r Relays {
+    type Item = &'r Relay;
+    type IntoIter = std::slice::Iter<'r, Relay>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+fn wish(relay: &Relay) -> Wish<'_> {
+    let from = relay.from.as_ref().map(|from| from.iter().map(|said| said.value.as_str()).collect());
+    Wish { from, matches: &relay.matches }
+}
+
+/// The plain way to match: why `from` or `match` refuses the event, None where they take it.
+pub(super) fn refusal(relay: &Relay, event: &Event) -> Option<String> {
+    match &relay.from {
+        None if event.is_ours() => return Some("it hears every source but the daemon itself".to_owned()),
+        Some(from) if !from.iter().any(|said| *said.value == *event.source) => {
+            let names: Vec<_> = from.iter().map(|said| said.value.as_str()).collect();
+            return Some(format!("the event is from `{}`, wanted: {}", event.source, names.join(", ")));
+        }
+        _ => {}
+    }
+    relay.matches.iter().find_map(|(at, pattern)| mismatch(at, pattern, event))
+}
+
+fn mismatch(at: &At, pattern: &Pattern, event: &Event) -> Option<String> {
+    let values = at.all(event);
+    if pattern.matches(&values) {
+        return None;
+    }
+    Some(match values.as_slice() {
+        [] => format!("`{at}` is missing, wanted: {pattern}"),
+        [value] => format!("`{at}` is {}, wanted: {pattern}", shown(value)),
+        values => {
+            let all = values.iter().map(shown).collect::<Vec<_>>().join(", ");
+            format!("`{at}` are {}, wanted: {pattern}", cut(&all, VALUE_SHOWN, Unit::Chars))
+        }
+    })
+}
+
+fn shown(value: &Picked) -> String {
+    match value {
+        Picked::Text(text) => format!("{:?}", cut(text, VALUE_SHOWN, Unit::Chars)),
+        Picked::Number(number) => number.to_string(),
+        Picked::Bool(truth) => truth.to_string(),
+        Picked::Null => "null".to_owned(),
+        Picked::Compound => "a list or an object".to_owned(),
+    }
+}
+
+fn after_match(relay: &Relay, event: &Event) -> (bool, String) {
+    match (&relay.when, relay.wants_now(event)) {
+        (None, _) => (true, "from and match take it".to_owned()),
+        (Some(when), _) if relay.deferred => (true, format!("taken so far; `when` waits for what is fetched: {when}")),
+        (Some(when), Ok(true)) => (true, format!("`when` holds: {when}")),
+        (Some(when), Ok(false)) => (false, format!("`when` does not hold: {when}")),
+        (Some(when), Err(fault)) => (false, format!("`when` failed: {fault}, in: {when}")),
+    }
+}
