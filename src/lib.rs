@@ -8,8 +8,8 @@
 //!  4  config
 //!  3  intake  delivery  desk
 //!  2  sources/*  sinks/*
-//!  1  relay/*  queue  outbox  outbound  socket  said  supervisor  metrics
-//!  0  event  message  secret  stop  backoff  fault
+//!  1  relay  outbox  queue  outbound  socket  supervisor  metrics
+//!  0  message  event  said  secret  stop  backoff  fault
 //! ```
 //!
 //! One event's road: `sources` → `outbox` → `intake` (which asks `relay` who wants it) → `queue` →

@@ -1,6 +1,7 @@
 //! One relay: what it takes, what it must fetch first, and how it words it.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::condition::Condition;
 use super::fetched::{Fetched, Reference};
@@ -21,8 +22,10 @@ pub struct Relay {
     pub span: Range<usize>,
     /// The sources that it hears. None: every source but the daemon itself.
     pub from: Option<Vec<Said<String>>>,
-    /// The sinks that it speaks to. Empty: the console.
+    /// The sinks that it is to speak to, as they were said.
     pub to: Vec<Said<String>>,
+    /// Those of them that are there; the configuration, which knows all names, fills this in.
+    pub sinks: Vec<Name>,
     pub(super) matches: Vec<(At, Pattern)>,
     pub(super) when: Option<Condition>,
     fetch: Vec<(Name, Template)>,
@@ -64,7 +67,7 @@ impl Relay {
         let deferred = when.as_ref().is_some_and(|when| fetch.iter().any(|(name, _)| when.uses(name)));
         let fetch = fetch.into_iter().filter_map(|(name, template)| Some((name, template?))).collect();
         let name = name?;
-        Some(Self { name: name.value.into(), span: name.span, from, to, matches, when, fetch, deferred, wording })
+        Some(Self { name: name.value.into(), span: name.span, from, to, sinks: Vec::new(), matches, when, fetch, deferred, wording })
     }
 
     pub fn built_in(said: BuiltIn) -> Self {
@@ -77,6 +80,7 @@ impl Relay {
             span: 0..0,
             from: Some(vec![Said { value: OURSELVES.to_owned(), span: 0..0 }]),
             to: said.to,
+            sinks: Vec::new(),
             matches,
             when: None,
             fetch: Vec::new(),
@@ -134,17 +138,15 @@ impl Relay {
     }
 
     /// The message for a sink of `sink_kind`, in its markup.
-    pub fn word(&self, event: &Event, fetched: &Fetched, markup: Markup, sink_kind: &str) -> Result<Message, Fault> {
+    pub fn word(
+        &self,
+        event: &Arc<Event>,
+        fetched: &Fetched,
+        markup: Markup,
+        sink_kind: &str,
+    ) -> Result<Message, Fault> {
         let occasion = Occasion::new(event, &self.name, fetched);
-        let origin = Origin {
-            event: event.id.to_string(),
-            source: event.source.clone(),
-            r#type: event.r#type.clone(),
-            subject: event.subject.clone(),
-            time: event.time,
-            relay: self.name.clone(),
-            data: event.data.value().as_ref().clone(),
-        };
+        let origin = Origin { event: Arc::clone(event), relay: self.name.clone() };
         let mut message = self.wording.word(event, &occasion, markup, sink_kind, origin)?;
         for (name, fault) in fetched.failures() {
             if !message.text.is_empty() && !message.text.ends_with('\n') {

@@ -1,5 +1,7 @@
 //! All relays together: who wants an event, and why.
 
+use std::collections::HashMap;
+
 use super::index::{Index, Wish};
 use super::one::Relay;
 use super::pattern::{At, Pattern};
@@ -11,6 +13,7 @@ use crate::message::{Unit, cut};
 #[derive(Debug, Default)]
 pub struct Relays {
     relays: Vec<Relay>,
+    by_name: HashMap<Name, usize>,
     index: Index,
 }
 
@@ -38,7 +41,8 @@ impl Relays {
     pub fn compile(relays: Vec<Relay>) -> Self {
         let wishes: Vec<_> = relays.iter().map(wish).collect();
         let index = Index::new(&wishes);
-        Self { relays, index }
+        let by_name = relays.iter().enumerate().map(|(number, relay)| (relay.name.clone(), number)).collect();
+        Self { relays, by_name, index }
     }
 
     /// Decides which relays want the event: no I/O, no clock, and for an event that nobody wants no allocation.
@@ -72,8 +76,8 @@ impl Relays {
         &self.relays[number]
     }
 
-    pub fn by_name(&self, name: &str) -> Option<(usize, &Relay)> {
-        self.iter().enumerate().find(|(_, relay)| &*relay.name == name)
+    pub fn by_name(&self, name: &str) -> Option<&Relay> {
+        self.by_name.get(name).and_then(|number| self.relays.get(*number))
     }
 
     pub fn iter(&self) -> std::slice::Iter<'_, Relay> {
