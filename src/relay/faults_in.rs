@@ -51,9 +51,10 @@ pub(super) fn report_names(
     };
     for (at, token) in tokens.iter().enumerate().filter(|(_, token)| token.sort == Sort::Name) {
         let before = |steps: usize| at.checked_sub(steps).and_then(|at| tokens.get(at));
-        let behind_is = before(1).is_some_and(|token| token.is_name("is"))
-            || before(1).is_some_and(|token| token.is_name("not"))
-                && before(2).is_some_and(|token| token.is_name("is"));
+        let is_at = |steps: usize, name: &str| before(steps).is_some_and(|token| token.is_name(name));
+        let steps = if is_at(1, "not") { 2 } else { 1 };
+        // `data.is` is a field.
+        let behind_is = is_at(steps, "is") && !before(steps + 1).is_some_and(|token| token.is_sign("."));
         if before(1).is_some_and(|token| token.is_sign("|")) && !knows_filter(token.text) {
             let hint = way_out(token.text, &filters::KNOWN, "the README lists the filters");
             report(Some(token), format!("there is no filter `{}`", token.text), hint);

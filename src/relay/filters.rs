@@ -88,7 +88,7 @@ fn gently(state: &mut State, filter: &str, value: Value, rest: Rest<ValueOrKwarg
 pub(super) fn add_to(engine: &mut Environment<'static>) {
     gentle!(engine: abs, attr, capitalize, dictsort, first, format, indent, items, last, lines, lower, replace, round,
         safe, split, string, title, trim, upper);
-    engine.add_filter("past", |verb: &Value| verb.as_str().map(past));
+    engine.add_filter("past", |verb: &Value| verb.as_str().map_or(Value::UNDEFINED, |verb| past(verb).into()));
     engine.add_filter("of_type", of_type);
     engine.add_filter("cut", shorten);
     engine.add_filter("truncate", shorten);
@@ -96,10 +96,10 @@ pub(super) fn add_to(engine: &mut Environment<'static>) {
     engine.add_filter("count", length);
 }
 
-fn shorten(value: &Value, limit: usize) -> Option<String> {
+fn shorten(value: &Value, limit: usize) -> Value {
     match value.kind() {
-        ValueKind::Undefined | ValueKind::None => None,
-        _ => Some(cut(&value.to_string(), limit, Unit::Chars)),
+        ValueKind::Undefined | ValueKind::None => Value::UNDEFINED,
+        _ => cut(&value.to_string(), limit, Unit::Chars).into(),
     }
 }
 

@@ -3,7 +3,7 @@
 //! Each path that any relay looks at answers with the set of relays that it satisfies or does not
 //! concern; what is in all those sets is wanted. So an event costs as much as paths are in use, and
 //! a bit for each relay, not a comparison for each. Exact strings, numbers, prefixes, suffixes and
-//! globs are looked up; whatever else (regexes, ranges, `not`) is asked only where it still matters.
+//! globs and limits are looked up; whatever else (regexes, `not`) is asked only where it still matters.
 
 use std::cell::Cell;
 use std::collections::HashMap;

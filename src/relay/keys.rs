@@ -7,6 +7,7 @@ use aho_corasick::AhoCorasick;
 use super::bits::{self, Bits, words_for};
 use super::glob::Glob;
 use super::pattern::{Check, Test};
+use super::ranges::{Bound, Ranges};
 use crate::event::Picked;
 
 /// How a test is found again.
@@ -15,6 +16,7 @@ pub(super) enum Key {
     Text(Box<str>),
     Number(u64),
     Flag(bool),
+    Bound(Bound, f64),
     Prefix(Box<str>),
     Suffix(Box<str>),
     Glob(Glob),
@@ -30,6 +32,10 @@ pub(super) fn key_of(test: &Test) -> Option<Key> {
         Check::Text(wanted) => Some(Key::Text(wanted.clone())),
         Check::Number(number) => Some(Key::Number(number_key(*number))),
         Check::Flag(flag) => Some(Key::Flag(*flag)),
+        Check::Less(limit) => Some(Key::Bound(Bound::Less, *limit)),
+        Check::AtMost(limit) => Some(Key::Bound(Bound::AtMost, *limit)),
+        Check::More(limit) => Some(Key::Bound(Bound::More, *limit)),
+        Check::AtLeast(limit) => Some(Key::Bound(Bound::AtLeast, *limit)),
         Check::Prefix(prefix) => Some(Key::Prefix(prefix.clone())),
         Check::Suffix(suffix) => Some(Key::Suffix(suffix.clone())),
         Check::Glob(glob) if glob.has_middle() => Some(Key::Glob(glob.clone())),
@@ -38,7 +44,7 @@ pub(super) fn key_of(test: &Test) -> Option<Key> {
             ("", suffix) => Some(Key::Suffix(suffix.into())),
             _ => Some(Key::Glob(glob.clone())),
         },
-        _ => None,
+        Check::Regex(_) | Check::Folded(_) => None,
     }
 }
 
@@ -52,6 +58,7 @@ pub(super) struct Keys {
     texts: HashMap<Box<str>, Posting>,
     numbers: HashMap<u64, Posting>,
     flags: [Posting; 2],
+    ranges: Ranges,
     prefixes: BTreeMap<usize, HashMap<Box<str>, Posting>>,
     suffixes: BTreeMap<usize, HashMap<Box<str>, Posting>>,
     globs: Globs,
@@ -104,6 +111,7 @@ impl Keys {
             Key::Text(text) => self.texts.entry(text).or_default().push(relay),
             Key::Number(number) => self.numbers.entry(number).or_default().push(relay),
             Key::Flag(flag) => self.flags[usize::from(flag)].push(relay),
+            Key::Bound(bound, limit) => self.ranges.add(bound, limit, relay),
             Key::Prefix(text) => self.prefixes.entry(text.len()).or_default().entry(text).or_default().push(relay),
             Key::Suffix(text) => self.suffixes.entry(text.len()).or_default().entry(text).or_default().push(relay),
             Key::Glob(glob) => self.globs.add(glob, relay),
@@ -113,6 +121,7 @@ impl Keys {
     /// Called once, when everything was added.
     pub(super) fn seal(&mut self, count: usize) {
         self.globs.seal();
+        self.ranges.seal();
         let lengths = self.prefixes.values_mut().chain(self.suffixes.values_mut()).flat_map(HashMap::values_mut);
         let exact = self.texts.values_mut().chain(self.numbers.values_mut()).chain(&mut self.flags);
         lengths.chain(exact).for_each(|posting| posting.seal(count));
@@ -138,7 +147,10 @@ impl Keys {
                 }
                 self.globs.find(text, found);
             }
-            Picked::Number(number) => add(self.numbers.get(&number_key(*number))),
+            Picked::Number(number) => {
+                add(self.numbers.get(&number_key(*number)));
+                self.ranges.find(*number, found);
+            }
             Picked::Bool(flag) => add(self.flags.get(usize::from(*flag))),
             Picked::Null | Picked::Compound => {}
         }

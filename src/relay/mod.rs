@@ -17,6 +17,7 @@ mod index;
 mod keys;
 mod one;
 mod pattern;
+mod ranges;
 mod raw;
 mod relays;
 mod said_pattern;

@@ -58,6 +58,12 @@ impl Relay {
             reading.problem(Problem::error(name.span.clone(), "a relay needs a name"));
         }
         let from = table.texts("from");
+        if let (Some([]), Some(item)) = (from.as_deref(), table.item("from"))
+            && matches!(&item.node, Node::List(sources) if sources.is_empty())
+        {
+            let problem = Problem::error(item.span.clone(), "a relay that hears no source says nothing");
+            reading.problem(problem.hint("leave `from` out to hear every source"));
+        }
         let to = table.texts("to").unwrap_or_default();
         let matches = table.table("match").map(|table| said_pattern::read(&table)).unwrap_or_default();
         let fetch = read_fetch(table);

@@ -33,6 +33,7 @@ fn conditions_say_what_match_cannot() {
         ("(data.cpu if data.up else 0) == 71", true),
         ("data.tags == ['a', 'b']", true),
         ("data.vm == {'name': 'web'}", true),
+        ("data.is and data.not is defined or data.is == 1 or data.up", true),
     ] {
         assert_eq!(decides(when, body), Ok(expected), "{when}");
     }
@@ -55,6 +56,9 @@ fn a_missing_field_is_no_match_also_where_an_operator_chokes_on_it() {
         "1 - data.nope < 3",
         "data.nope * 2 == 4",
         "-data.nope < 3",
+        "data.nope | past != 'x'",
+        "data.nope | lower != 'x'",
+        "data.nope | cut(3) != 'x'",
         "data.nope",
         "data.nope == data.nope",
         "data.type == 'vm' and data.nope != 3",

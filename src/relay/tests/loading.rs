@@ -266,6 +266,7 @@ error: unknown key `valeu`
         of("raw.slack = { a = { b = ['{{ x }}', '{{ y }}'] } }").matches("unknown name").count() == 2,
         "all at once"
     );
+    assert!(of("from = []").contains("hears no source"));
     assert!(problems("[[relay]]\nname = ' '\n").contains("a relay needs a name"));
 }
 
