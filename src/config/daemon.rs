@@ -8,7 +8,7 @@ use super::Env;
 use super::names::Known;
 use crate::queue::Policy;
 use crate::message::Severity;
-use crate::relay::{BuiltIn, ROOTS, Relay, Says, Template};
+use crate::relay::{BuiltIn, Relay, Says, Template};
 use crate::said::{Problem, Reading, Said, Table};
 
 #[derive(Debug)]
@@ -56,7 +56,7 @@ impl Daemon {
     pub(super) fn tell_relay(&self, reading: &Reading, known: &Known) -> Option<Relay> {
         const TEXT: &str = "{{ event.type }} {{ event.subject }}: {{ data.why }}";
         let sinks = known.sinks(reading, &self.tell);
-        let text = Template::compile(reading, &Said { value: TEXT.to_owned(), span: 0..0 }, &ROOTS)?;
+        let text = Template::compile(reading, &Said { value: TEXT.to_owned(), span: 0..0 }, &Template::ROOTS)?;
         let says = |r#type| Says { r#type, text: text.clone(), signal: None };
         let mut relay = Relay::built_in(BuiltIn {
             name: "tell".into(),

@@ -8,7 +8,7 @@ use crate::delivery::{self, LookUpHabits};
 use crate::event::Name;
 use crate::intake;
 use crate::message::{Severity, Signal};
-use crate::relay::{BuiltIn, ROOTS, Relay, Says, Template};
+use crate::relay::{BuiltIn, Relay, Says, Template};
 use crate::said::{Item, Node, Problem, Reading, Said, Table, nearest};
 use crate::sinks::{self, SinkConfig};
 use crate::sources::{self, SourceConfig};
@@ -106,7 +106,7 @@ impl SourcePart {
         let texts = self.config.alert_texts();
         let otherwise = |said: &Option<Said<String>>, default: &str| {
             let said = said.clone().unwrap_or_else(|| Said { value: default.to_owned(), span: alert.span.clone() });
-            Template::compile(reading, &said, &ROOTS)
+            Template::compile(reading, &said, &Template::ROOTS)
         };
         let (lost, back) = (otherwise(&alert.lost, texts.lost)?, otherwise(&alert.back, texts.back)?);
         let default_key = format!("tidings/source/{}", self.name);

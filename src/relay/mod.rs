@@ -34,5 +34,4 @@ pub use fetched::{Fetched, Outcome, Reference};
 pub use one::{BuiltIn, Relay};
 pub use relays::{Explained, Plan, Relays};
 pub use template::Template;
-pub use view::ROOTS;
 pub use wording::Says;

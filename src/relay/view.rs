@@ -14,7 +14,7 @@ use crate::message::Markup;
 pub(super) const MARKUP: &str = "%markup";
 
 /// The names that templates find at the root, and those inside `event`.
-pub const ROOTS: [&str; 3] = ["event", "data", "relay"];
+pub(super) const ROOTS: [&str; 3] = ["event", "data", "relay"];
 pub(super) const ENVELOPE: [&str; 7] = ["id", "source", "type", "time", "subject", "kind", "data"];
 
 /// Everything that one event offers; made once, whatever number of templates looks at it.

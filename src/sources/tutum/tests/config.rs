@@ -49,7 +49,7 @@ fn the_addresses_are_the_vendors_unless_said_otherwise() {
     let (config, _) = read(PAIR);
     let config = config.expect("right");
     assert_eq!(config.stream.to_string(), "wss://stream.tutum.co");
-    let texts = Tutum::open(config, &Outbound::new()).alert_texts();
+    let texts = Tutum::ALERT_TEXTS;
     assert_eq!(texts.lost, "Tutum Stream connection closed.");
     assert_eq!(texts.key, Some("tutum-stream"));
 }
