@@ -148,7 +148,7 @@ pub(super) fn oldest(db: &Connection, sinks: &[Name]) -> rusqlite::Result<Vec<Op
     sinks.iter().map(&mut oldest).collect()
 }
 
-/// Our globs know `*` alone; SQLite's know more.
+/// Our globs know `*` alone; those of the database know more.
 fn glob(pattern: &str) -> String {
     pattern.replace('[', "[[]").replace('?', "[?]")
 }

@@ -12,6 +12,7 @@
 //! transaction (`writer`). Sinks get what was just committed from memory, and what is older from
 //! the file (`shelf` tells how nothing slips between the two).
 
+mod asks;
 mod lists;
 mod open;
 mod reader;
@@ -34,12 +35,13 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::event::Name;
+use asks::{Answer, Ask};
 use reader::Reader;
 use retention::Sweep;
 use shared::Shared;
 use shelf::{Page, Shelf};
 use work::{Portion, Settle};
-use writer::{Answer, Ask, INBOX, Writer};
+use writer::{INBOX, Writer};
 
 pub use shelf::Line;
 pub use words::{
@@ -118,8 +120,8 @@ impl Queue {
 
     /// The sink's own road out. Asked for again, it begins anew (see [`Line`]).
     pub fn line(&self, sink: &str) -> Line {
-        let (shelf, again) = self.0.shared.shelf(sink);
-        Line::new(self.clone(), shelf, again)
+        let (place, again) = self.0.shared.shelf(sink);
+        Line::new(self.clone(), place, again)
     }
 
     /// Hands a verdict in; does not wait for the disk, only for room in the inbox. One that is lost with
@@ -204,8 +206,8 @@ impl Queue {
         self.read(&self.0.reader, move |db| reader::page(db, &sink, after)).await
     }
 
-    fn forget(&self, shelf: &Arc<Shelf>) {
-        self.0.shared.forget(shelf);
+    fn forget(&self, gone: &Arc<Shelf>) {
+        self.0.shared.forget(gone);
     }
 
     async fn in_portions(

@@ -120,9 +120,13 @@ fn lock(file: &Path) -> Result<File, OpenError> {
 }
 
 fn attempt(file: &Path, policy: &Policy) -> Result<Connection, Trouble> {
-    let judged = |error: rusqlite::Error| match is_damage(&error) {
-        true => Trouble::Damaged(error.to_string()),
-        false => Trouble::Fatal(OpenError::Unusable { file: file.into(), why: error.to_string() }),
+    let judged = |error: rusqlite::Error| {
+        let why = error.to_string();
+        if is_damage(&error) {
+            Trouble::Damaged(why)
+        } else {
+            Trouble::Fatal(OpenError::Unusable { file: file.into(), why })
+        }
     };
     let (size_of_file, size_of_wal) = (size(file), size(&beside(file, "-wal")).unwrap_or(0));
     if size_of_file.unwrap_or(0) == 0 && size_of_wal > 0 {

@@ -162,7 +162,7 @@ fn sweep(db: &Connection, from: i64, limit: &Limit) -> rusqlite::Result<Swept> {
     for (seq, routes, accepted) in page {
         let done = match limit {
             Limit::Age(age) => accepted >= *age,
-            Limit::Size(size) => swept.deleted % LOOK_AT_SIZE_EVERY == 0 && bytes_used(db)? <= *size,
+            Limit::Size(size) => swept.deleted.is_multiple_of(LOOK_AT_SIZE_EVERY) && bytes_used(db)? <= *size,
         };
         if done {
             swept.onward = None;

@@ -9,36 +9,39 @@ use super::words::{Delivery, Health};
 use super::work::Changes;
 use crate::event::Name;
 
+/// Pending and dead of each sink.
+pub(super) type Counts = BTreeMap<Name, (u64, u64)>;
+
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) file: PathBuf,
     shelves: Mutex<HashMap<Name, Arc<Shelf>>>,
-    /// Pending and dead of each sink, as the file has them: metrics must never scan.
-    counts: Mutex<BTreeMap<Name, (u64, u64)>>,
+    /// As the file has them: metrics must never scan.
+    counts: Mutex<Counts>,
     health: Mutex<Health>,
 }
 
 impl Shared {
-    pub(super) fn new(file: PathBuf, counts: BTreeMap<Name, (u64, u64)>) -> Self {
+    pub(super) fn new(file: PathBuf, counts: Counts) -> Self {
         let health = Mutex::new(Health::Writable);
         Self { file, shelves: Mutex::default(), counts: Mutex::new(counts), health }
     }
 
     /// The sink's new shelf, and whether there was one before, which is closed now.
     pub(super) fn shelf(&self, sink: &str) -> (Arc<Shelf>, bool) {
-        let shelf = Shelf::new(sink.into());
-        let before = held(&self.shelves).insert(sink.into(), shelf.clone());
+        let new = Shelf::new(sink.into());
+        let before = held(&self.shelves).insert(sink.into(), new.clone());
         if let Some(before) = &before {
             before.close();
         }
-        (shelf, before.is_some())
+        (new, before.is_some())
     }
 
     /// Its line is gone: nothing need be put on it any more.
-    pub(super) fn forget(&self, shelf: &Arc<Shelf>) {
+    pub(super) fn forget(&self, gone: &Arc<Shelf>) {
         let mut shelves = held(&self.shelves);
-        if shelves.get(&shelf.sink).is_some_and(|current| Arc::ptr_eq(current, shelf)) {
-            shelves.remove(&shelf.sink);
+        if shelves.get(&gone.sink).is_some_and(|current| Arc::ptr_eq(current, gone)) {
+            shelves.remove(&gone.sink);
         }
     }
 
@@ -52,8 +55,8 @@ impl Shared {
     pub(super) fn hand_over(&self, fresh: Vec<Delivery>, behind: &[Name]) {
         let shelves = held(&self.shelves);
         for sink in behind {
-            if let Some(shelf) = shelves.get(sink) {
-                shelf.fall_behind();
+            if let Some(place) = shelves.get(sink) {
+                place.fall_behind();
             }
         }
         let mut fresh = fresh.into_iter().peekable();
@@ -61,7 +64,7 @@ impl Shared {
             let sink = first.sink.clone();
             let run = std::iter::once(first).chain(std::iter::from_fn(|| fresh.next_if(|next| next.sink == sink)));
             match shelves.get(&sink) {
-                Some(shelf) => shelf.put(run),
+                Some(place) => place.put(run),
                 None => run.for_each(drop),
             }
         }
@@ -76,7 +79,7 @@ impl Shared {
         }
     }
 
-    pub(super) fn counts(&self) -> BTreeMap<Name, (u64, u64)> {
+    pub(super) fn counts(&self) -> Counts {
         held(&self.counts).clone()
     }
 

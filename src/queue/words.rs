@@ -24,7 +24,7 @@ pub struct Policy {
 
 impl Default for Policy {
     fn default() -> Self {
-        const DAY: Duration = Duration::from_hours(24);
+        const DAY: Duration = Duration::from_secs(24 * 3600);
         Self { retention_age: 7 * DAY, retention_size: 1 << 30, remember: DAY, max_pages: None }
     }
 }

@@ -4,22 +4,21 @@
 //! are kept and tried again, because nobody could give them a second time. A full disk must not stop
 //! what would empty it: so the file holds some pages in reserve, which verdicts may use and nothing else.
 
-use std::collections::BTreeMap;
 use std::fs::File;
-use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 use tokio::runtime::Runtime;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
+use super::asks::{Answer, Ask, Done, answer, answer_flushes, flush_or_ask, refuse, reply};
 use super::open::{is_damage, suspect};
 use super::retention::Sweep;
-use super::shared::Shared;
-use super::words::{Committed, Entry, Health, Policy, QueueError};
-use super::work::{Portion, Settle, Work};
+use super::shared::{Counts, Shared};
+use super::words::{Health, Policy, QueueError};
+use super::work::{Settle, Work};
 use crate::event::Name;
 
 /// How much may wait for the writer. A full inbox is what a full disk feels like to everyone else.
@@ -37,31 +36,11 @@ const RESERVE: i64 = 128 << 10;
 /// Bytes that must fit besides, before a refusing queue calls itself writable again.
 const PROOF: i64 = 64 << 10;
 
+/// Verdicts wait so long for a commit to share its sync with. Losing one only repeats a delivery.
+const LINGER: Duration = Duration::from_millis(10);
+
 /// Between two tries of a disk that refused.
 const RETRY: Duration = Duration::from_millis(250);
-
-pub(super) type Answer<T> = oneshot::Sender<Result<T, QueueError>>;
-
-#[derive(Debug)]
-pub(super) enum Ask {
-    Commit {
-        entries: Vec<Entry>,
-        accepted: Timestamp,
-        answer: Answer<Vec<Committed>>,
-    },
-    Flush(Answer<()>),
-    /// Answered with how many, and the ceiling for the next portion.
-    Replay(Portion, Answer<(usize, i64)>),
-    DropDead(Portion, Answer<(usize, i64)>),
-    Close(Answer<()>),
-}
-
-/// What was written for one ask, to be answered when it is on disk.
-enum Done {
-    Committed(Vec<Committed>),
-    Nothing,
-    Portion(usize, i64),
-}
 
 pub(super) struct Writer {
     pub(super) db: Connection,
@@ -112,7 +91,14 @@ impl Writer {
         tokio::select! {
             biased;
             count = self.asks.recv_many(batch, BATCH) => if count == 0 { return false },
-            count = self.settles.recv_many(&mut self.kept, room.max(1)), if room > 0 => if count == 0 { return false },
+            count = self.settles.recv_many(&mut self.kept, room.max(1)), if room > 0 => {
+                if count == 0 { return false }
+                tokio::select! {
+                    biased;
+                    count = self.asks.recv_many(batch, BATCH) => if count == 0 { return false },
+                    () = tokio::time::sleep(LINGER) => (),
+                }
+            }
             () = tokio::time::sleep(pause) => (),
         }
         while batch.len() < BATCH
@@ -150,13 +136,12 @@ impl Writer {
         if !self.reserve || asks.is_empty() && self.kept.is_empty() && self.is_refusing() {
             self.prove_room();
         }
-        let outcome = match self.reserve {
-            true => self.write_all(asks),
-            false => {
-                let error = no_room(&self.shared);
-                asks.into_iter().for_each(|ask| refuse(ask, &error));
-                self.write_verdicts()
-            }
+        let outcome = if self.reserve {
+            self.write_all(asks)
+        } else {
+            let error = no_room(&self.shared);
+            refuse(asks, &error);
+            self.write_verdicts()
         };
         // A flush that came while `kept` was full waits for what stood behind it.
         if outcome.is_err() || self.settles.is_empty() {
@@ -179,7 +164,7 @@ impl Writer {
             }
             Err(error) => {
                 let error = self.refusing(&error);
-                asks.into_iter().for_each(|ask| refuse(ask, &error));
+                refuse(asks, &error);
                 self.write_verdicts()
             }
         }
@@ -303,7 +288,7 @@ fn no_room(shared: &Shared) -> QueueError {
 }
 
 /// The counts of earlier runs and the first id never used.
-pub(super) fn recall(db: &Connection) -> rusqlite::Result<(i64, BTreeMap<Name, (u64, u64)>)> {
+pub(super) fn recall(db: &Connection) -> rusqlite::Result<(i64, Counts)> {
     let next = db.query_row("SELECT coalesce(max(id), 0) + 1 FROM delivery", [], |row| row.get(0))?;
     let mut statement = db.prepare("SELECT sink, pending, dead FROM tally")?;
     let rows = statement.query_map([], |row| {
@@ -317,45 +302,4 @@ pub(super) fn recall(db: &Connection) -> rusqlite::Result<(i64, BTreeMap<Name, (
 pub(super) fn before(now: Timestamp, span: Duration) -> Timestamp {
     let span = SignedDuration::try_from(span).unwrap_or(SignedDuration::MAX);
     now.saturating_sub(span).unwrap_or(Timestamp::MIN)
-}
-
-fn flush_or_ask(ask: Ask, flushes: &mut Vec<Answer<()>>) -> Option<Ask> {
-    match ask {
-        Ask::Flush(answer) | Ask::Close(answer) => {
-            flushes.push(answer);
-            None
-        }
-        other => Some(other),
-    }
-}
-
-fn answer_flushes(flushes: &mut Vec<Answer<()>>, outcome: &Result<(), QueueError>) {
-    for flush in mem::take(flushes) {
-        reply(flush, outcome.clone());
-    }
-}
-
-fn answer(ask: Ask, done: Done) {
-    match (ask, done) {
-        (Ask::Commit { answer, .. }, Done::Committed(committed)) => reply(answer, Ok(committed)),
-        (Ask::Replay(_, answer) | Ask::DropDead(_, answer), Done::Portion(count, ceiling)) => {
-            reply(answer, Ok((count, ceiling)));
-        }
-        (Ask::Flush(answer) | Ask::Close(answer), _) => reply(answer, Ok(())),
-        // Cannot be: each ask was given its own kind of answer. Dropping the sender says `Closed`.
-        (Ask::Commit { .. } | Ask::Replay(..) | Ask::DropDead(..), _) => (),
-    }
-}
-
-fn refuse(ask: Ask, error: &QueueError) {
-    match ask {
-        Ask::Commit { answer, .. } => reply(answer, Err(error.clone())),
-        Ask::Replay(_, answer) | Ask::DropDead(_, answer) => reply(answer, Err(error.clone())),
-        Ask::Flush(answer) | Ask::Close(answer) => reply(answer, Err(error.clone())),
-    }
-}
-
-/// Whoever asked may have left meanwhile; what they asked for is done all the same.
-fn reply<T>(answer: Answer<T>, result: Result<T, QueueError>) {
-    drop(answer.send(result));
 }

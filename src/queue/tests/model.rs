@@ -106,10 +106,9 @@ impl World {
                     _ => (Outcome::Buried { attempts, why: "400".to_owned(), reply: None }, State::Dead),
                 };
                 self.queue.settle(DeliveryId(id), outcome).await.unwrap();
+                // What is settled stays as it is.
                 if pending {
                     (known.state, known.attempts) = (state, attempts);
-                } else {
-                    // What is settled stays as it is.
                 }
                 self.queue.flush().await.unwrap();
             }
@@ -130,7 +129,9 @@ impl World {
                 let dropped = self.queue.drop_dead(DeadAsk { limit: Some(1), ..DeadAsk::default() }).await.unwrap();
                 let first = self.model.values_mut().find(|known| known.state == State::Dead);
                 assert_eq!(dropped, usize::from(first.is_some()));
-                first.into_iter().for_each(|known| known.state = State::Dropped);
+                if let Some(known) = first {
+                    known.state = State::Dropped;
+                }
             }
             Step::Reopen => {
                 self.queue.close().await.unwrap();

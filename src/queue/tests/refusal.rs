@@ -64,7 +64,7 @@ async fn verdicts_have_a_reserve_that_commits_cannot_use() {
     assert_eq!(reserves(), 0, "the verdicts made their rows longer, so they needed it");
     assert!(matches!(queue.commit(vec![to(&["ops"], event(0))]).await, Err(QueueError::Full(_))));
     assert!(matches!(queue.health(), Health::Refusing(_)));
-    db.execute("DELETE FROM delivery WHERE id < 1000", []).unwrap();
+    db.execute("DELETE FROM delivery WHERE id < 6000", []).unwrap();
     tokio::time::timeout(PATIENCE, writable(&queue)).await.expect("the queue looks for room by itself");
     assert_eq!(reserves(), 1);
     queue.commit(vec![to(&["ops"], event(1))]).await.unwrap();
