@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -9,7 +11,7 @@ use crate::said::Said;
 const SERVICE: &str = r#"{"type":"service","action":"update","state":"Running","parents":["/api/v1/stack/f24b/"],"resource_uri":"/api/v1/service/d0b1/"}"#;
 
 fn word(lines: &str, body: &str) -> Message {
-    one(lines).get(0).word(&tutum(body), &Fetched::default(), Markup::Slack, "slack").expect("worded")
+    one(lines).get(0).word(&Arc::new(tutum(body)), &Fetched::default(), Markup::Slack, "slack").expect("worded")
 }
 
 fn text(template: &str, body: &str) -> String {
@@ -18,7 +20,7 @@ fn text(template: &str, body: &str) -> String {
 
 fn fails(template: &str, body: &str) -> Fault {
     let relays = one(&format!("text = '''{template}'''"));
-    relays.get(0).word(&tutum(body), &Fetched::default(), Markup::Slack, "slack").expect_err(template)
+    relays.get(0).word(&Arc::new(tutum(body)), &Fetched::default(), Markup::Slack, "slack").expect_err(template)
 }
 
 #[test]
@@ -48,7 +50,7 @@ fn the_seeds_service_text_letter_for_letter() {
     assert_eq!((&*reference.name, reference.reference), ("stack", Ok(Some("/api/v1/stack/f24b/".to_owned()))));
     let mut fetched = Fetched::default();
     fetched.put("stack".into(), Outcome::Found(json!({"name":"web <1>","state":"Running"}).into()));
-    let message = relay.word(&event, &fetched, Markup::Slack, "slack").expect("worded");
+    let message = relay.word(&Arc::new(event), &fetched, Markup::Slack, "slack").expect("worded");
     assert_eq!(
         message.text,
         "A Service on Tutum was updated.\nIt belonged to the web &lt;1&gt; Stack.\nThe Stack state is: Running"
@@ -60,7 +62,7 @@ fn a_fetch_that_failed_adds_one_line() {
     let relays = one(SERVICES);
     let mut fetched = Fetched::default();
     fetched.put("stack".into(), Outcome::Failed(Fault::new("status_504", "504")));
-    let message = relays.get(0).word(&tutum(SERVICE), &fetched, Markup::Slack, "slack").expect("worded");
+    let message = relays.get(0).word(&Arc::new(tutum(SERVICE)), &fetched, Markup::Slack, "slack").expect("worded");
     assert_eq!(
         message.text,
         "A Service on Tutum was updated.\nIt belonged to the  Stack.\nThe Stack state is: \n(stack could not be fetched: 504)"
@@ -143,7 +145,7 @@ raw.slack = { text = "*{{ data.x }}*", unfurl = false, blocks = [{ type = "secti
 raw.google-chat = { text = "{{ data.x }}" }"#;
     let relays = one(lines);
     let word = |markup, kind: &str| {
-        relays.get(0).word(&tutum(r#"{"x":"<a>"}"#), &Fetched::default(), markup, kind).expect("worded").raw
+        relays.get(0).word(&Arc::new(tutum(r#"{"x":"<a>"}"#)), &Fetched::default(), markup, kind).expect("worded").raw
     };
     let slack = json!({"text":"*&lt;a&gt;*","unfurl":false,"blocks":[{"type":"section","n":3,"f":1.5,"text":""}]});
     assert_eq!(word(Markup::Slack, "slack"), Some(slack));
@@ -189,7 +191,7 @@ fn the_programs_own_relays_say_one_thing_for_each_type() {
         assert_eq!(relays.plan(&event).wanted == [0], wanted);
     }
     let word = |kind| {
-        relays.get(0).word(&ours(kind, "pr*d"), &Fetched::default(), Markup::Plain, "pagerduty").expect("worded")
+        relays.get(0).word(&Arc::new(ours(kind, "pr*d")), &Fetched::default(), Markup::Plain, "pagerduty").expect("worded")
     };
     let message = word("source.recovered");
     assert_eq!((message.text.as_str(), message.signal), ("Tutum Stream connection open.", Some(Signal::Resolve)));
