@@ -190,3 +190,31 @@ impl<V> fmt::Debug for Peer<V> {
         write!(f, "Peer({:?})", self.port)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::time::timeout;
+
+    use super::super::slack::Slack;
+    use super::*;
+
+    #[tokio::test]
+    async fn an_endless_answer_flows_as_long_as_it_is_read_and_a_stalled_one_never_begins() {
+        let slack = Slack::start().await.unwrap();
+        slack.fail_with([Trouble::Endless, Trouble::Stall]);
+        let address = slack.base().replace("http://", "");
+        let mut client = TcpStream::connect(&address).await.unwrap();
+        client.write_all(b"POST / HTTP/1.1\r\n\r\n").await.unwrap();
+        let mut much = vec![0; 4 * 1024 * 1024];
+        client.read_exact(&mut much).await.unwrap();
+        assert!(much.starts_with(b"HTTP/1.1 500 "));
+
+        let mut client = TcpStream::connect(&address).await.unwrap();
+        client.write_all(b"POST / HTTP/1.1\r\n\r\n").await.unwrap();
+        let attempts = slack.attempts().wait_for(2, Duration::from_secs(10)).await.unwrap();
+        assert_eq!(attempts.last().map(|attempt| &attempt.outcome), Some(&Outcome::Stalled));
+        assert!(timeout(Duration::ZERO, client.read_u8()).await.is_err());
+        assert!(slack.posts().is_empty());
+    }
+}

@@ -85,8 +85,9 @@ impl Shared {
             return socket.close(None).await;
         };
         socket.send(Message::text(json!({ "type": "auth" }).to_string())).await?;
-        let listener = Listener::new(&self.listening);
+        // In this order: who sees somebody listening also sees who was let in.
         self.admitted.push(form);
+        let listener = Listener::new(&self.listening);
         let order = tokio::select! {
             order = orders.recv() => order.unwrap_or(Order::Reset),
             ended = self.serve(&mut socket) => return ended,
@@ -145,6 +146,14 @@ impl Shared {
             *heard = number.max(*heard);
             news
         });
+    }
+
+    pub(super) fn say(&self, text: String) {
+        if *self.listening.borrow() == 0 && !self.hold.load(Ordering::SeqCst) {
+            self.missed.fetch_add(1, Ordering::SeqCst);
+        } else {
+            self.push(Item::Text(text));
+        }
     }
 
     pub(super) fn push(&self, item: Item) {

@@ -48,11 +48,13 @@ impl Stream {
 
     /// Like `send`, for what need not be JSON.
     pub fn send_text(&self, text: impl Into<String>) {
-        if *self.shared.listening.borrow() == 0 && !self.shared.hold.load(Ordering::SeqCst) {
-            self.shared.missed.fetch_add(1, Ordering::SeqCst);
-        } else {
-            self.shared.push(Item::Text(text.into()));
-        }
+        self.shared.say(text.into());
+    }
+
+    /// `send` for those who cannot hold the stream itself.
+    pub fn voice(&self) -> impl Fn(&Value) + Send + Sync + use<> {
+        let shared = Arc::clone(&self.shared);
+        move |event| shared.say(event.to_string())
     }
 
     /// Whether what is said while nobody listens is kept (at first: yes) or lost, as with the real Tutum.
@@ -162,9 +164,10 @@ impl fmt::Debug for Stream {
 
 #[cfg(test)]
 mod tests {
-    use futures::StreamExt;
+    use futures::{SinkExt, StreamExt};
     use serde_json::json;
     use tokio_tungstenite::connect_async;
+    use tokio_tungstenite::tungstenite::client::IntoClientRequest;
     use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 
     use super::*;
@@ -236,5 +239,33 @@ mod tests {
         assert!(connect_async(stream.url()).await.is_err());
         stream.come_back().await.unwrap();
         assert!(client(&stream, "token=s3cr3t&user=demo").await.1.contains("auth"));
+    }
+
+    #[tokio::test]
+    async fn a_silent_stream_stays_open_and_a_header_shows_who_asks_as_well() {
+        let stream = stream().await;
+        let mut request = stream.url().into_client_request().unwrap();
+        let basic = Credentials { user: "demo".to_owned(), token: "s3cr3t".to_owned() }.basic();
+        request.headers_mut().insert("authorization", basic.parse().unwrap());
+        let (mut socket, _) = connect_async(request).await.unwrap();
+        assert!(socket.next().await.unwrap().unwrap().is_text());
+        assert_eq!(stream.admitted().next(LIMIT).await.unwrap(), AuthForm::Header);
+
+        stream.go_silent();
+        stream.wait_disconnected(LIMIT).await.unwrap();
+        stream.send(&json!({ "type": "container" }));
+        socket.send(Message::Ping("still there?".into())).await.unwrap();
+        // Neither the event nor a pong, but only the reset: nothing was said before it.
+        stream.drop_tcp();
+        assert!(socket.next().await.is_none_or(|message| message.is_err()));
+        assert_eq!(stream.sent(), 0);
+    }
+
+    #[tokio::test]
+    async fn what_is_said_to_nobody_is_lost_where_it_is_not_held() {
+        let stream = stream().await;
+        stream.hold(false);
+        stream.send(&json!({ "type": "container" }));
+        assert_eq!((stream.missed(), stream.sent()), (1, 0));
     }
 }

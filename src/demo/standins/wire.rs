@@ -146,10 +146,10 @@ impl Wire {
     }
 
     pub(super) async fn write(&mut self, reply: &Reply) -> io::Result<()> {
-        let headers: String = reply.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-        let (status, length) = (reply.status, reply.body.len());
-        let head = format!("HTTP/1.1 {status} {}\r\n{headers}content-length: {length}\r\n\r\n", reason(status));
-        let mut bytes = head.into_bytes();
+        let mut head = vec![format!("HTTP/1.1 {} {}", reply.status, reason(reply.status))];
+        head.extend(reply.headers.iter().map(|(name, value)| format!("{name}: {value}")));
+        head.push(format!("content-length: {}\r\n\r\n", reply.body.len()));
+        let mut bytes = head.join("\r\n").into_bytes();
         bytes.extend_from_slice(&reply.body);
         self.reader.get_mut().write_all(&bytes).await
     }
