@@ -1,6 +1,7 @@
 //! tidings brings what happens in your infrastructure into the place where your team talks.
 //!
-//! The house has floors; a file uses only what lies below it (a test in `tests/` checks that):
+//! The house has floors. A file uses only what lies below it, and in the machinery (0, 1) and at the top
+//! (6) also what stands to the right in its row; `tests/it/floors.rs` checks that.
 //!
 //! ```text
 //!  6  main  verbs/*  demo/*

@@ -196,7 +196,7 @@ pub(super) fn list_keys(reading: &Reading, nothing: &Item) {
         LookUpHabits::read(&table);
         Alert::read(&table);
     }
-    Alert::read_table(&Table::new(reading, "source.alert", nothing));
+    Alert::read_table(&Table::new(reading, "source.tutum.alert", nothing));
     for kind in sinks::KINDS {
         let mut table = Table::new(reading, &format!("sink.{kind}"), nothing);
         table.read_optional();

@@ -25,6 +25,7 @@ use crate::metrics::SinkMetrics;
 use crate::outbox::Outbox;
 use crate::queue::{Delivery, Line, Outcome, Queue, QueueError};
 use crate::relay::Relays;
+use crate::said::print_duration;
 use crate::sinks::Sink;
 use crate::sources::Source;
 use crate::stop::Stop;
@@ -241,7 +242,9 @@ impl<S: Sink + Send + Sync + 'static, F: Source + Send + Sync + 'static> Running
                 let took = Timestamp::now().duration_since(waiting.delivery.accepted);
                 self.lane.metrics.delivered.inc();
                 self.lane.metrics.delivery_seconds.observe(took.as_secs_f64().max(0.0));
-                return self.settle(&waiting.delivery, Outcome::Delivered { receipt }).await;
+                self.settle(&waiting.delivery, Outcome::Delivered { receipt }).await?;
+                self.write_down().await;
+                return Ok(());
             }
             Err(error) => error,
         };
@@ -275,7 +278,7 @@ impl<S: Sink + Send + Sync + 'static, F: Source + Send + Sync + 'static> Running
                 self.trouble = self.trouble.saturating_add(1);
                 self.held_until = Some(now + pause);
                 if self.trouble == 1 {
-                    warn!(sink = %self.lane.name, "waiting {pause:?}: {cause}");
+                    warn!(sink = %self.lane.name, "waiting {}: {cause}", print_duration(pause));
                 }
                 self.show(|state| state.held = Some(cause.to_string()));
             } else if wait.is_some() {
@@ -318,7 +321,7 @@ impl<S: Sink + Send + Sync + 'static, F: Source + Send + Sync + 'static> Running
     }
 
     async fn give_up(&mut self, delivery: &Delivery, last: &str) -> Result<(), Fault> {
-        let limit = crate::said::print_duration(self.lane.habits.give_up);
+        let limit = print_duration(self.lane.habits.give_up);
         self.bury(delivery, Fault::new("gave_up", format!("gave up after {limit}: {last}"))).await
     }
 
@@ -345,6 +348,16 @@ impl<S: Sink + Send + Sync + 'static, F: Source + Send + Sync + 'static> Running
     async fn settle(&self, delivery: &Delivery, outcome: Outcome) -> Result<(), Fault> {
         let settled = self.lane.queue.settle(delivery.id, outcome).await;
         settled.map_err(|trouble| Fault::new("state_file", trouble.to_string()))
+    }
+
+    /// A lane that sends one at a time has its verdict on disk before the next goes, so that a kill repeats one
+    /// message at the most. Where many go at once, their verdicts share a write, and as many may repeat.
+    async fn write_down(&self) {
+        if self.lane.habits.concurrency == 1
+            && let Err(trouble) = self.lane.queue.flush().await
+        {
+            debug!(sink = %self.lane.name, "the verdict waits for room: {trouble}");
+        }
     }
 
     /// The receiver takes messages again.

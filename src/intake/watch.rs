@@ -98,6 +98,8 @@ impl Watch {
     }
 }
 
+/// Nobody wants the milliseconds of an outage, unless there is nothing else.
 fn spoken(duration: Duration) -> String {
-    print_duration(Duration::from_secs(duration.as_secs()))
+    let seconds = Duration::from_secs(duration.as_secs());
+    print_duration(if seconds.is_zero() { duration } else { seconds })
 }

@@ -8,10 +8,10 @@ use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 
 /// No story waits longer than this for anything.
-pub const LIMIT: Duration = Duration::from_secs(30);
+pub(crate) const LIMIT: Duration = Duration::from_secs(20);
 
-pub struct Daemon {
-    pub folder: tempfile::TempDir,
+pub(crate) struct Daemon {
+    pub(crate) folder: tempfile::TempDir,
     env: Vec<(String, String)>,
     child: Option<Child>,
     file_size_limit: Option<u64>,
@@ -19,30 +19,36 @@ pub struct Daemon {
 
 impl Daemon {
     /// Writes `relays_toml` into a fresh folder and starts the daemon on it.
-    pub async fn start(relays_toml: &str, env: &[(&str, &str)]) -> Self {
+    pub(crate) async fn start(relays_toml: &str, env: &[(&str, &str)]) -> Self {
         let mut daemon = Self::prepare(relays_toml, env);
         daemon.start_again().await;
         daemon
     }
 
-    pub fn prepare(relays_toml: &str, env: &[(&str, &str)]) -> Self {
+    pub(crate) fn prepare(relays_toml: &str, env: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::write(folder.path().join("relays.toml"), relays_toml).expect("relays.toml is written");
         let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         Self { folder, env, child: None, file_size_limit: None }
     }
 
-    /// No file may grow beyond this: a full disk that needs no mount. (The daemon ignores SIGXFSZ, as everybody under a quota does.)
-    pub fn limit_file_size(&mut self, kib: Option<u64>) {
+    /// No file may grow beyond this: a full disk that needs no mount. Writing beyond it fails instead of ending the process.
+    pub(crate) fn limit_file_size(&mut self, kib: Option<u64>) {
         self.file_size_limit = kib;
     }
 
-    pub fn command(&self, args: &[&str]) -> Command {
+    /// From the next start on.
+    pub(crate) fn set_env(&mut self, name: &str, value: &str) {
+        self.env.retain(|(known, _)| known != name);
+        self.env.push((name.to_owned(), value.to_owned()));
+    }
+
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = match self.file_size_limit {
             None => Command::new(env!("CARGO_BIN_EXE_tidings")),
             Some(kib) => {
                 let mut shell = Command::new("bash");
-                shell.arg("-c").arg(format!("ulimit -f {kib}; exec \"$0\" \"$@\"")).arg(env!("CARGO_BIN_EXE_tidings"));
+                shell.arg("-c").arg(format!("trap '' XFSZ; ulimit -f {kib}; exec \"$0\" \"$@\"")).arg(env!("CARGO_BIN_EXE_tidings"));
                 shell
             }
         };
@@ -53,12 +59,12 @@ impl Daemon {
     }
 
     /// Starts it (again), and returns when it is ready.
-    pub async fn start_again(&mut self) {
+    pub(crate) async fn start_again(&mut self) {
         self.spawn();
         self.ready().await;
     }
 
-    pub fn spawn(&mut self) {
+    pub(crate) fn spawn(&mut self) {
         let file = |name| {
             let path = self.folder.path().join(name);
             std::fs::File::options().create(true).append(true).open(path).expect("the log opens")
@@ -70,7 +76,7 @@ impl Daemon {
         self.child = Some(child.expect("the daemon starts"));
     }
 
-    pub async fn ready(&mut self) {
+    pub(crate) async fn ready(&mut self) {
         let until = Instant::now() + LIMIT;
         while self.try_desk("/-/ready").await.is_none_or(|(status, _)| status != 200) {
             if let Some(child) = &mut self.child
@@ -87,8 +93,8 @@ impl Daemon {
         self.folder.path().join("state/desk")
     }
 
-    pub fn desk_url(&self) -> Option<String> {
-        std::fs::read_to_string(self.desk_file()).ok().map(|url| url.trim().to_owned())
+    pub(crate) fn desk_url(&self) -> Option<String> {
+        std::fs::read_to_string(self.desk_file()).ok().map(|address| format!("http://{}", address.trim()))
     }
 
     async fn try_desk(&self, path: &str) -> Option<(u16, String)> {
@@ -97,25 +103,25 @@ impl Daemon {
     }
 
     /// The desk's answer to a GET.
-    pub async fn desk(&self, path: &str) -> (u16, String) {
+    pub(crate) async fn desk(&self, path: &str) -> (u16, String) {
         self.try_desk(path).await.unwrap_or_else(|| panic!("the desk does not answer:\n{}", self.log()))
     }
 
-    pub async fn json(&self, path: &str) -> serde_json::Value {
+    pub(crate) async fn json(&self, path: &str) -> serde_json::Value {
         let (status, text) = self.desk(path).await;
         assert_eq!(status, 200, "{text}");
         serde_json::from_str(&text).expect("JSON")
     }
 
     /// One sample of the metrics, 0 where it is not (yet) there.
-    pub async fn metric(&self, sample: &str) -> f64 {
+    pub(crate) async fn metric(&self, sample: &str) -> f64 {
         let (_, text) = self.desk("/metrics").await;
         let line = text.lines().find_map(|line| line.strip_prefix(sample));
         line.and_then(|rest| rest.trim().parse().ok()).unwrap_or(0.0)
     }
 
     /// Waits until `condition` holds of the status.
-    pub async fn until(&self, what: &str, condition: impl Fn(&serde_json::Value) -> bool) {
+    pub(crate) async fn until(&self, what: &str, condition: impl Fn(&serde_json::Value) -> bool) {
         let until = Instant::now() + LIMIT;
         loop {
             let status = self.json("/api/v1/status").await;
@@ -128,13 +134,13 @@ impl Daemon {
     }
 
     /// SIGKILL: nothing can be tidied up.
-    pub async fn kill(&mut self) {
+    pub(crate) async fn kill(&mut self) {
         let mut child = self.child.take().expect("it runs");
         child.kill().await.expect("killed");
     }
 
     /// SIGTERM, and its exit status.
-    pub async fn stop(&mut self) -> ExitStatus {
+    pub(crate) async fn stop(&mut self) -> ExitStatus {
         let child = self.child.take().expect("it runs");
         let pid = child.id().expect("it runs").to_string();
         let sent = Command::new("kill").args(["-TERM", &pid]).status().await.expect("kill runs");
@@ -144,26 +150,22 @@ impl Daemon {
     }
 
     /// Its exit status, when it ends by itself.
-    pub async fn ended(&mut self) -> ExitStatus {
+    pub(crate) async fn ended(&mut self) -> ExitStatus {
         let mut child = self.child.take().expect("it runs");
         let ended = timeout(LIMIT, child.wait()).await;
         ended.unwrap_or_else(|_| panic!("it does not end:\n{}", self.log())).expect("waited for")
     }
 
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("stderr")).unwrap_or_default()
     }
 
-    pub fn stdout(&self) -> String {
-        std::fs::read_to_string(self.folder.path().join("stdout")).unwrap_or_default()
-    }
-
-    pub fn state_file(&self) -> PathBuf {
+    pub(crate) fn state_file(&self) -> PathBuf {
         self.folder.path().join("state/tidings.db")
     }
 
     /// What a verb prints and how it exits.
-    pub async fn verb(&self, args: &[&str]) -> (i32, String, String) {
+    pub(crate) async fn verb(&self, args: &[&str]) -> (i32, String, String) {
         let output = timeout(LIMIT, self.command(args).output()).await.expect("the verb ends").expect("it runs");
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
         (output.status.code().unwrap_or(-1), text(output.stdout), text(output.stderr))
@@ -171,12 +173,12 @@ impl Daemon {
 }
 
 /// A client for the tests' own questions.
-pub fn client() -> reqwest::Client {
+pub(crate) fn client() -> reqwest::Client {
     reqwest::Client::builder().no_proxy().timeout(LIMIT).build().expect("a client")
 }
 
 /// What `sqlite3` prints for a question to a state file, read-only: the operator's own way in.
-pub fn sqlite(file: &Path, question: &str) -> String {
+pub(crate) fn sqlite(file: &Path, question: &str) -> String {
     let url = format!("file:{}?mode=ro", file.display());
     let output = std::process::Command::new("sqlite3").args([&url, question]).output().expect("sqlite3 is installed");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

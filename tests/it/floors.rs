@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::tree::{read, rust_files};
 
-/// On these floors a room may lean on those to the right of it in its row. Higher up, neighbours do not know each other.
-const LEANING_SIDEWAYS: [usize; 2] = [0, 1];
+/// On these floors a room may lean on those to the right of it in its row. On the others, neighbours do not know each other.
+const LEANING_SIDEWAYS: [usize; 3] = [0, 1, 6];
 
 /// Where a room lies: its floor, and its place in the floor's row.
 type Plan = BTreeMap<String, (usize, usize)>;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tidings::demo::standins::{PagerDuty, Tutum};
+use tidings::demo::standins::{Effect, PagerDuty, Tutum};
 use tokio::time::sleep;
 
 use crate::daemon::{Daemon, LIMIT};
@@ -63,14 +63,22 @@ impl Watched {
         sleep(2 * STEADY).await;
     }
 
+    /// What changed for the on-call. A trigger repeated by a kill carries the same key, so PagerDuty adds it to the
+    /// alert that is open, and nobody is woken twice.
     fn told(&self) -> Vec<String> {
-        self.pagerduty.alerts().into_iter().map(|alert| alert.action).collect()
+        let alerts = self.pagerduty.alerts().into_iter();
+        alerts.filter(|alert| alert.effect != Effect::Appended).map(|alert| alert.action).collect()
     }
 
     async fn next(&self) -> String {
-        let alert = self.pagerduty.next(LIMIT).await.unwrap_or_else(|late| panic!("{late}\n{}", self.daemon.log()));
-        assert_eq!(alert.key, "ears");
-        alert.action
+        loop {
+            let alert = self.pagerduty.next(LIMIT).await;
+            let alert = alert.unwrap_or_else(|late| panic!("{late}\n{}", self.daemon.log()));
+            assert_eq!(alert.key, "ears");
+            if alert.effect != Effect::Appended {
+                return alert.action;
+            }
+        }
     }
 
     fn no_more_than(&self, told: &[&str]) {
