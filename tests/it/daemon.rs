@@ -133,6 +133,14 @@ impl Daemon {
         }
     }
 
+    /// The most memory it ever had, as the kernel counts.
+    pub(crate) fn peak_memory_kib(&self) -> u64 {
+        let pid = self.child.as_ref().and_then(Child::id).expect("it runs");
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("the kernel counts");
+        peak.trim().trim_end_matches(" kB").parse().expect("a number")
+    }
+
     /// SIGKILL: nothing can be tidied up.
     pub(crate) async fn kill(&mut self) {
         let mut child = self.child.take().expect("it runs");
