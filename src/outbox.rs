@@ -3,7 +3,7 @@
 //! A source knows nothing beyond this: not the relays, not the queue, not who watches its health.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
@@ -40,6 +40,7 @@ pub struct Outbox {
     arrivals: mpsc::Sender<Arrival>,
     line: watch::Sender<Line>,
     last_event: watch::Sender<Option<Instant>>,
+    attended: Arc<AtomicBool>,
     skipped: Arc<AtomicU64>,
 }
 
@@ -47,7 +48,9 @@ pub struct Outbox {
 #[derive(Debug)]
 pub struct Pulse {
     pub line: watch::Receiver<Line>,
+    /// Moves only while `attended` is set: while silence would be news, or its end.
     pub last_event: watch::Receiver<Option<Instant>>,
+    pub attended: Arc<AtomicBool>,
     /// How much came that could not be understood.
     pub skipped: Arc<AtomicU64>,
 }
@@ -57,8 +60,14 @@ impl Outbox {
         let (line, line_seen) = watch::channel(Line::Connecting);
         let (last_event, last_event_seen) = watch::channel(None);
         let skipped = Arc::new(AtomicU64::new(0));
-        let pulse = Pulse { line: line_seen, last_event: last_event_seen, skipped: Arc::clone(&skipped) };
-        (Self { source, kind, arrivals, line, last_event, skipped }, pulse)
+        let attended = Arc::new(AtomicBool::new(false));
+        let pulse = Pulse {
+            line: line_seen,
+            last_event: last_event_seen,
+            attended: Arc::clone(&attended),
+            skipped: Arc::clone(&skipped),
+        };
+        (Self { source, kind, arrivals, line, last_event, attended, skipped }, pulse)
     }
 
     pub fn source(&self) -> &Name {
@@ -81,6 +90,11 @@ impl Outbox {
     pub async fn offer(&self, event: Event) -> Result<(), Fault> {
         self.heard();
         self.send(Arrival { event, cursor: None, committed: None }).await
+    }
+
+    /// Hands over what is worth a mention but not worth waiting for: dropped (and said so) when the intake is full or closing.
+    pub fn mention(&self, event: Event) -> bool {
+        self.arrivals.try_send(Arrival { event, cursor: None, committed: None }).is_ok()
     }
 
     /// The connection stands, or the poll was answered.
@@ -106,8 +120,11 @@ impl Outbox {
         });
     }
 
+    /// For every event of a flood: where nobody listens for silence, not even the clock is looked at.
     fn heard(&self) {
-        self.last_event.send_replace(Some(Instant::now()));
+        if self.attended.load(Ordering::Relaxed) {
+            self.last_event.send_replace(Some(Instant::now()));
+        }
     }
 
     async fn send(&self, arrival: Arrival) -> Result<(), Fault> {

@@ -19,7 +19,7 @@ use crate::fault::Fault;
 use crate::intake::{Condition, Recent};
 use crate::metrics::{Metrics, unix_seconds};
 use crate::queue::{self, DeliveryId, Health, Queue, QueueError};
-use crate::relay::Relays;
+use crate::relay::{Relays, fits};
 
 /// How far back `explain` looks for a stored event by its id.
 const SEARCHED: usize = 10_000;
@@ -95,7 +95,33 @@ impl House {
                 held: lane.held.clone(),
             }
         });
-        statuses.collect()
+        let gone = backlog.iter().filter(|waiting| {
+            waiting.pending + waiting.dead > 0 && !self.sinks.iter().any(|sink| sink.name == waiting.sink)
+        });
+        let gone = gone.map(|waiting| SinkStatus {
+            name: waiting.sink.to_string(),
+            pending: waiting.pending,
+            oldest: waiting.oldest.map(|at| at.to_string()),
+            dead: waiting.dead,
+            stopped: Some("not set up in relays.toml now; what waits stays in the queue".to_owned()),
+            ..SinkStatus::default()
+        });
+        statuses.chain(gone).collect()
+    }
+
+    /// Events that no relay took, as far as they are remembered: they are in no file.
+    fn unwanted(&self, ask: &EventsAsk, stored: &[EventShown]) -> Vec<EventShown> {
+        if ask.relay.is_some() || ask.sink.is_some() {
+            return Vec::new();
+        }
+        let fits = |event: &Event| {
+            ask.source.as_ref().is_none_or(|source| *source == *event.source)
+                && ask.r#type.as_ref().is_none_or(|pattern| fits(pattern, &event.r#type))
+                && ask.since.is_none_or(|since| event.time >= since)
+        };
+        let events = self.recent.list().into_iter().filter(|event| fits(event));
+        let shown = events.map(|event| event_shown(&event, Vec::new()));
+        shown.filter(|event| !stored.iter().any(|other| other.id == event.id)).collect()
     }
 
     async fn find(&self, id: &EventId) -> Result<Arc<Event>, Refusal> {
@@ -161,12 +187,14 @@ impl desk::House for House {
     }
 
     async fn events(&self, ask: EventsAsk) -> Result<Value, Refusal> {
-        let EventsAsk { source, r#type, relay, sink, since, limit } = ask;
-        let default = queue::EventsAsk::default();
-        let limit = limit.unwrap_or(default.limit);
+        let EventsAsk { source, r#type, relay, sink, since, limit } = ask.clone();
+        let limit = limit.unwrap_or(queue::EventsAsk::default().limit);
         let rows = self.queue.events(queue::EventsAsk { source, r#type, relay, sink, since, limit }).await;
         let mut events: Vec<_> = rows.map_err(fault)?.into_iter().map(row_shown).collect();
-        events.reverse();
+        events.extend(self.unwanted(&ask, &events));
+        // Latest last, whoever wanted them; RFC 3339 in UTC sorts as text does, but for its fractions.
+        events.sort_by_key(|event| event.time.parse::<Timestamp>().ok());
+        events.drain(..events.len().saturating_sub(limit));
         Ok(json(&Events { events }))
     }
 
@@ -219,9 +247,10 @@ pub fn explained(relays: &Relays, event: &Event) -> Explained {
 }
 
 fn letters(ask: DeadAsk) -> queue::DeadAsk {
-    let older_than = ask.older_than.and_then(|age| {
-        let age = SignedDuration::try_from(age).ok()?;
-        Timestamp::now().checked_sub(age).ok()
+    // An age beyond all time means: older than everything there is, which is nothing.
+    let older_than = ask.older_than.map(|age| {
+        let age = SignedDuration::try_from(age).unwrap_or(SignedDuration::MAX);
+        Timestamp::now().checked_sub(age).unwrap_or(Timestamp::MIN)
     });
     let ids = ask.ids.into_iter().map(DeliveryId).collect();
     queue::DeadAsk { ids, relay: ask.relay, sink: ask.sink, older_than, limit: ask.limit }

@@ -15,10 +15,11 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout};
 use tracing::{info, warn};
 
-use crate::config::Config;
-use crate::delivery::{Lane, LaneState, LookUps, Paces};
+use crate::config::{Config, SinkPart};
+use crate::delivery::{self, Lane, LaneState, LookUps, Pace, Paces};
 use crate::desk;
 use crate::event::{Name, OURSELVES};
+use crate::fault::Fault;
 use crate::intake::{self, Condition, Herald, Intake, Recent, State, Watch};
 use crate::metrics::Metrics;
 use crate::outbound::Outbound;
@@ -46,6 +47,8 @@ pub struct App {
     intake: Intake,
     herald: Herald,
     house: House,
+    queue: Queue,
+    metrics: Metrics,
 }
 
 struct SourcePart {
@@ -55,6 +58,29 @@ struct SourcePart {
     pulse: Pulse,
     habits: intake::Habits,
     shown: watch::Sender<Condition>,
+}
+
+/// A sink that is open but has no lane yet: every limit must be known before any is handed out.
+struct OpenSink {
+    name: Name,
+    kind: &'static str,
+    sink: Arc<AnySink>,
+    habits: delivery::Habits,
+}
+
+impl OpenSink {
+    fn new(said: SinkPart, net: &Outbound, paces: &mut Paces) -> Self {
+        let SinkPart { name, config, lane: habits } = said;
+        let (kind, sink) = (config.kind(), Arc::new(config.open(net)));
+        pace(&sink, &habits, paces);
+        Self { name, kind, sink, habits }
+    }
+}
+
+fn pace(sink: &AnySink, habits: &delivery::Habits, paces: &mut Paces) -> Option<Arc<Pace>> {
+    let manner = sink.manner();
+    let rate = habits.rate.unwrap_or(manner.rate)?;
+    Some(paces.share(&manner.destination, rate, manner.burst))
 }
 
 /// The house's tasks, front to back. They are stopped in this order, so that what is on its way arrives.
@@ -73,6 +99,7 @@ pub struct Running {
     herald: Herald,
     house: Arc<House>,
     queue: Queue,
+    metrics: Metrics,
 }
 
 /// One word for each of the [`Floors`].
@@ -120,20 +147,17 @@ impl App {
 
         let (ours, _) = Outbox::new(Name::from(OURSELVES), Name::from(OURSELVES), arrivals);
         let mut paces = Paces::default();
+        let opened: Vec<_> = sinks.into_iter().map(|said| OpenSink::new(said, &net, &mut paces)).collect();
         let mut lanes = Vec::new();
-        for said in sinks {
-            let kind = said.config.kind();
-            let sink = Arc::new(said.config.open(&net));
-            let manner = sink.manner();
-            let rate = said.lane.rate.unwrap_or(manner.rate);
+        for OpenSink { name, kind, sink, habits } in opened {
             let (state, _) = watch::channel(LaneState::default());
             lanes.push(Lane {
-                pace: rate.map(|rate| paces.share(&manner.destination, rate, manner.burst)),
-                metrics: metrics.sink(&said.name),
-                name: said.name,
+                pace: pace(&sink, &habits, &mut paces),
+                metrics: metrics.sink(&name),
+                name,
                 kind,
                 sink,
-                habits: said.lane,
+                habits,
                 relays: Arc::clone(&relays),
                 look_ups: Arc::clone(&look_ups),
                 queue: queue.clone(),
@@ -149,7 +173,7 @@ impl App {
             parts.iter().map(SourcePart::seen).collect(),
             lanes.iter().map(|lane| SinkSeen { name: lane.name.clone(), kind: lane.kind, lane: lane.state.subscribe() }).collect(),
         );
-        let intake = Intake { arrivals: arrivals_end, notices, relays, queue, metrics, recent };
+        let intake = Intake::new(arrivals_end, notices, relays, queue.clone(), metrics.clone(), recent);
         Ok(Self {
             admin: daemon.admin,
             desk_file: desk::address_file(&daemon.state),
@@ -159,23 +183,32 @@ impl App {
             intake,
             herald,
             house,
+            queue,
+            metrics,
         })
     }
 
     /// From here on the network is touched. The desk comes first: a port that is taken is a fault of the start.
     pub async fn start(self) -> anyhow::Result<Running> {
-        let Self { admin, desk_file, drain, sources, lanes, intake, herald, house } = self;
+        let Self { admin, desk_file, drain, sources, lanes, intake, herald, house, queue, metrics } = self;
         let listener = TcpListener::bind(admin).await;
-        let listener = listener.with_context(|| format!("the desk cannot listen on {admin} (`admin` of [daemon])"))?;
+        let listener = listener.with_context(|| {
+            format!("the desk cannot listen on {admin}: is there another tidings? else set `admin` of [daemon], port 0 for any")
+        })?;
         let address = desk::Address::reached(listener.local_addr()?);
         address.write(&desk_file).with_context(|| format!("cannot write {}", desk_file.display()))?;
         info!(desk = %address, "the desk is open");
 
-        let (queue, metrics) = (intake.queue.clone(), intake.metrics.clone());
         let incidents = queue.incidents().await.context("cannot read the open incidents")?;
         for orphan in incidents.iter().filter(|incident| !house.has_source(&incident.source)) {
             let (source, since) = (&orphan.source, orphan.since);
             warn!("source {source} is gone from relays.toml, but its alert of {since} is still open: close it by hand");
+        }
+        for waiting in queue.backlog().await.context("cannot read the backlog")? {
+            if waiting.pending > 0 && !lanes.iter().any(|lane| lane.name == waiting.sink) {
+                let (sink, pending) = (&waiting.sink, waiting.pending);
+                warn!("{pending} messages wait for {sink}, which is not set up: they stay in the queue until it is");
+            }
         }
         let house = Arc::new(house);
         let stops = Stops::default();
@@ -194,7 +227,7 @@ impl App {
         notify_systemd(sd_notify::NotifyState::Ready);
         info!(version = env!("CARGO_PKG_VERSION"), "started");
         tell(&herald, "daemon.started").await;
-        Ok(Running { floors, stops, drain, herald, house, queue })
+        Ok(Running { floors, stops, drain, herald, house, queue, metrics })
     }
 }
 
@@ -211,9 +244,19 @@ impl SourcePart {
         floor.run(format!("watch over {name}"), watch.run(pulse, stop.clone()));
         let stop = stop.clone();
         floor.keep(format!("source {name}"), move || {
-            let (source, outbox, stop) = (Arc::clone(&source), outbox.clone(), stop.clone());
-            async move { source.run(&outbox, &stop).await }
+            let (source, stop) = (Arc::clone(&source), stop.clone());
+            let line = HungUp(outbox.clone());
+            async move { source.run(&line.0, &stop).await }
         });
+    }
+}
+
+/// A source that ends, be it by a panic, is down: whoever watches it must not believe its last word.
+struct HungUp(Outbox);
+
+impl Drop for HungUp {
+    fn drop(&mut self) {
+        self.0.down(Fault::new("ended", "the source's task has ended"));
     }
 }
 
@@ -252,6 +295,13 @@ impl Running {
                 Ended::Failed { name, fault } => anyhow::bail!("{name} ended: {fault}"),
             },
         }
+    }
+
+    /// relays.toml was read again and cannot be used: everything goes on as before.
+    pub async fn rejected(&self, why: &str) {
+        self.metrics.config_rejected();
+        let told = self.herald.tell("config.rejected", "tidings", &json!({ "why": why }), None).await;
+        told.unwrap_or_else(|fault| warn!("config.rejected could not be written down: {fault}"));
     }
 
     /// Front to back: sources, intake, lanes, desk; then the state file. Never longer than `drain` for all together.

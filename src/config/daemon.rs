@@ -11,6 +11,9 @@ use crate::message::Severity;
 use crate::relay::{BuiltIn, Relay, Says, Template};
 use crate::said::{Problem, Reading, Said, Table};
 
+/// The built-in relay behind the key of that name.
+pub(super) const TELL: &str = "tell";
+
 #[derive(Debug)]
 pub struct Daemon {
     /// The door: webhooks and chat commands. Opened when a source or chat waits there.
@@ -59,7 +62,7 @@ impl Daemon {
         let text = Template::compile(reading, &Said { value: TEXT.to_owned(), span: 0..0 }, &Template::ROOTS)?;
         let says = |r#type| Says { r#type, text: text.clone(), signal: None };
         let mut relay = Relay::built_in(BuiltIn {
-            name: "tell".into(),
+            name: TELL.into(),
             subject: None,
             says: ["source.gap", "delivery.dead", "sink.stopped", "config.rejected"].map(says).into(),
             severity: Severity::Warning,

@@ -146,6 +146,10 @@ fn read_relays(reading: &Reading, list: Option<&Item>, known: &names::Known, rem
         let relay = Relay::read(&table);
         table.finish();
         let Some(mut relay) = relay else { continue };
+        if &*relay.name == daemon::TELL || relay.name.starts_with(parts::ALERT) {
+            let message = format!("`{}` is the name of a relay that is built in", relay.name);
+            reading.problem(Problem::error(relay.span.clone(), message).hint("choose another name"));
+        }
         if !names.insert(relay.name.clone()) {
             let message = format!("there is another relay named `{}`", relay.name);
             let problem = Problem::error(relay.span.clone(), message);

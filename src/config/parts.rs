@@ -13,6 +13,9 @@ use crate::said::{Item, Node, Problem, Reading, Said, Table, nearest};
 use crate::sinks::{self, SinkConfig};
 use crate::sources::{self, SourceConfig};
 
+/// Names of the built-in relays behind `alert` begin so.
+pub(super) const ALERT: &str = "alert ";
+
 /// `[source.tutum.prod]` before it is understood.
 pub(super) struct Part<'r, 't> {
     pub kind: &'static str,
@@ -113,7 +116,7 @@ impl SourcePart {
         let key = otherwise(&alert.key, texts.key.unwrap_or(&default_key));
         let verbatim = |text: &Option<String>| text.as_deref().map(Template::verbatim);
         let mut relay = Relay::built_in(BuiltIn {
-            name: Name::from(format!("alert {}", self.name)),
+            name: Name::from(format!("{ALERT}{}", self.name)),
             subject: Some(self.name.to_string()),
             says: vec![
                 Says { r#type: "source.lost", text: lost.clone(), signal: Some(Signal::Trigger) },

@@ -16,6 +16,8 @@ use crate::sources::Source;
 
 /// Requests to one source's API at the same time.
 const AT_ONCE: usize = 8;
+/// How many budgets a message may wait in all: for its turn and for its answer.
+const TURNS: u32 = 3;
 /// Answers kept for one source.
 const KEPT: usize = 256;
 /// An API in trouble is not asked again by every event of the same second.
@@ -94,20 +96,21 @@ impl<S: Source> LookUps<S> {
             if found.is_ok() { &shelf.metrics.fetch_ok } else { &shelf.metrics.fetch_failed }.inc();
             found
         });
-        found.await.clone()
+        // Whoever asked first may be a lane that stands still for reasons of its own; nobody waits for it longer than this.
+        match timeout(shelf.habits.timeout * TURNS, found).await {
+            Ok(found) => found.clone(),
+            Err(_) => Err(too_late()),
+        }
     }
 }
 
 impl<S: Source> Shelf<S> {
-    /// One attempt within the budget, waiting for a permit included.
+    /// One attempt within the budget, which begins when it is its turn.
     async fn ask(&self, reference: &str) -> Found {
-        let attempt = async {
-            let _permit = self.permits.acquire().await;
-            self.source.look_up(reference).await
-        };
-        match timeout(self.habits.timeout, attempt).await {
+        let _permit = self.permits.acquire().await;
+        match timeout(self.habits.timeout, self.source.look_up(reference)).await {
             Ok(found) => found.map(Arc::new),
-            Err(_) => Err(Fault::new("timeout", "timeout")),
+            Err(_) => Err(too_late()),
         }
     }
 
@@ -139,6 +142,10 @@ impl<S: Source> Shelf<S> {
         };
         now.duration_since(answer.asked) < kept
     }
+}
+
+fn too_late() -> Fault {
+    Fault::new("timeout", "timeout")
 }
 
 #[cfg(test)]

@@ -37,6 +37,9 @@ const STEP_ASIDE: Duration = Duration::from_secs(60);
 /// How often a stopped lane looks for what has become too old.
 const STOPPED_ROUND: Duration = Duration::from_secs(60);
 
+/// How long a queue that cannot be read is left alone.
+const READ_AGAIN: Duration = Duration::from_secs(1);
+
 /// What is shown of a lane.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct LaneState {
@@ -71,6 +74,7 @@ struct Running<S, F> {
     chat: bool,
     window: Window,
     held_until: Option<Instant>,
+    held_since: Option<Instant>,
     /// Lane-wide failures in a row.
     trouble: u32,
     stopped: bool,
@@ -91,6 +95,7 @@ impl<S: Sink + Send + Sync + 'static, F: Source + Send + Sync + 'static> Lane<S,
             chat: manner.chat,
             window: Window::new(holds_for),
             held_until: None,
+            held_since: None,
             trouble: 0,
             stopped: false,
             lane: self,
@@ -111,11 +116,12 @@ impl<S: Sink + Send + Sync + 'static, F: Source + Send + Sync + 'static> Running
             while sending.len() < concurrency && !self.stopped && !stop.was_said() {
                 match self.next().await? {
                     Next::Send(waiting) => {
-                        let sink = Arc::clone(&self.lane.sink);
-                        sending.push(async move {
+                        let (sink, began) = (Arc::clone(&self.lane.sink), Instant::now());
+                        // A send is a large future; boxed at once it is not moved about.
+                        sending.push(Box::pin(async move {
                             let result = sink.send(&waiting.message).await;
-                            (waiting, result)
-                        });
+                            (waiting, began, result)
+                        }));
                     }
                     Next::At(at) => {
                         wake = Some(at);
@@ -128,7 +134,9 @@ impl<S: Sink + Send + Sync + 'static, F: Source + Send + Sync + 'static> Running
                 wake = Some(Instant::now() + STOPPED_ROUND);
             }
             let room = WINDOW.saturating_sub(self.window.len() + preparing.len());
-            if room > 0
+            // A few at a time would cost more than they are worth.
+            let worth_it = room >= WINDOW / 4 || self.window.len() + preparing.len() == 0;
+            if worth_it
                 && let Some(mut line) = line.take()
             {
                 // Never dropped half-way: the line comes back with its answer.
@@ -142,7 +150,9 @@ impl<S: Sink + Send + Sync + 'static, F: Source + Send + Sync + 'static> Running
             }
             tokio::select! {
                 biased;
-                Some((waiting, result)) = sending.next(), if !sending.is_empty() => self.after(waiting, result).await?,
+                Some((waiting, began, result)) = sending.next(), if !sending.is_empty() => {
+                    self.after(waiting, began, result).await?;
+                }
                 () = stop.wait(), if !stop.was_said() => {}
                 // In flight is finished; what is merely waiting is safe in the queue.
                 () = std::future::ready(()), if stop.was_said() && sending.is_empty() => return Ok(()),
@@ -154,7 +164,11 @@ impl<S: Sink + Send + Sync + 'static, F: Source + Send + Sync + 'static> Running
                     match taken {
                         Ok(deliveries) => self.start_preparing(deliveries, &mut preparing).await?,
                         Err(QueueError::Closed) => return Ok(()),
-                        Err(trouble) => return Err(Fault::new("state_file", trouble.to_string())),
+                        Err(trouble) => {
+                            // The line gives the same again when it is asked again.
+                            error!(sink = %self.lane.name, "the queue cannot be read, trying again: {trouble}");
+                            stop.or(tokio::time::sleep(READ_AGAIN)).await;
+                        }
                     }
                 }
                 () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => self.bury_the_expired().await?,
@@ -234,11 +248,16 @@ impl<S: Sink + Send + Sync + 'static, F: Source + Send + Sync + 'static> Running
     }
 
     /// Turns the verdict on one attempt into what happens next.
-    async fn after(&mut self, mut waiting: Waiting, result: Result<Receipt, SendError>) -> Result<(), Fault> {
+    async fn after(
+        &mut self,
+        mut waiting: Waiting,
+        began: Instant,
+        result: Result<Receipt, SendError>,
+    ) -> Result<(), Fault> {
         self.window.ended(&waiting);
         let error = match result {
             Ok(Receipt(receipt)) => {
-                self.eased();
+                self.eased(began);
                 let took = Timestamp::now().duration_since(waiting.delivery.accepted);
                 self.lane.metrics.delivered.inc();
                 self.lane.metrics.delivery_seconds.observe(took.as_secs_f64().max(0.0));
@@ -251,6 +270,10 @@ impl<S: Sink + Send + Sync + 'static, F: Source + Send + Sync + 'static> Running
         waiting.delivery.attempts = waiting.delivery.attempts.saturating_add(1);
         self.lane.metrics.failed(error.cause().reason());
         debug!(sink = %self.lane.name, relay = %waiting.delivery.relay, attempt = waiting.delivery.attempts, "not delivered: {}", error.cause());
+        match error {
+            SendError::NeverMessage(_) => self.eased(began),
+            SendError::Later { .. } | SendError::NeverDestination(_) => {}
+        }
         match error {
             SendError::Later { wait, lane, cause } => self.later(waiting, wait, lane, &cause).await,
             SendError::NeverMessage(cause) if self.chat && !waiting.reduced && waiting.message.raw.is_none() => {
@@ -276,7 +299,8 @@ impl<S: Sink + Send + Sync + 'static, F: Source + Send + Sync + 'static> Running
             // Of many posts that fail together only the first makes the pause longer.
             if self.held_until.is_none_or(|until| until <= now) {
                 self.trouble = self.trouble.saturating_add(1);
-                self.held_until = Some(now + pause);
+                (self.held_until, self.held_since) = (Some(now + pause), Some(now));
+                self.lane.metrics.lane_wait.set(pause.as_secs_f64());
                 if self.trouble == 1 {
                     warn!(sink = %self.lane.name, "waiting {}: {cause}", print_duration(pause));
                 }
@@ -305,7 +329,8 @@ impl<S: Sink + Send + Sync + 'static, F: Source + Send + Sync + 'static> Running
         }
         error!(sink = %self.lane.name, "stopped, mend it and restart: {cause}");
         self.show(|state| state.stopped = Some(cause.to_string()));
-        self.tell("sink.stopped", json!({ "sink": &*self.lane.name, "why": cause.to_string() })).await
+        self.tell("sink.stopped", &json!({ "sink": &*self.lane.name, "why": cause.to_string() }));
+        Ok(())
     }
 
     async fn bury_the_expired(&mut self) -> Result<(), Fault> {
@@ -330,19 +355,24 @@ impl<S: Sink + Send + Sync + 'static, F: Source + Send + Sync + 'static> Running
         self.lane.metrics.buried.inc();
         let outcome = Outcome::Buried { attempts: delivery.attempts, why: cause.to_string(), reply: None };
         self.settle(delivery, outcome).await?;
-        // Word of its own dead letters that cannot be delivered would breed for ever.
-        if delivery.event.is_ours() {
+        // Word of dead letters that is a dead letter itself would breed for ever.
+        if matches!(&*delivery.event.r#type, "delivery.dead" | "sink.stopped") && delivery.event.is_ours() {
             return Ok(());
         }
         let data = json!({
             "sink": &*self.lane.name, "relay": &*delivery.relay, "event": delivery.event.id.to_string(),
             "type": &*delivery.event.r#type, "why": cause.to_string(),
         });
-        self.tell("delivery.dead", data).await
+        self.tell("delivery.dead", &data);
+        Ok(())
     }
 
-    async fn tell(&self, r#type: &str, data: serde_json::Value) -> Result<(), Fault> {
-        self.lane.ours.offer(Event::ours(r#type, &self.lane.name, Timestamp::now(), &data)).await
+    /// The log has it already; who relays it hears it too. Never waits: a lane that buries must not stand still because
+    /// the intake does.
+    fn tell(&self, r#type: &str, data: &serde_json::Value) {
+        if !self.lane.ours.mention(Event::ours(r#type, &self.lane.name, Timestamp::now(), data)) {
+            warn!(sink = %self.lane.name, "{type} could not be relayed: the intake is full or closed");
+        }
     }
 
     async fn settle(&self, delivery: &Delivery, outcome: Outcome) -> Result<(), Fault> {
@@ -360,13 +390,18 @@ impl<S: Sink + Send + Sync + 'static, F: Source + Send + Sync + 'static> Running
         }
     }
 
-    /// The receiver takes messages again.
-    fn eased(&mut self) {
+    /// The receiver takes messages again, or judges them at least. An answer to what was sent before the lane was held
+    /// says nothing about now.
+    fn eased(&mut self, began: Instant) {
+        if self.held_since.is_some_and(|since| began < since) {
+            return;
+        }
         if self.trouble > 0 {
             info!(sink = %self.lane.name, "takes messages again");
+            self.lane.metrics.lane_wait.set(0.0);
             self.show(|state| state.held = None);
         }
-        (self.trouble, self.held_until) = (0, None);
+        (self.trouble, self.held_until, self.held_since) = (0, None, None);
     }
 
     fn show(&self, change: impl FnOnce(&mut LaneState)) {

@@ -42,15 +42,22 @@ impl Pace {
     }
 }
 
-/// The limits of all destinations. Two sinks that lead to the same place share the stricter one.
+/// The limits of all destinations. Two sinks that lead to the same place share the stricter one: whoever builds the
+/// lanes asks for every sink once before it hands any out.
 #[derive(Debug, Default)]
 pub struct Paces(HashMap<String, Arc<Pace>>);
 
 impl Paces {
     pub fn share(&mut self, destination: &str, rate: Rate, burst: u32) -> Arc<Pace> {
         let wanted = Pace::new(rate, burst);
-        let slot = self.0.entry(destination.to_owned());
-        Arc::clone(slot.or_insert_with(|| Arc::new(wanted)))
+        match self.0.get(destination).filter(|pace| pace.interval >= wanted.interval) {
+            Some(pace) => Arc::clone(pace),
+            None => {
+                let pace = Arc::new(wanted);
+                self.0.insert(destination.to_owned(), Arc::clone(&pace));
+                pace
+            }
+        }
     }
 }
 

@@ -14,6 +14,8 @@ use crate::queue::Delivery;
 pub(super) struct Waiting {
     pub delivery: Delivery,
     pub message: Box<Message>,
+    /// Messages of one key keep their order. None: this one asks for none.
+    key: Option<u64>,
     /// Set after a failure of this message alone.
     pub not_before: Option<Instant>,
     /// When it failed for the first time in this life of the daemon.
@@ -24,14 +26,10 @@ pub(super) struct Waiting {
 
 impl Waiting {
     pub(super) fn new(delivery: Delivery, message: Box<Message>) -> Self {
-        Self { delivery, message, not_before: None, failing_since: None, reduced: false }
-    }
-
-    /// Messages of one key keep their order. An empty key asks for none.
-    fn key(&self) -> Option<u64> {
         let mut hasher = DefaultHasher::new();
-        self.message.key.hash(&mut hasher);
-        (!self.message.key.is_empty()).then(|| hasher.finish())
+        message.key.hash(&mut hasher);
+        let key = (!message.key.is_empty()).then(|| hasher.finish());
+        Self { delivery, message, key, not_before: None, failing_since: None, reduced: false }
     }
 }
 
@@ -72,7 +70,7 @@ impl Window {
         let mut earliest: Option<Instant> = None;
         let mut chosen = None;
         for (at, waiting) in self.waiting.iter().enumerate() {
-            let key = waiting.key();
+            let key = waiting.key;
             let held = key.is_some_and(|key| held_keys.contains(&key) || self.under_way.contains_key(&key));
             match waiting.not_before.filter(|due| *due > now) {
                 None if !held => {
@@ -98,7 +96,7 @@ impl Window {
 
     /// The attempt is over, however it went.
     pub(super) fn ended(&mut self, waiting: &Waiting) {
-        if let Some(key) = waiting.key()
+        if let Some(key) = waiting.key
             && let Some(count) = self.under_way.get_mut(&key)
         {
             *count -= 1;

@@ -20,7 +20,7 @@ const BRACKETS_WORTH_A_DEPTH_CHECK: usize = 100;
 pub struct Body {
     text: Box<str>,
     /// None where the text is no object, or spells a key with escapes: then only the tree knows.
-    members: Option<Box<[Member]>>,
+    members: Option<Vec<Member>>,
     tree: OnceLock<Arc<Value>>,
 }
 
@@ -79,10 +79,7 @@ impl Body {
             let value: Value = serde_json::from_str(&text)?;
             tree.get_or_init(|| Arc::new(value));
         }
-        let members = match text.trim_start().starts_with('{') {
-            true => members(&text)?,
-            false => None,
-        };
+        let members = if text.trim_start().starts_with('{') { members(&text)? } else { None };
         if members.is_none() && tree.get().is_none() {
             let value: Value = serde_json::from_str(&text)?;
             tree.get_or_init(|| Arc::new(value));
@@ -150,10 +147,10 @@ impl fmt::Debug for Body {
     }
 }
 
-fn members(text: &str) -> Result<Option<Box<[Member]>>, BodyError> {
+fn members(text: &str) -> Result<Option<Vec<Member>>, BodyError> {
     struct Scan<'t>(&'t str);
     impl<'t> Visitor<'t> for Scan<'t> {
-        type Value = Option<Box<[Member]>>;
+        type Value = Option<Vec<Member>>;
 
         fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
             f.write_str("an object")
@@ -169,7 +166,7 @@ fn members(text: &str) -> Result<Option<Box<[Member]>>, BodyError> {
                 let (key, value) = (offsets(self.0, key), offsets(self.0, value.get()));
                 members.push(Member { key: (key.0 + 1, key.1.saturating_sub(1)), value });
             }
-            Ok(plain.then(|| members.into()))
+            Ok(plain.then_some(members))
         }
     }
     let mut parser = serde_json::Deserializer::from_str(text);

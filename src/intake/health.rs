@@ -124,8 +124,9 @@ impl Health {
                     alerted: false,
                     silence: false,
                 });
-                outage.why = why.to_string();
-                outage.silence = false;
+                if !outage.silence {
+                    outage.why = why.to_string();
+                }
             }
         }
         self.line = line;
@@ -159,6 +160,11 @@ impl Health {
                 Some(News::Silent { after: now - since })
             }
         }
+    }
+
+    /// Whether the next event ends an outage.
+    pub(super) fn is_silent(&self) -> bool {
+        self.outage.as_ref().is_some_and(|outage| outage.silence)
     }
 
     /// When something will be due, if nothing changes until then.

@@ -15,11 +15,12 @@ use std::time::Duration;
 use futures::future::{BoxFuture, FutureExt, OptionFuture};
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
-use tracing::{debug, error, info};
+use tokio::time::Instant;
+use tracing::{debug, info, warn};
 
 use crate::event::{Event, Name};
 use crate::fault::Fault;
-use crate::metrics::{Metrics, SourceMetrics};
+use crate::metrics::{Counter, Metrics, RelayMetrics, SourceMetrics, unix_seconds};
 use crate::outbox::Arrival;
 use crate::queue::{Committed, Entry, Queue, QueueError, Route};
 use crate::relay::Relays;
@@ -30,19 +31,22 @@ pub use notice::{Herald, Notice};
 pub use recent::Recent;
 pub use watch::Watch;
 
-/// Events planned ahead of the commit under way.
-const NEXT_BATCH: usize = 1024;
+/// Events in here at the most, the commit under way included. Beyond that they wait in their channel, and their source
+/// with them.
+const NEXT_BATCH: usize = 2048;
 /// How long a full disk is left alone before the next try.
 const PATIENCE: Duration = Duration::from_millis(250);
 
 pub struct Intake {
-    pub arrivals: mpsc::Receiver<Arrival>,
+    arrivals: mpsc::Receiver<Arrival>,
     /// What the house itself has to say; the other end is every [`Herald`].
-    pub notices: mpsc::Receiver<Notice>,
-    pub relays: Arc<Relays>,
-    pub queue: Queue,
-    pub metrics: Metrics,
-    pub recent: Arc<Recent>,
+    notices: mpsc::Receiver<Notice>,
+    relays: Arc<Relays>,
+    queue: Queue,
+    metrics: Metrics,
+    recent: Arc<Recent>,
+    /// Each relay's counters, by its number.
+    counted: Vec<RelayMetrics>,
 }
 
 type Answer = Option<oneshot::Sender<Result<(), Fault>>>;
@@ -55,6 +59,18 @@ struct Batch {
 }
 
 impl Intake {
+    pub fn new(
+        arrivals: mpsc::Receiver<Arrival>,
+        notices: mpsc::Receiver<Notice>,
+        relays: Arc<Relays>,
+        queue: Queue,
+        metrics: Metrics,
+        recent: Arc<Recent>,
+    ) -> Self {
+        let counted = relays.iter().map(|relay| metrics.relay(&relay.name)).collect();
+        Self { arrivals, notices, relays, queue, metrics, recent, counted }
+    }
+
     /// Runs until the stop is said and everything that arrived before it is committed.
     pub async fn run(mut self, stop: Stop) -> Result<(), Fault> {
         let mut counters: HashMap<Name, SourceMetrics> = HashMap::new();
@@ -62,21 +78,23 @@ impl Intake {
         let mut next = Batch::default();
         let mut answers: Vec<Answer> = Vec::new();
         let mut committing: Option<BoxFuture<'static, CommitEnd>> = None;
-        let mut open = true;
+        let (mut open, mut under_way) = (true, 0);
         loop {
             if committing.is_none() && !next.entries.is_empty() {
                 let batch = std::mem::take(&mut next);
+                under_way = batch.entries.len();
                 answers = batch.answers;
-                committing = Some(commit(self.queue.clone(), batch.entries).boxed());
+                committing = Some(commit(self.queue.clone(), batch.entries, self.metrics.clone()).boxed());
             }
             if !open && committing.is_none() {
                 return Ok(());
             }
-            let room = NEXT_BATCH.saturating_sub(next.entries.len());
+            // What is under way counts: after a refused commit all of it comes back.
+            let room = NEXT_BATCH.saturating_sub(next.entries.len() + under_way);
             tokio::select! {
                 biased;
                 Some(end) = OptionFuture::from(committing.as_mut()) => {
-                    committing = None;
+                    (committing, under_way) = (None, 0);
                     self.after_commit(end, std::mem::take(&mut answers), &mut next).await;
                 }
                 taken = self.notices.recv_many(&mut noticed, room), if open && room > 0 => {
@@ -86,8 +104,10 @@ impl Intake {
                     open &= taken > 0;
                 }
                 taken = self.arrivals.recv_many(&mut arrived, room), if open && room > 0 => {
+                    // One look at the clock for all that came together.
+                    let now = unix_seconds(now());
                     for arrival in arrived.drain(..) {
-                        self.plan_arrival(arrival, &mut counters, &mut next);
+                        self.plan_arrival(arrival, now, &mut counters, &mut next);
                     }
                     open &= taken > 0;
                 }
@@ -96,7 +116,7 @@ impl Intake {
                     self.arrivals.close();
                     self.notices.close();
                     while let Ok(arrival) = self.arrivals.try_recv() {
-                        self.plan_arrival(arrival, &mut counters, &mut next);
+                        self.plan_arrival(arrival, unix_seconds(now()), &mut counters, &mut next);
                     }
                     while let Ok(notice) = self.notices.try_recv() {
                         self.plan_notice(notice, &mut next);
@@ -107,13 +127,14 @@ impl Intake {
         }
     }
 
-    fn plan_arrival(&self, arrival: Arrival, counters: &mut HashMap<Name, SourceMetrics>, next: &mut Batch) {
+    fn plan_arrival(&self, arrival: Arrival, now: f64, counters: &mut HashMap<Name, SourceMetrics>, next: &mut Batch) {
         let Arrival { event, cursor, committed } = arrival;
         let counter = match counters.get(&event.source) {
             Some(counter) => counter,
             None => counters.entry(event.source.clone()).or_insert_with(|| self.metrics.source(&event.source)),
         };
         counter.received.inc();
+        counter.last_event_timestamp.set(now);
         let event = Arc::new(event);
         let routes = self.routes(&event);
         if routes.is_empty() {
@@ -144,19 +165,25 @@ impl Intake {
     /// Which relay takes the event to which sink.
     fn routes(&self, event: &Event) -> Vec<Route> {
         let plan = self.relays.plan(event);
-        for (relay, fault) in plan.faults {
-            let relay = self.relays.get(relay);
-            self.metrics.relay(&relay.name).faults.inc();
+        for (number, fault) in plan.faults {
+            let relay = self.relays.get(number);
+            self.count(number, |counted| &counted.faults);
             debug!(relay = %relay.name, event = %event.id, "cannot decide: {fault}");
         }
         let mut routes = Vec::new();
-        for relay in plan.wanted {
-            let relay = self.relays.get(relay);
-            self.metrics.relay(&relay.name).matched.inc();
+        for number in plan.wanted {
+            let relay = self.relays.get(number);
+            self.count(number, |counted| &counted.matched);
             let sinks = relay.sinks.iter().filter(|sink| !is_about(event, sink));
             routes.extend(sinks.map(|sink| Route { relay: relay.name.clone(), sink: sink.clone() }));
         }
         routes
+    }
+
+    fn count(&self, relay: usize, which: impl FnOnce(&RelayMetrics) -> &Counter) {
+        if let Some(counted) = self.counted.get(relay) {
+            which(counted).inc();
+        }
     }
 
     async fn after_commit(&self, end: CommitEnd, answers: Vec<Answer>, next: &mut Batch) {
@@ -168,7 +195,8 @@ impl Intake {
             }
             Err(trouble) => {
                 let fault = Fault::new("state_file", trouble.to_string());
-                error!("nothing can be accepted: {fault}; trying again");
+                // The queue says this once, and again when it is over.
+                debug!("nothing can be accepted: {fault}; trying again");
                 // Who can be told is told, and sends again. A stream's events have nobody: they wait here, in front.
                 let refused = Err(fault);
                 let mut kept = Batch::default();
@@ -195,8 +223,10 @@ struct CommitEnd {
     result: Result<Vec<Committed>, QueueError>,
 }
 
-async fn commit(queue: Queue, entries: Vec<Entry>) -> CommitEnd {
+async fn commit(queue: Queue, entries: Vec<Entry>, metrics: Metrics) -> CommitEnd {
+    let began = Instant::now();
     let result = queue.commit(entries.clone()).await;
+    metrics.commit_seconds().observe(began.elapsed().as_secs_f64());
     CommitEnd { entries, result }
 }
 
@@ -216,7 +246,12 @@ fn is_about(event: &Event, sink: &str) -> bool {
 
 /// Says in the log what a person should know of the daemon's own events.
 fn log_ours(event: &Event) {
-    info!(subject = %event.subject, data = %event.data.text(), "{}", event.r#type);
+    match &*event.r#type {
+        "source.lost" | "source.silent" | "source.gap" | "config.rejected" => {
+            warn!(subject = %event.subject, data = %event.data.text(), "{}", event.r#type);
+        }
+        _ => info!(subject = %event.subject, data = %event.data.text(), "{}", event.r#type),
+    }
 }
 
 /// When the daemon's own events happen.

@@ -1,5 +1,6 @@
 //! The watch over one source: feeds its [`Health`] and tells what that decides.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -33,13 +34,16 @@ impl Watch {
     pub async fn run(self, mut pulse: Pulse, stop: Stop) -> Result<(), Fault> {
         let open = self.open.as_ref().map(|incident| (incident.event == "source.silent", incident.why.clone()));
         let mut health = Health::new(self.habits, Instant::now(), open);
-        let mut came_up = false;
+        let (mut came_up, mut lost_at) = (false, None);
         loop {
             while let Some(news) = health.due(Instant::now()) {
                 self.show(&health);
-                self.tell(news).await?;
+                // On its way it is safe; whether it is written down before the stop is not for us to wait for.
+                stop.or(self.tell(news)).await.unwrap_or(Ok(()))?;
             }
             self.show(&health);
+            let listens = self.habits.expect_every.is_some() || health.is_silent();
+            pulse.attended.store(listens, Ordering::Relaxed);
             let deadline = health.deadline();
             tokio::select! {
                 () = stop.wait() => return Ok(()),
@@ -53,10 +57,15 @@ impl Watch {
                     if up && std::mem::replace(&mut came_up, true) {
                         self.metrics.reconnects.inc();
                     }
+                    if let (true, Some(from)) = (up, lost_at.take_if(|_| up)) {
+                        stop.or(self.tell_gap(from)).await.unwrap_or(Ok(()))?;
+                    }
+                    if came_up && matches!(line, Line::Down(_)) {
+                        lost_at.get_or_insert_with(Timestamp::now);
+                    }
                     health.line(Instant::now(), line);
                 }
-                // Without `expect_every` nobody needs to wake up for every event.
-                Ok(()) = pulse.last_event.changed(), if self.habits.expect_every.is_some() => {
+                Ok(()) = pulse.last_event.changed(), if listens => {
                     if let Some(at) = *pulse.last_event.borrow_and_update() {
                         health.heard(at);
                     }
@@ -75,6 +84,13 @@ impl Watch {
             *condition = next;
             news
         });
+    }
+
+    /// A live stream keeps nothing for us: what it sent while we were away is a hole that nobody can fill, so it is told.
+    async fn tell_gap(&self, from: Timestamp) -> Result<(), Fault> {
+        let why = "what the stream sent while it was not connected was not heard";
+        let data = json!({ "why": why, "from": from.to_string(), "to": Timestamp::now().to_string() });
+        self.herald.tell("source.gap", &self.source, &data, None).await
     }
 
     /// The incident and its event are one transaction: a restart neither repeats the one nor forgets the other.

@@ -140,6 +140,10 @@ impl Shelf {
 
 impl State {
     fn push(&mut self, delivery: Delivery) {
+        // A commit can be read from the file a moment before it is handed over here.
+        if delivery.id.0 <= self.reached {
+            return;
+        }
         let weight = weight(&delivery);
         // One always fits, however large.
         if !self.waiting.is_empty() && (self.waiting.len() >= SHELF || self.bytes + weight > SHELF_BYTES) {

@@ -4,6 +4,11 @@
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Glob(Box<[Box<str>]>);
 
+/// Whether `value` is what `pattern` says, `*` standing for anything.
+pub fn fits(pattern: &str, value: &str) -> bool {
+    Glob::parse(pattern).map_or(pattern == value, |glob| glob.matches(value))
+}
+
 impl Glob {
     /// None where there is no star: then it is a plain string.
     pub(super) fn parse(text: &str) -> Option<Self> {

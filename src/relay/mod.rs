@@ -30,6 +30,7 @@ mod wording;
 mod tests;
 
 pub use engine::with_room;
+pub use glob::fits;
 pub use fetched::{Fetched, Outcome, Reference};
 pub use one::{BuiltIn, Relay};
 pub use relays::{Explained, Plan, Relays};

@@ -143,7 +143,11 @@ fn default_text(event: &Event, markup: Markup) -> String {
     text
 }
 
+/// Source and subject. An event without a subject is about nothing but itself: it has no key and keeps no order.
 fn default_key(event: &Event) -> String {
+    if event.subject.is_empty() {
+        return String::new();
+    }
     let key = format!("{}:{}", event.source, event.subject);
     key.chars().filter(|letter| !letter.is_control()).collect()
 }

@@ -48,6 +48,24 @@ impl Item {
         Self { span, node }
     }
 
+    /// The members of a table; nothing of anything else.
+    pub fn members(&self) -> &[(Key, Item)] {
+        match &self.node {
+            Node::Table(members) => members,
+            _ => &[],
+        }
+    }
+
+    /// Shows `visit` where every string in here stands.
+    pub(super) fn strings(&self, visit: &mut dyn FnMut(Range<usize>)) {
+        match &self.node {
+            Node::Text(_) => visit(self.span.clone()),
+            Node::List(items) => items.iter().for_each(|item| item.strings(visit)),
+            Node::Table(members) => members.iter().for_each(|(_, item)| item.strings(visit)),
+            Node::Whole(_) | Node::Real(_) | Node::Flag(_) => {}
+        }
+    }
+
     /// What it is, for "expected …, found …".
     pub fn sort(&self) -> &'static str {
         match self.node {

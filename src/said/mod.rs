@@ -25,8 +25,10 @@ pub struct Reading<'t> {
     problems: RefCell<Vec<Problem>>,
     /// Every key that was asked for, as `source.tutum.url`: the list that relays.toml must document.
     asked: RefCell<BTreeSet<String>>,
-    /// Where literal secrets stand, so that no error shows them.
-    secrets: RefCell<Vec<Range<usize>>>,
+    /// Strings among the sources and sinks, where secrets are: no error shows one that was not read as something else.
+    private: RefCell<Vec<Range<usize>>>,
+    /// Strings that were read as something that may be shown.
+    public: RefCell<Vec<Range<usize>>>,
     /// Set while the list of keys is collected from an empty file: then nothing is missing.
     listing: Cell<bool>,
 }
@@ -38,7 +40,8 @@ impl<'t> Reading<'t> {
             env,
             problems: RefCell::default(),
             asked: RefCell::default(),
-            secrets: RefCell::default(),
+            private: RefCell::default(),
+            public: RefCell::default(),
             listing: Cell::new(false),
         }
     }
@@ -49,9 +52,32 @@ impl<'t> Reading<'t> {
         for error in errors {
             let end = self.text.len();
             let span = error.span().unwrap_or(end..end);
+            self.hide_value_of_line(span.start);
             self.problem(Problem::error(span, error.message().trim().to_owned()));
         }
-        Item::from_table(table)
+        let tree = Item::from_table(table);
+        let parts = tree.members().iter().filter(|(key, _)| matches!(key.name.as_str(), "source" | "sink"));
+        parts.for_each(|(_, item)| item.strings(&mut |span| self.private.borrow_mut().push(span)));
+        tree
+    }
+
+    /// A line that is no TOML may hold a secret in any form. What stands behind its `=` is not shown.
+    fn hide_value_of_line(&self, at: usize) {
+        let before = self.text.get(..at).unwrap_or_default();
+        let start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let line = self.text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
+        if let Some((key, value)) = line.split_once('=') {
+            let value_start = start + key.len() + 1;
+            self.private.borrow_mut().push(value_start..value_start + value.len());
+        }
+    }
+
+    /// The string at `span` was read as something that may be shown, unless it is a URL that carries more than a place.
+    fn show(&self, span: &Range<usize>) {
+        let written = self.text.get(span.clone()).unwrap_or_default();
+        if !(written.contains("://") && written.contains(['?', '@'])) {
+            self.public.borrow_mut().push(span.clone());
+        }
     }
 
     pub fn problem(&self, problem: Problem) {
@@ -67,8 +93,9 @@ impl<'t> Reading<'t> {
         let mut problems = self.problems.into_inner();
         problems.sort_by_key(|problem| (problem.span.start, problem.span.end));
         problems.dedup();
+        let public = self.public.into_inner();
         let mut text = self.text.as_bytes().to_vec();
-        for span in self.secrets.into_inner() {
+        for span in self.private.into_inner().into_iter().filter(|span| !public.contains(span)) {
             for byte in text.get_mut(span).into_iter().flatten().filter(|byte| **byte != b'\n') {
                 *byte = b'*';
             }

@@ -168,7 +168,10 @@ impl<'r, 't> Table<'r, 't> {
         let texts: Vec<_> = items
             .iter()
             .filter_map(|item| match &item.node {
-                Node::Text(text) => Some(Said { value: text.clone(), span: item.span.clone() }),
+                Node::Text(text) => {
+                    self.reading.show(&item.span);
+                    Some(Said { value: text.clone(), span: item.span.clone() })
+                }
                 _ => {
                     self.wrong(item, key, "a string or a list of strings");
                     None
@@ -188,7 +191,6 @@ impl<'r, 't> Table<'r, 't> {
     pub fn secret(&self, key: &'static str) -> Option<Said<Secret>> {
         let item = self.item(key)?;
         if let Node::Text(value) = &item.node {
-            self.reading.secrets.borrow_mut().push(item.span.clone());
             let said = format!("`{key}` is a secret written into the file");
             let hint = format!("better: {key} = {{ env = \"…\" }}, {{ file = \"…\" }} or {{ credential = \"…\" }}");
             self.reading.problem(Problem::warning(item.span.clone(), said).hint(hint));
@@ -217,8 +219,7 @@ impl<'r, 't> Table<'r, 't> {
     fn plain_or_referenced(&self, key: &str, item: &Item) -> Option<Said<Secret>> {
         match &item.node {
             Node::Text(value) => {
-                self.reading.secrets.borrow_mut().push(item.span.clone());
-                Some(Said { value: Secret::literal(value), span: item.span.clone() })
+                    Some(Said { value: Secret::literal(value), span: item.span.clone() })
             }
             _ => self.referenced(key, item),
         }
@@ -300,8 +301,9 @@ impl<'r, 't> Table<'r, 't> {
     fn take<T>(&self, key: &'static str, expected: &str, read: impl FnOnce(&Node) -> Option<T>) -> Option<Said<T>> {
         let item = self.item(key)?;
         let value = read(&item.node);
-        if value.is_none() {
-            self.wrong(item, key, expected);
+        match value {
+            Some(_) => self.reading.show(&item.span),
+            None => self.wrong(item, key, expected),
         }
         Some(Said { value: value?, span: item.span.clone() })
     }

@@ -27,7 +27,7 @@ impl From<Exit> for ExitCode {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     pub exit: Exit,
-    said: String,
+    pub said: String,
     hint: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! `tidings run`: read, build, start, wait, drain.
+//! `tidings run`: read, build, start, wait, drain. And, when told to reload, once more from the start.
 
 use std::time::Duration;
 
@@ -8,8 +8,9 @@ use tracing::{info, warn};
 use super::args::Common;
 use super::check;
 use super::failure::{Exit, Failure};
-use super::signals::Signals;
-use crate::app::App;
+use super::signals::{Signals, Word};
+use crate::app::{App, Running};
+use crate::config::Config;
 
 /// What still runs in other threads after the drain (a name being looked up) gets so long.
 const LAST: Duration = Duration::from_secs(1);
@@ -29,16 +30,41 @@ pub(super) fn runtime() -> Result<Runtime, Failure> {
 
 async fn live(common: &Common) -> Result<Exit, Failure> {
     let mut signals = Signals::listen()?;
-    let config = check::read(common)?;
-    info!(config = %config.path.display(), "starting");
-    let internal = |error: anyhow::Error| Failure::new(Exit::Internal, format!("{error:#}"));
-    let app = App::build(config).map_err(internal)?;
-    let mut running = app.start().await.map_err(internal)?;
-    let signal = running.until(signals.next()).await.map_err(internal)?;
-    info!(signal, "asked to stop; once more means at once");
-    tokio::select! {
-        () = running.drain() => {}
-        signal = signals.next() => warn!(signal, "stopping at once; what is not delivered stays in the queue"),
+    let mut config = check::read(common)?;
+    loop {
+        info!(config = %config.path.display(), "starting");
+        let app = App::build(config).map_err(|error| Failure::internal(&error))?;
+        let mut running = app.start().await.map_err(|error| Failure::internal(&error))?;
+        let next = one_life(&mut running, &mut signals, common).await?;
+        tokio::select! {
+            () = running.drain() => {}
+            Word::Stop(signal) = signals.next() => {
+                warn!(signal, "stopping at once; what is not delivered stays in the queue");
+                return Ok(Exit::Fine);
+            }
+        }
+        match next {
+            Some(changed) => config = changed,
+            None => return Ok(Exit::Fine),
+        }
     }
-    Ok(Exit::Fine)
+}
+
+/// Until a stop (None) or a changed relays.toml that is in order. One that is not changes nothing.
+async fn one_life(running: &mut Running, signals: &mut Signals, common: &Common) -> Result<Option<Config>, Failure> {
+    loop {
+        match running.until(signals.next()).await.map_err(|error| Failure::internal(&error))? {
+            Word::Stop(signal) => {
+                info!(signal, "asked to stop; once more means at once");
+                return Ok(None);
+            }
+            Word::Reload => match check::read(common) {
+                Ok(config) => {
+                    info!("relays.toml is in order: starting anew with it");
+                    return Ok(Some(config));
+                }
+                Err(failure) => running.rejected(&failure.said).await,
+            },
+        }
+    }
 }

@@ -1,13 +1,21 @@
-//! The words that the system has for stopping.
+//! The words that the system has for us.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::failure::{Exit, Failure};
 
-/// SIGTERM and SIGINT. The first is to drain; a second one means now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Word {
+    /// SIGTERM or SIGINT. The first is to drain; a second one means now.
+    Stop(&'static str),
+    /// SIGHUP: read relays.toml again.
+    Reload,
+}
+
 pub(super) struct Signals {
     term: Signal,
     int: Signal,
+    hup: Signal,
 }
 
 impl Signals {
@@ -16,14 +24,16 @@ impl Signals {
         let listen = |kind| {
             signal(kind).map_err(|error| Failure::new(Exit::Internal, format!("signals cannot be heard: {error}")))
         };
-        Ok(Self { term: listen(SignalKind::terminate())?, int: listen(SignalKind::interrupt())? })
+        let (term, int) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
+        Ok(Self { term, int, hup: listen(SignalKind::hangup())? })
     }
 
-    /// The next one's name. Cancel safe.
-    pub(super) async fn next(&mut self) -> &'static str {
+    /// The next one. Cancel safe.
+    pub(super) async fn next(&mut self) -> Word {
         tokio::select! {
-            Some(()) = self.term.recv() => "SIGTERM",
-            Some(()) = self.int.recv() => "SIGINT",
+            Some(()) = self.term.recv() => Word::Stop("SIGTERM"),
+            Some(()) = self.int.recv() => Word::Stop("SIGINT"),
+            Some(()) = self.hup.recv() => Word::Reload,
             // Cannot be: a process is never out of signals.
             else => std::future::pending().await,
         }
