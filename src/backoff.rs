@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 
+use crate::said::{Problem, Table};
+
 /// `retry = { first = "1s", max = "5m" }`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backoff {
@@ -18,6 +20,19 @@ impl Default for Backoff {
 }
 
 impl Backoff {
+    /// `retry = { first, max }` of a source or sink; what is not said is as usual.
+    pub fn read(table: &Table) -> Self {
+        let usual = Self::default();
+        let Some(retry) = table.table("retry") else { return usual };
+        let first = retry.wait("first").unwrap_or(usual.first);
+        let max = retry.wait("max").unwrap_or(usual.max.max(first));
+        if first > max {
+            retry.reading.problem(Problem::error(retry.span.clone(), "`first` is longer than `max`"));
+        }
+        retry.finish();
+        Self { first, max: max.max(first) }
+    }
+
     /// The endless row of waits between tries to connect: doubling, jittered, never above `max`.
     pub fn waits(&self) -> impl Iterator<Item = Duration> + Send + use<> {
         let max = self.max;

@@ -10,7 +10,7 @@
 //!  3  intake  delivery  desk
 //!  2  sources/*  sinks/*
 //!  1  relay  outbox  queue  outbound  socket  supervisor  metrics
-//!  0  message  event  said  secret  stop  backoff  fault
+//!  0  message  event  backoff  said  secret  stop  fault
 //! ```
 //!
 //! One event's road: `sources` → `outbox` → `intake` (which asks `relay` who wants it) → `queue` →

@@ -131,7 +131,8 @@ impl House {
         let ask = queue::EventsAsk { limit: SEARCHED, ..queue::EventsAsk::default() };
         let stored = self.queue.events(ask).await.map_err(fault)?;
         let found = stored.into_iter().find(|row| row.event.id == *id).map(|row| row.event);
-        found.ok_or_else(|| Refusal::unknown(format!("no event {id} is known"), "`tidings events` lists those that are"))
+        found
+            .ok_or_else(|| Refusal::unknown(format!("no event {id} is known"), "`tidings events` lists those that are"))
     }
 }
 

@@ -171,7 +171,10 @@ impl App {
             Arc::clone(&recent),
             metrics.clone(),
             parts.iter().map(SourcePart::seen).collect(),
-            lanes.iter().map(|lane| SinkSeen { name: lane.name.clone(), kind: lane.kind, lane: lane.state.subscribe() }).collect(),
+            lanes
+                .iter()
+                .map(|lane| SinkSeen { name: lane.name.clone(), kind: lane.kind, lane: lane.state.subscribe() })
+                .collect(),
         );
         let intake = Intake::new(arrivals_end, notices, relays, queue.clone(), metrics.clone(), recent);
         Ok(Self {
@@ -322,7 +325,9 @@ impl Running {
         self.floors.desk.drain(left()).await;
         match timeout(left().max(LAST_WRITE), self.queue.close()).await {
             Ok(Ok(())) => info!("stopped"),
-            Ok(Err(error)) => warn!("stopped; some verdicts could not be written, so those messages will be sent again: {error}"),
+            Ok(Err(error)) => {
+                warn!("stopped; some verdicts could not be written, so those messages will be sent again: {error}");
+            }
             Err(_) => warn!("stopped without waiting longer for the state file"),
         }
     }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::Env;
 use super::names::Known;
-use crate::queue::Policy;
 use crate::message::Severity;
+use crate::queue::Policy;
 use crate::relay::{BuiltIn, Relay, Says, Template};
 use crate::said::{Problem, Reading, Said, Table};
 
@@ -65,7 +65,7 @@ impl Daemon {
             name: TELL.into(),
             subject: None,
             says: ["source.gap", "delivery.dead", "sink.stopped", "config.rejected"].map(says).into(),
-            severity: Severity::Warning,
+            severity: Severity::Info,
             key: None,
             client: None,
             client_url: None,
@@ -88,7 +88,10 @@ fn address(table: &Table, key: &'static str, port: u16) -> SocketAddr {
     let Some(said) = table.text(key) else { return default };
     said.value.parse().unwrap_or_else(|_| {
         let message = format!("`{}` is no address to listen on", said.value);
-        table.reading.problem(Problem::error(said.span, message).hint(format!("write it like {default}, or with port 0 for any free one")));
+        table.reading.problem(
+            Problem::error(said.span, message)
+                .hint(format!("write it like {default}, or with port 0 for any free one")),
+        );
         default
     })
 }

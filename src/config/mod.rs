@@ -103,7 +103,7 @@ fn mean(reading: &Reading, tree: &Item, path: &Path, env: Env) -> Config {
         if known.source(reading, &part) {
             match parts::SourcePart::read(part) {
                 parts::Outcome::Here(source) => sources.push(*source),
-                parts::Outcome::LeftOut(name, why) => remarks.push(known.leave_out_source(&name, &why)),
+                parts::Outcome::LeftOut(name, why) => remarks.push(format!("source {name} is left out: {why}")),
                 parts::Outcome::Faulty => {}
             }
         }
@@ -119,8 +119,10 @@ fn mean(reading: &Reading, tree: &Item, path: &Path, env: Env) -> Config {
         }
     }
     let mut relays = read_relays(reading, root.item("relay"), &known, &mut remarks);
-    for source in &mut sources {
-        relays.extend(source.alert_relay(reading, &known));
+    for source in &sources {
+        let kind = source.config.kind();
+        let alone = sources.iter().filter(|other| other.config.kind() == kind).count() == 1;
+        relays.extend(source.alert_relay(reading, &known, alone));
     }
     relays.extend(daemon.tell_relay(reading, &known));
     if relays.iter().any(|relay| relay.sinks.iter().any(|sink| &**sink == CONSOLE)) && !known.has_sink(CONSOLE) {

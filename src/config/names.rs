@@ -31,10 +31,6 @@ impl Known {
         note(reading, &mut self.sinks, part, "sink")
     }
 
-    pub(super) fn leave_out_source(&mut self, name: &str, why: &str) -> String {
-        format!("source {name} is left out: {why}")
-    }
-
     pub(super) fn leave_out_sink(&mut self, name: &str, why: &str) -> String {
         self.sinks_left_out.insert(name.to_owned());
         format!("sink {name} is left out: {why}")
@@ -50,7 +46,9 @@ impl Known {
         for said in names {
             if !self.sinks.contains(&said.value) && said.value != super::CONSOLE {
                 unknown(reading, said, "sink", &self.sinks);
-            } else if !self.sinks_left_out.contains(&said.value) && !sinks.iter().any(|sink: &Name| **sink == *said.value) {
+            } else if !self.sinks_left_out.contains(&said.value)
+                && !sinks.iter().any(|sink: &Name| **sink == *said.value)
+            {
                 sinks.push(Name::from(&*said.value));
             }
         }
@@ -98,7 +96,8 @@ fn note(reading: &Reading, names: &mut BTreeSet<String>, part: &Part, sort: &str
     let new = names.insert(part.name.clone());
     if !new {
         let said = format!("there is another {sort} named `{}`", part.name);
-        reading.problem(Problem::error(part.name_span.clone(), said).hint(format!("names are unique over all {sort}s")));
+        reading
+            .problem(Problem::error(part.name_span.clone(), said).hint(format!("names are unique over all {sort}s")));
     }
     new
 }

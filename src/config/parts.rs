@@ -104,7 +104,7 @@ impl SourcePart {
     }
 
     /// The built-in relay that alerts when this source is lost and says when it is back.
-    pub(super) fn alert_relay(&self, reading: &Reading, known: &Known) -> Option<Relay> {
+    pub(super) fn alert_relay(&self, reading: &Reading, known: &Known, alone: bool) -> Option<Relay> {
         let alert = self.alert.as_ref()?;
         let texts = self.config.alert_texts();
         let otherwise = |said: &Option<Said<String>>, default: &str| {
@@ -112,8 +112,13 @@ impl SourcePart {
             Template::compile(reading, &said, &Template::ROOTS)
         };
         let (lost, back) = (otherwise(&alert.lost, texts.lost)?, otherwise(&alert.back, texts.back)?);
-        let default_key = format!("tidings/source/{}", self.name);
-        let key = otherwise(&alert.key, texts.key.unwrap_or(&default_key));
+        // Two sources must not close each other's incidents: the kind's own key is for the only one of its kind.
+        let default_key = match texts.key {
+            Some(key) if alone => key.to_owned(),
+            Some(key) => format!("{key}/{}", self.name),
+            None => format!("tidings/source/{}", self.name),
+        };
+        let key = otherwise(&alert.key, &default_key);
         let verbatim = |text: &Option<String>| text.as_deref().map(Template::verbatim);
         let mut relay = Relay::built_in(BuiltIn {
             name: Name::from(format!("{ALERT}{}", self.name)),
@@ -154,7 +159,15 @@ impl Alert {
         let item = table.item("alert")?;
         if !matches!(item.node, Node::Table(_)) {
             let to = table.texts("alert")?;
-            return Some(Self { span: item.span.clone(), to, key: None, lost: None, back: None, client: None, client_url: None });
+            return Some(Self {
+                span: item.span.clone(),
+                to,
+                key: None,
+                lost: None,
+                back: None,
+                client: None,
+                client_url: None,
+            });
         }
         let table = table.table("alert")?;
         let alert = Self::read_table(&table);

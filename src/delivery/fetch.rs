@@ -83,21 +83,22 @@ impl<S: Source> LookUps<S> {
 
     /// What `reference` names, as the event's own source knows it.
     pub async fn look_up(&self, source: &Name, reference: &str) -> Found {
-        let shelf = self.by_source.get(source);
-        let shelf = shelf.ok_or_else(|| Fault::new("no_source", format!("there is no source {source} any more")))?;
-        let (answer, known) = shelf.answer(reference);
+        let gone = || Fault::new("no_source", format!("there is no source {source} any more"));
+        let found = self.by_source.get(source);
+        let asked = found.ok_or_else(gone)?;
+        let (answer, known) = asked.answer(reference);
         if known {
-            shelf.metrics.fetch_hit.inc();
+            asked.metrics.fetch_hit.inc();
         }
         let found = answer.cell.get_or_init(|| async {
             let began = Instant::now();
-            let found = shelf.ask(reference).await;
+            let found = asked.ask(reference).await;
             self.fetch_seconds.observe(began.elapsed().as_secs_f64());
-            if found.is_ok() { &shelf.metrics.fetch_ok } else { &shelf.metrics.fetch_failed }.inc();
+            if found.is_ok() { &asked.metrics.fetch_ok } else { &asked.metrics.fetch_failed }.inc();
             found
         });
         // Whoever asked first may be a lane that stands still for reasons of its own; nobody waits for it longer than this.
-        match timeout(shelf.habits.timeout * TURNS, found).await {
+        match timeout(asked.habits.timeout * TURNS, found).await {
             Ok(found) => found.clone(),
             Err(_) => Err(too_late()),
         }

@@ -8,24 +8,22 @@ use std::time::Duration;
 
 use futures::future::{BoxFuture, FutureExt, OptionFuture};
 use futures::stream::{FuturesOrdered, FuturesUnordered, StreamExt};
-use jiff::{SignedDuration, Timestamp};
-use serde_json::json;
+use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
-use tracing::{debug, error, info, warn};
+use tracing::error;
 
 use super::fetch::LookUps;
 use super::prepare::{Preparation, Prepared};
 use super::window::{Next, Waiting, Window};
 use super::{Habits, Pace};
-use crate::event::{Event, Name};
+use crate::event::Name;
 use crate::fault::Fault;
-use crate::message::{Message, Receipt, SendError};
+
 use crate::metrics::SinkMetrics;
 use crate::outbox::Outbox;
 use crate::queue::{Delivery, Line, Outcome, Queue, QueueError};
 use crate::relay::Relays;
-use crate::said::print_duration;
 use crate::sinks::Sink;
 use crate::sources::Source;
 use crate::stop::Stop;
@@ -68,16 +66,16 @@ pub struct Lane<S, F> {
 
 type Taking = BoxFuture<'static, (Line, Result<Vec<Delivery>, QueueError>)>;
 
-struct Running<S, F> {
-    lane: Lane<S, F>,
-    preparation: Arc<Preparation<F>>,
-    chat: bool,
-    window: Window,
-    held_until: Option<Instant>,
-    held_since: Option<Instant>,
+pub(super) struct Running<S, F> {
+    pub(super) lane: Lane<S, F>,
+    pub(super) preparation: Arc<Preparation<F>>,
+    pub(super) chat: bool,
+    pub(super) window: Window,
+    pub(super) held_until: Option<Instant>,
+    pub(super) held_since: Option<Instant>,
     /// Lane-wide failures in a row.
-    trouble: u32,
-    stopped: bool,
+    pub(super) trouble: u32,
+    pub(super) stopped: bool,
 }
 
 impl<S: Sink + Send + Sync + 'static, F: Source + Send + Sync + 'static> Lane<S, F> {
@@ -136,9 +134,7 @@ impl<S: Sink + Send + Sync + 'static, F: Source + Send + Sync + 'static> Running
             let room = WINDOW.saturating_sub(self.window.len() + preparing.len());
             // A few at a time would cost more than they are worth.
             let worth_it = room >= WINDOW / 4 || self.window.len() + preparing.len() == 0;
-            if worth_it
-                && let Some(mut line) = line.take()
-            {
+            if worth_it && let Some(mut line) = line.take() {
                 // Never dropped half-way: the line comes back with its answer.
                 taking = Some(
                     async move {
@@ -215,7 +211,9 @@ impl<S: Sink + Send + Sync + 'static, F: Source + Send + Sync + 'static> Running
                 self.window.push(waiting);
                 Ok(())
             }
-            Prepared::Unwanted => self.settle(&delivery, Outcome::Delivered { receipt: Some("not wanted".into()) }).await,
+            Prepared::Unwanted => {
+                self.settle(&delivery, Outcome::Delivered { receipt: Some("not wanted".into()) }).await
+            }
             Prepared::Hopeless(fault) => self.bury(&delivery, fault).await,
         }
     }
@@ -246,179 +244,4 @@ impl<S: Sink + Send + Sync + 'static, F: Source + Send + Sync + 'static> Running
             }
         }
     }
-
-    /// Turns the verdict on one attempt into what happens next.
-    async fn after(
-        &mut self,
-        mut waiting: Waiting,
-        began: Instant,
-        result: Result<Receipt, SendError>,
-    ) -> Result<(), Fault> {
-        self.window.ended(&waiting);
-        let error = match result {
-            Ok(Receipt(receipt)) => {
-                self.eased(began);
-                let took = Timestamp::now().duration_since(waiting.delivery.accepted);
-                self.lane.metrics.delivered.inc();
-                self.lane.metrics.delivery_seconds.observe(took.as_secs_f64().max(0.0));
-                self.settle(&waiting.delivery, Outcome::Delivered { receipt }).await?;
-                self.write_down().await;
-                return Ok(());
-            }
-            Err(error) => error,
-        };
-        waiting.delivery.attempts = waiting.delivery.attempts.saturating_add(1);
-        self.lane.metrics.failed(error.cause().reason());
-        debug!(sink = %self.lane.name, relay = %waiting.delivery.relay, attempt = waiting.delivery.attempts, "not delivered: {}", error.cause());
-        match error {
-            SendError::NeverMessage(_) => self.eased(began),
-            SendError::Later { .. } | SendError::NeverDestination(_) => {}
-        }
-        match error {
-            SendError::Later { wait, lane, cause } => self.later(waiting, wait, lane, &cause).await,
-            SendError::NeverMessage(cause) if self.chat && !waiting.reduced && waiting.message.raw.is_none() => {
-                warn!(sink = %self.lane.name, relay = %waiting.delivery.relay, "refused, trying the bare text: {cause}");
-                waiting.message = Box::new(bare(&waiting.message));
-                waiting.reduced = true;
-                self.window.put_back(waiting);
-                Ok(())
-            }
-            SendError::NeverMessage(cause) => self.bury(&waiting.delivery, cause).await,
-            SendError::NeverDestination(cause) => self.stop_lane(waiting, &cause).await,
-        }
-    }
-
-    async fn later(&mut self, mut waiting: Waiting, wait: Option<Duration>, lane: bool, cause: &Fault) -> Result<(), Fault> {
-        if self.is_too_old(&waiting.delivery) {
-            return self.give_up(&waiting.delivery, &cause.to_string()).await;
-        }
-        let now = Instant::now();
-        let tries = if lane { self.trouble + 1 } else { waiting.delivery.attempts };
-        let pause = wait.unwrap_or_else(|| self.lane.habits.retry.after(tries, fastrand::f64()));
-        if lane {
-            // Of many posts that fail together only the first makes the pause longer.
-            if self.held_until.is_none_or(|until| until <= now) {
-                self.trouble = self.trouble.saturating_add(1);
-                (self.held_until, self.held_since) = (Some(now + pause), Some(now));
-                self.lane.metrics.lane_wait.set(pause.as_secs_f64());
-                if self.trouble == 1 {
-                    warn!(sink = %self.lane.name, "waiting {}: {cause}", print_duration(pause));
-                }
-                self.show(|state| state.held = Some(cause.to_string()));
-            } else if wait.is_some() {
-                self.held_until = self.held_until.max(Some(now + pause));
-            }
-        } else {
-            waiting.not_before = Some(now + pause);
-            waiting.failing_since.get_or_insert(now);
-        }
-        let due = Timestamp::now() + SignedDuration::try_from(pause).unwrap_or(SignedDuration::ZERO);
-        let outcome = Outcome::Postponed { due, attempts: waiting.delivery.attempts, why: cause.to_string() };
-        self.settle(&waiting.delivery, outcome).await?;
-        self.window.put_back(waiting);
-        Ok(())
-    }
-
-    async fn stop_lane(&mut self, waiting: Waiting, cause: &Fault) -> Result<(), Fault> {
-        let attempts = waiting.delivery.attempts;
-        let outcome = Outcome::Postponed { due: Timestamp::now(), attempts, why: cause.to_string() };
-        self.settle(&waiting.delivery, outcome).await?;
-        self.window.put_back(waiting);
-        if std::mem::replace(&mut self.stopped, true) {
-            return Ok(());
-        }
-        error!(sink = %self.lane.name, "stopped, mend it and restart: {cause}");
-        self.show(|state| state.stopped = Some(cause.to_string()));
-        self.tell("sink.stopped", &json!({ "sink": &*self.lane.name, "why": cause.to_string() }));
-        Ok(())
-    }
-
-    async fn bury_the_expired(&mut self) -> Result<(), Fault> {
-        let (give_up, now) = (self.lane.habits.give_up, Timestamp::now());
-        for waiting in self.window.take_out(|waiting| is_older(&waiting.delivery, give_up, now)) {
-            self.give_up(&waiting.delivery, "it had to wait too long").await?;
-        }
-        Ok(())
-    }
-
-    fn is_too_old(&self, delivery: &Delivery) -> bool {
-        is_older(delivery, self.lane.habits.give_up, Timestamp::now())
-    }
-
-    async fn give_up(&mut self, delivery: &Delivery, last: &str) -> Result<(), Fault> {
-        let limit = print_duration(self.lane.habits.give_up);
-        self.bury(delivery, Fault::new("gave_up", format!("gave up after {limit}: {last}"))).await
-    }
-
-    async fn bury(&mut self, delivery: &Delivery, cause: Fault) -> Result<(), Fault> {
-        warn!(sink = %self.lane.name, relay = %delivery.relay, event = %delivery.event.id, "buried: {cause}");
-        self.lane.metrics.buried.inc();
-        let outcome = Outcome::Buried { attempts: delivery.attempts, why: cause.to_string(), reply: None };
-        self.settle(delivery, outcome).await?;
-        // Word of dead letters that is a dead letter itself would breed for ever.
-        if matches!(&*delivery.event.r#type, "delivery.dead" | "sink.stopped") && delivery.event.is_ours() {
-            return Ok(());
-        }
-        let data = json!({
-            "sink": &*self.lane.name, "relay": &*delivery.relay, "event": delivery.event.id.to_string(),
-            "type": &*delivery.event.r#type, "why": cause.to_string(),
-        });
-        self.tell("delivery.dead", &data);
-        Ok(())
-    }
-
-    /// The log has it already; who relays it hears it too. Never waits: a lane that buries must not stand still because
-    /// the intake does.
-    fn tell(&self, r#type: &str, data: &serde_json::Value) {
-        if !self.lane.ours.mention(Event::ours(r#type, &self.lane.name, Timestamp::now(), data)) {
-            warn!(sink = %self.lane.name, "{type} could not be relayed: the intake is full or closed");
-        }
-    }
-
-    async fn settle(&self, delivery: &Delivery, outcome: Outcome) -> Result<(), Fault> {
-        let settled = self.lane.queue.settle(delivery.id, outcome).await;
-        settled.map_err(|trouble| Fault::new("state_file", trouble.to_string()))
-    }
-
-    /// A lane that sends one at a time has its verdict on disk before the next goes, so that a kill repeats one
-    /// message at the most. Where many go at once, their verdicts share a write, and as many may repeat.
-    async fn write_down(&self) {
-        if self.lane.habits.concurrency == 1
-            && let Err(trouble) = self.lane.queue.flush().await
-        {
-            debug!(sink = %self.lane.name, "the verdict waits for room: {trouble}");
-        }
-    }
-
-    /// The receiver takes messages again, or judges them at least. An answer to what was sent before the lane was held
-    /// says nothing about now.
-    fn eased(&mut self, began: Instant) {
-        if self.held_since.is_some_and(|since| began < since) {
-            return;
-        }
-        if self.trouble > 0 {
-            info!(sink = %self.lane.name, "takes messages again");
-            self.lane.metrics.lane_wait.set(0.0);
-            self.show(|state| state.held = None);
-        }
-        (self.trouble, self.held_until, self.held_since) = (0, None, None);
-    }
-
-    fn show(&self, change: impl FnOnce(&mut LaneState)) {
-        self.lane.state.send_modify(change);
-    }
-}
-
-fn is_older(delivery: &Delivery, limit: Duration, now: Timestamp) -> bool {
-    Duration::try_from(now.duration_since(delivery.accepted)).is_ok_and(|age| age > limit)
-}
-
-/// Title and text, nothing that a strict receiver could object to.
-fn bare(message: &Message) -> Message {
-    let text = match &message.title {
-        Some(title) if message.text.is_empty() => title.clone(),
-        Some(title) => format!("{title}\n{}", message.text),
-        None => message.text.clone(),
-    };
-    Message { signal: message.signal, ..Message::plain(text, message.key.clone(), message.origin.clone()) }
 }

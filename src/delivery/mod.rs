@@ -7,6 +7,7 @@ mod fetch;
 mod lane;
 mod pace;
 mod prepare;
+mod verdicts;
 mod window;
 
 use std::time::Duration;
@@ -45,7 +46,7 @@ impl Habits {
             table.reading.problem(Problem::warning(table.span.clone(), said));
         }
         Self {
-            retry: read_backoff(table).unwrap_or(default.retry),
+            retry: Backoff::read(table),
             rate: table.rate("rate"),
             concurrency: table.count("concurrency", 1).unwrap_or(default.concurrency).min(MOST_AT_ONCE),
             give_up: table.duration("give_up").unwrap_or(default.give_up),
@@ -55,17 +56,3 @@ impl Habits {
 
 /// More posts at once than this help no receiver and would only hold memory.
 const MOST_AT_ONCE: u32 = 256;
-
-fn read_backoff(table: &Table) -> Option<Backoff> {
-    let retry = table.table("retry")?;
-    let default = Backoff::default();
-    let backoff = Backoff {
-        first: retry.duration("first").unwrap_or(default.first),
-        max: retry.duration("max").unwrap_or(default.max),
-    };
-    if backoff.first > backoff.max {
-        retry.reading.problem(Problem::error(retry.span.clone(), "`first` is longer than `max`"));
-    }
-    retry.finish();
-    Some(backoff)
-}

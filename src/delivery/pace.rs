@@ -50,14 +50,12 @@ pub struct Paces(HashMap<String, Arc<Pace>>);
 impl Paces {
     pub fn share(&mut self, destination: &str, rate: Rate, burst: u32) -> Arc<Pace> {
         let wanted = Pace::new(rate, burst);
-        match self.0.get(destination).filter(|pace| pace.interval >= wanted.interval) {
-            Some(pace) => Arc::clone(pace),
-            None => {
-                let pace = Arc::new(wanted);
-                self.0.insert(destination.to_owned(), Arc::clone(&pace));
-                pace
-            }
+        if let Some(pace) = self.0.get(destination).filter(|pace| pace.interval >= wanted.interval) {
+            return Arc::clone(pace);
         }
+        let pace = Arc::new(wanted);
+        self.0.insert(destination.to_owned(), Arc::clone(&pace));
+        pace
     }
 }
 

@@ -35,11 +35,11 @@ pub(super) struct Preparation<S> {
 impl<S: Source> Preparation<S> {
     /// Whether preparing means waiting for somebody else's API.
     pub(super) fn needs_fetch(&self, delivery: &Delivery) -> bool {
-        self.relays.by_name(&delivery.relay).is_some_and(|relay| relay.fetches())
+        self.relays.by_name(&delivery.relay).is_some_and(Relay::fetches)
     }
 
     pub(super) async fn prepare(&self, delivery: &Delivery) -> Prepared {
-        let Some(relay) = self.relays.by_name(&delivery.relay) else { return self.relay_is_gone(delivery) };
+        let Some(relay) = self.relays.by_name(&delivery.relay) else { return relay_is_gone(delivery) };
         let fetched = self.fetch(relay, &delivery.event).await;
         self.word(relay, &delivery.event, &fetched)
     }
@@ -48,13 +48,8 @@ impl<S: Source> Preparation<S> {
     pub(super) fn prepare_now(&self, delivery: &Delivery) -> Prepared {
         match self.relays.by_name(&delivery.relay) {
             Some(relay) => self.word(relay, &delivery.event, &Fetched::default()),
-            None => self.relay_is_gone(delivery),
+            None => relay_is_gone(delivery),
         }
-    }
-
-    fn relay_is_gone(&self, delivery: &Delivery) -> Prepared {
-        let said = format!("relays.toml has no relay `{}` any more, so nobody can word this", delivery.relay);
-        Prepared::Hopeless(Fault::new("no_relay", said))
     }
 
     async fn fetch(&self, relay: &Relay, event: &Event) -> Fetched {
@@ -81,11 +76,18 @@ impl<S: Source> Preparation<S> {
             Ok(true) => {}
             Ok(false) => return Prepared::Unwanted,
             // What cannot be decided is said rather than lost.
-            Err(fault) => tracing::warn!(relay = %relay.name, event = %event.id, "cannot decide, so it is sent: {fault}"),
+            Err(fault) => {
+                tracing::warn!(relay = %relay.name, event = %event.id, "cannot decide, so it is sent: {fault}");
+            }
         }
         match relay.word(event, fetched, self.markup, self.kind) {
             Ok(message) => Prepared::Ready(Box::new(message)),
             Err(fault) => Prepared::Hopeless(fault),
         }
     }
+}
+
+fn relay_is_gone(delivery: &Delivery) -> Prepared {
+    let said = format!("relays.toml has no relay `{}` any more, so nobody can word this", delivery.relay);
+    Prepared::Hopeless(Fault::new("no_relay", said))
 }

@@ -88,11 +88,7 @@ impl Body {
     }
 
     pub fn from_value(value: &Value) -> Self {
-        Self {
-            text: value.to_string().into(),
-            members: None,
-            tree: OnceLock::from(Arc::new(value.clone())),
-        }
+        Self { text: value.to_string().into(), members: None, tree: OnceLock::from(Arc::new(value.clone())) }
     }
 
     pub fn text(&self) -> &str {
@@ -184,9 +180,7 @@ fn offsets(whole: &str, part: &str) -> (u32, u32) {
 
 fn picked_from_text(raw: &str) -> Picked<'_> {
     match raw.as_bytes().first() {
-        Some(b'"') if !raw.contains('\\') => {
-            Picked::Text(Cow::Borrowed(raw.get(1..raw.len() - 1).unwrap_or_default()))
-        }
+        Some(b'"') if !raw.contains('\\') => Picked::Text(Cow::Borrowed(raw.get(1..raw.len() - 1).unwrap_or_default())),
         Some(b'"') => Picked::Text(Cow::Owned(serde_json::from_str(raw).unwrap_or_default())),
         Some(b'{' | b'[') => Picked::Compound,
         Some(b't') => Picked::Bool(true),

@@ -1,6 +1,6 @@
 //! What happened, somewhere. Plain data: made by a source, never changed afterwards.
 //!
-//! CloudEvents 1.0 by shape. Deliberately knows no relay, no queue and no source kind.
+//! `CloudEvents` 1.0 by shape. Deliberately knows no relay, no queue and no source kind.
 
 mod body;
 mod id;

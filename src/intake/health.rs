@@ -179,10 +179,8 @@ impl Health {
             }
             (Some(_), Some(up)) => Some((up + self.habits.steady, Turn::Steady)),
             (Some(outage), None) if !outage.alerted => Some((outage.since + self.habits.grace, Turn::Alert)),
-            (Some(_), None) | (None, None) => None,
-            (None, Some(up)) => {
-                self.habits.expect_every.map(|every| (self.last_event.max(up) + every, Turn::Silence))
-            }
+            (_, None) => None,
+            (None, Some(up)) => self.habits.expect_every.map(|every| (self.last_event.max(up) + every, Turn::Silence)),
         }
     }
 

@@ -188,10 +188,16 @@ impl Intake {
 
     async fn after_commit(&self, end: CommitEnd, answers: Vec<Answer>, next: &mut Batch) {
         match end.result {
-            Ok(_) => answers.into_iter().for_each(|waiting| answer(waiting, &Ok(()))),
+            Ok(_) => {
+                for waiting in answers {
+                    answer(waiting, &Ok(()));
+                }
+            }
             Err(QueueError::Closed) => {
                 let closed = Err(Fault::new("closing", "the state file is closed"));
-                answers.into_iter().for_each(|waiting| answer(waiting, &closed));
+                for waiting in answers {
+                    answer(waiting, &closed);
+                }
             }
             Err(trouble) => {
                 let fault = Fault::new("state_file", trouble.to_string());

@@ -8,8 +8,8 @@ use serde_json::json;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-use super::health::{Condition, Habits, Health, News};
 use super::Herald;
+use super::health::{Condition, Habits, Health, News};
 use crate::event::Name;
 use crate::fault::Fault;
 use crate::metrics::SourceMetrics;
@@ -97,7 +97,9 @@ impl Watch {
     async fn tell(&self, news: News) -> Result<(), Fault> {
         let (r#type, why, after) = match news {
             News::Lost { why, after } => ("source.lost", Some(why), after),
-            News::Silent { after } => ("source.silent", Some(format!("nothing was heard for {}", spoken(after))), after),
+            News::Silent { after } => {
+                ("source.silent", Some(format!("nothing was heard for {}", spoken(after))), after)
+            }
             News::Recovered { after } => ("source.recovered", None, after),
         };
         let change = match &why {

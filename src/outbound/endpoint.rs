@@ -20,10 +20,11 @@ pub struct Endpoint {
 
 impl Endpoint {
     /// Reads the secret `key` (`webhook = { env = "SLACK_URL" }`) as an http(s) URL; what is wrong becomes a problem.
-    pub fn read_secret(table: &Table, key: &'static str) -> Option<Said<Self>> {
+    /// `please` is what is said where it is missing.
+    pub fn read_secret(table: &Table, key: &'static str, please: &str) -> Option<Said<Self>> {
         let Some(said) = table.secret(key) else {
             if !table.has(key) {
-                table.missing(key);
+                table.missing_but(key, Some(please));
             }
             return None;
         };
@@ -168,8 +169,9 @@ mod tests {
 
     #[test]
     fn a_webhook_is_read_and_never_shown() {
-        let (endpoint, problems) =
-            problems("webhook = { env = \"HOOK\" }", |table| Endpoint::read_secret(table, "webhook"));
+        let (endpoint, problems) = problems("webhook = { env = \"HOOK\" }", |table| {
+            Endpoint::read_secret(table, "webhook", "Please provide a URL")
+        });
         let endpoint = endpoint.expect("a good one");
         assert!(problems.is_empty());
         assert_eq!(endpoint.url().as_str(), HOOK);
@@ -186,11 +188,12 @@ mod tests {
             ("UNSET", "`webhook`: the variable UNSET is not set"),
         ] {
             let toml = format!("webhook = {{ env = \"{name}\" }}");
-            let (endpoint, problems) = problems(&toml, |table| Endpoint::read_secret(table, "webhook"));
+            let (endpoint, problems) =
+                problems(&toml, |table| Endpoint::read_secret(table, "webhook", "Please provide a URL"));
             assert!(endpoint.is_none());
             assert_eq!(problems, [said]);
         }
-        let (_, problems) = problems("", |table| Endpoint::read_secret(table, "webhook"));
+        let (_, problems) = problems("", |table| Endpoint::read_secret(table, "webhook", "Please provide a URL"));
         assert_eq!(problems, ["`webhook` is missing here"]);
     }
 

@@ -30,8 +30,8 @@ mod wording;
 mod tests;
 
 pub use engine::with_room;
-pub use glob::fits;
 pub use fetched::{Fetched, Outcome, Reference};
+pub use glob::fits;
 pub use one::{BuiltIn, Relay};
 pub use relays::{Explained, Plan, Relays};
 pub use template::Template;

@@ -73,7 +73,18 @@ impl Relay {
         let deferred = when.as_ref().is_some_and(|when| fetch.iter().any(|(name, _)| when.uses(name)));
         let fetch = fetch.into_iter().filter_map(|(name, template)| Some((name, template?))).collect();
         let name = name?;
-        Some(Self { name: name.value.into(), span: name.span, from, to, sinks: Vec::new(), matches, when, fetch, deferred, wording })
+        Some(Self {
+            name: name.value.into(),
+            span: name.span,
+            from,
+            to,
+            sinks: Vec::new(),
+            matches,
+            when,
+            fetch,
+            deferred,
+            wording,
+        })
     }
 
     pub fn built_in(said: BuiltIn) -> Self {

@@ -12,7 +12,7 @@ use crate::message::{Unit, cut};
 /// Compiled once from relays.toml; never changed afterwards.
 #[derive(Debug, Default)]
 pub struct Relays {
-    relays: Vec<Relay>,
+    all: Vec<Relay>,
     by_name: HashMap<Name, usize>,
     index: Index,
 }
@@ -42,14 +42,14 @@ impl Relays {
         let wishes: Vec<_> = relays.iter().map(wish).collect();
         let index = Index::new(&wishes);
         let by_name = relays.iter().enumerate().map(|(number, relay)| (relay.name.clone(), number)).collect();
-        Self { relays, by_name, index }
+        Self { all: relays, by_name, index }
     }
 
     /// Decides which relays want the event: no I/O, no clock, and for an event that nobody wants no allocation.
     pub fn plan(&self, event: &Event) -> Plan {
         let mut plan = Plan::default();
         self.index.wanted(event, |number| {
-            let Some(relay) = self.relays.get(number) else { return };
+            let Some(relay) = self.all.get(number) else { return };
             match relay.wants_now(event) {
                 Ok(true) => plan.wanted.push(number),
                 Ok(false) => {}
@@ -68,28 +68,28 @@ impl Relays {
             };
             Explained { relay: relay.name.clone(), taken, why }
         };
-        self.relays.iter().map(explain).collect()
+        self.all.iter().map(explain).collect()
     }
 
     /// The relay of that number. Numbers come from a [`Plan`] of the same relays, never from outside.
     pub fn get(&self, number: usize) -> &Relay {
-        &self.relays[number]
+        &self.all[number]
     }
 
     pub fn by_name(&self, name: &str) -> Option<&Relay> {
-        self.by_name.get(name).and_then(|number| self.relays.get(*number))
+        self.by_name.get(name).and_then(|number| self.all.get(*number))
     }
 
     pub fn iter(&self) -> std::slice::Iter<'_, Relay> {
-        self.relays.iter()
+        self.all.iter()
     }
 
     pub fn len(&self) -> usize {
-        self.relays.len()
+        self.all.len()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.relays.is_empty()
+        self.all.is_empty()
     }
 }
 

@@ -56,12 +56,16 @@ impl Item {
         }
     }
 
-    /// Shows `visit` where every string in here stands.
+    /// Shows `visit` where every string in here stands, but for those that only say where a secret is.
     pub(super) fn strings(&self, visit: &mut dyn FnMut(Range<usize>)) {
         match &self.node {
             Node::Text(_) => visit(self.span.clone()),
             Node::List(items) => items.iter().for_each(|item| item.strings(visit)),
-            Node::Table(members) => members.iter().for_each(|(_, item)| item.strings(visit)),
+            Node::Table(members) => {
+                const PLACES: [&str; 4] = ["env", "file", "path_env", "credential"];
+                let others = members.iter().filter(|(key, _)| !PLACES.contains(&key.name.as_str()));
+                others.for_each(|(_, item)| item.strings(visit));
+            }
             Node::Whole(_) | Node::Real(_) | Node::Flag(_) => {}
         }
     }

@@ -39,13 +39,12 @@ pub struct Table<'r, 't> {
 impl<'r, 't> Table<'r, 't> {
     /// `item` as a table; anything else is a problem and reads as an empty one.
     pub fn new(reading: &'r Reading<'t>, place: &str, item: &'r Item) -> Self {
-        let members: &[(Key, Item)] = match &item.node {
-            Node::Table(members) => members,
-            _ => {
-                reading.problem(Problem::error(item.span.clone(), format!("expected a table, found {}", item.sort())));
-                &[]
-            }
-        };
+        if !matches!(item.node, Node::Table(_)) {
+            let key = place.rsplit('.').next().unwrap_or(place);
+            let said = format!("`{key}` must be a table like {{ … = … }}, found {}", item.sort());
+            reading.problem(Problem::error(item.span.clone(), said));
+        }
+        let members = item.members();
         Self {
             reading,
             span: item.span.clone(),
@@ -101,8 +100,17 @@ impl<'r, 't> Table<'r, 't> {
     }
 
     pub fn missing(&self, key: &str) {
+        self.missing_but(key, None);
+    }
+
+    /// The same with the way out.
+    pub fn missing_but(&self, key: &str, please: Option<&str>) {
         if !self.reading.listing.get() {
-            self.reading.problem(Problem::error(self.span.clone(), format!("`{key}` is missing here")));
+            let problem = Problem::error(self.span.clone(), format!("`{key}` is missing here"));
+            self.reading.problem(match please {
+                Some(please) => problem.hint(please),
+                None => problem,
+            });
         }
     }
 
@@ -132,6 +140,17 @@ impl<'r, 't> Table<'r, 't> {
 
     pub fn duration(&self, key: &'static str) -> Option<Duration> {
         self.notation(key, parse_duration)
+    }
+
+    /// A duration that something waits for again and again: without any it would spin.
+    pub fn wait(&self, key: &'static str) -> Option<Duration> {
+        let duration = self.duration(key)?;
+        if duration.is_zero() {
+            let place = self.item(key).map_or(self.span.clone(), |item| item.span.clone());
+            self.reading.problem(Problem::error(place, format!("`{key}` must be longer than nothing")));
+            return None;
+        }
+        Some(duration)
     }
 
     pub fn size(&self, key: &'static str) -> Option<u64> {
@@ -167,15 +186,13 @@ impl<'r, 't> Table<'r, 't> {
         };
         let texts: Vec<_> = items
             .iter()
-            .filter_map(|item| match &item.node {
-                Node::Text(text) => {
-                    self.reading.show(&item.span);
-                    Some(Said { value: text.clone(), span: item.span.clone() })
-                }
-                _ => {
+            .filter_map(|item| {
+                let Node::Text(text) = &item.node else {
                     self.wrong(item, key, "a string or a list of strings");
-                    None
-                }
+                    return None;
+                };
+                self.reading.show(&item.span);
+                Some(Said { value: text.clone(), span: item.span.clone() })
             })
             .collect();
         Some(texts)
@@ -218,9 +235,7 @@ impl<'r, 't> Table<'r, 't> {
 
     fn plain_or_referenced(&self, key: &str, item: &Item) -> Option<Said<Secret>> {
         match &item.node {
-            Node::Text(value) => {
-                    Some(Said { value: Secret::literal(value), span: item.span.clone() })
-            }
+            Node::Text(value) => Some(Said { value: Secret::literal(value), span: item.span.clone() }),
             _ => self.referenced(key, item),
         }
     }
@@ -235,7 +250,8 @@ impl<'r, 't> Table<'r, 't> {
             }
             Err(Missing::Unset(why)) => {
                 let problem = Problem::error(item.span.clone(), format!("`{key}`: {why}"));
-                self.reading.problem(problem.hint("set it, or write `optional = true` to leave this part out without it"));
+                self.reading
+                    .problem(problem.hint("set it, or write `optional = true` to leave this part out without it"));
                 None
             }
             Err(Missing::Unusable(why)) => {
@@ -262,7 +278,10 @@ impl<'r, 't> Table<'r, 't> {
             "path_env" => Some(Origin::PathEnv(value.clone())),
             "credential" => Some(Origin::Credential(value.clone())),
             other => {
-                let problem = Problem::error(sort.span.clone(), format!("`{other}` is no place for a secret; expected {expected}"));
+                let problem = Problem::error(
+                    sort.span.clone(),
+                    format!("`{other}` is no place for a secret; expected {expected}"),
+                );
                 self.reading.problem(match nearest(other, SORTS) {
                     Some(word) => problem.hint(format!("did you mean `{word}`?")),
                     None => problem,

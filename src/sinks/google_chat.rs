@@ -33,7 +33,7 @@ pub struct Config {
 impl Config {
     pub(super) fn read(table: &Table) -> Option<Self> {
         let thread = table.flag("thread").unwrap_or(true);
-        let webhook = Endpoint::read_secret(table, "webhook")?.value;
+        let webhook = Endpoint::read_secret(table, "webhook", "Please provide the URL of an incoming webhook")?.value;
         Some(Self { webhook, thread })
     }
 }

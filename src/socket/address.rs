@@ -33,6 +33,8 @@ impl Address {
             "ws" | "wss" => {}
             scheme @ ("http" | "https") => {
                 let (_, rest) = text.split_once(':').unwrap_or_default();
+                // A query may hold a secret.
+                let rest = rest.split('?').next().unwrap_or_default();
                 let hint = format!("did you mean `{}:{rest}`?", scheme.replace("http", "ws"));
                 return Err((format!("a WebSocket's URL begins with ws or wss, not with {scheme}"), hint));
             }

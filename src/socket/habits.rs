@@ -7,8 +7,6 @@ use crate::said::{Problem, Table};
 
 /// Below this an honest message would not fit.
 const LEAST_FRAME: u64 = 1024;
-/// Longer is never meant, and clocks can still count it.
-const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Habits {
@@ -43,32 +41,13 @@ impl Habits {
     pub fn read(table: &Table) -> Self {
         let usual = Self::default();
         Self {
-            ping: duration(table, "ping").unwrap_or(usual.ping),
-            idle: duration(table, "idle"),
+            ping: table.wait("ping").unwrap_or(usual.ping),
+            idle: table.wait("idle"),
             max_frame: max_frame(table).unwrap_or(usual.max_frame),
-            retry: table.table("retry").map_or(usual.retry, |retry| {
-                let first = duration(&retry, "first").unwrap_or(usual.retry.first);
-                let max = duration(&retry, "max").unwrap_or(usual.retry.max.max(first));
-                if first > max {
-                    let wrong = "`first` is longer than `max`";
-                    retry.reading.problem(Problem::error(retry.span.clone(), wrong));
-                }
-                retry.finish();
-                Backoff { first, max }
-            }),
+            retry: Backoff::read(table),
             ..usual
         }
     }
-}
-
-fn duration(table: &Table, key: &'static str) -> Option<Duration> {
-    let duration = table.duration(key)?;
-    if duration.is_zero() {
-        let place = table.item(key).map_or(table.span.clone(), |item| item.span.clone());
-        table.reading.problem(Problem::error(place, format!("`{key}` must be longer than nothing")));
-        return None;
-    }
-    Some(duration.min(LONGEST))
 }
 
 fn max_frame(table: &Table) -> Option<usize> {

@@ -48,7 +48,10 @@ impl Daemon {
             None => Command::new(env!("CARGO_BIN_EXE_tidings")),
             Some(kib) => {
                 let mut shell = Command::new("bash");
-                shell.arg("-c").arg(format!("trap '' XFSZ; ulimit -f {kib}; exec \"$0\" \"$@\"")).arg(env!("CARGO_BIN_EXE_tidings"));
+                shell
+                    .arg("-c")
+                    .arg(format!("trap '' XFSZ; ulimit -f {kib}; exec \"$0\" \"$@\""))
+                    .arg(env!("CARGO_BIN_EXE_tidings"));
                 shell
             }
         };
@@ -135,10 +138,14 @@ impl Daemon {
 
     /// The most memory it ever had, as the kernel counts.
     pub(crate) fn peak_memory_kib(&self) -> u64 {
-        let pid = self.child.as_ref().and_then(Child::id).expect("it runs");
+        let pid = self.pid();
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("the kernel counts");
         peak.trim().trim_end_matches(" kB").parse().expect("a number")
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.as_ref().and_then(Child::id).expect("it runs")
     }
 
     /// SIGKILL: nothing can be tidied up.

@@ -63,7 +63,7 @@ impl Watched {
         sleep(2 * STEADY).await;
     }
 
-    /// What changed for the on-call. A trigger repeated by a kill carries the same key, so PagerDuty adds it to the
+    /// What changed for the on-call. A trigger repeated by a kill carries the same key, so the pager adds it to the
     /// alert that is open, and nobody is woken twice.
     fn told(&self) -> Vec<String> {
         let alerts = self.pagerduty.alerts().into_iter();
@@ -115,7 +115,10 @@ async fn a_restart_during_an_outage_does_not_page_again() {
     assert_eq!(watched.next().await, "resolve");
     let first = watched.pagerduty.alerts().remove(0);
     assert_eq!(first.summary.as_deref(), Some("prod is deaf"));
-    assert_eq!((&first.body["client"], &first.body["client_url"]), (&"tidings".into(), &"https://bridge.example.com".into()));
+    assert_eq!(
+        (&first.body["client"], &first.body["client_url"]),
+        (&"tidings".into(), &"https://bridge.example.com".into())
+    );
 }
 
 #[tokio::test]
@@ -154,8 +157,12 @@ async fn flapping_pages_once_and_a_blip_not_at_all() {
 async fn a_peer_that_stops_answering_is_found_by_a_deadline() {
     let watched = Watched::begin(true).await;
     watched.tutum.stream.go_silent();
-    watched.daemon.until("lost", |status| status["sources"][0]["state"] != "up").await;
-    assert!(watched.daemon.log().contains("prod"), "{}", watched.daemon.log());
+    let until = tokio::time::Instant::now() + LIMIT;
+    while !watched.daemon.log().contains("no answer to a ping") {
+        assert!(tokio::time::Instant::now() < until, "{}", watched.daemon.log());
+        sleep(Duration::from_millis(10)).await;
+    }
+    watched.daemon.until("up again", |status| status["sources"][0]["state"] == "up").await;
 }
 
 #[tokio::test]

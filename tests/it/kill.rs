@@ -53,6 +53,7 @@ fn pending(daemon: &Daemon) -> u64 {
     sqlite(&daemon.state_file(), "select count(*) from delivery where state = 0").parse().expect("a number")
 }
 
+#[expect(clippy::print_stdout, reason = "whoever repeats a run needs its seed")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_accepted_arrives_although_the_daemon_is_killed_again_and_again() {
     let seed = seed();
@@ -74,7 +75,9 @@ async fn what_was_accepted_arrives_although_the_daemon_is_killed_again_and_again
         let until = if round == KILLS { EVENTS } else { sent + batch };
         slack.slow_down(Duration::from_millis(60));
         for n in sent..until {
-            tutum.stream.send(&json!({"type": "container", "action": "create", "resource_uri": format!("/c/{n}/"), "n": n}));
+            tutum
+                .stream
+                .send(&json!({"type": "container", "action": "create", "resource_uri": format!("/c/{n}/"), "n": n}));
         }
         sent = until;
         if round == KILLS {
@@ -103,7 +106,11 @@ async fn what_was_accepted_arrives_although_the_daemon_is_killed_again_and_again
     let missing: Vec<_> = held_at_a_kill.iter().filter(|n| !arrived.contains_key(n)).collect();
     assert!(missing.is_empty(), "{} that were accepted never arrived, seed {seed}: {missing:?}", missing.len());
     let twice: usize = arrived.values().map(|times| times - 1).sum();
-    println!("{EVENTS} sent, {} accepted before a kill, {} arrived, {twice} twice", held_at_a_kill.len(), arrived.len());
+    println!(
+        "{EVENTS} sent, {} accepted before a kill, {} arrived, {twice} twice",
+        held_at_a_kill.len(),
+        arrived.len()
+    );
     assert!(held_at_a_kill.len() >= KILLS * usize::try_from(PENDING_AT_A_KILL).expect("small"));
     // In flight at a kill, or answered but the verdict not yet on disk when it came.
     assert!(twice <= KILLS * AT_ONCE * 2, "{twice} arrived twice, seed {seed}");

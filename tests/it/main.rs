@@ -6,6 +6,7 @@ mod floors;
 mod health;
 mod hostile;
 mod kill;
+mod life;
 mod papers;
 mod shipped;
 mod tree;

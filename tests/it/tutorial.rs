@@ -96,7 +96,10 @@ async fn slack_shows_the_seeds_texts_letter_for_letter() {
     // None of these is a message; what follows them is.
     evening.tutum.stream.send(&json!({"type": "user-notification", "data": {"errorMessage": "maintenance tonight"}}));
     evening.tutum.stream.send(&json!({"type": "user-notifications"}));
-    evening.tutum.stream.send(&json!({"type": "action", "action": "update", "state": "Success", "resource_uri": "/api/v1/action/1/"}));
+    evening
+        .tutum
+        .stream
+        .send(&json!({"type": "action", "action": "update", "state": "Success", "resource_uri": "/api/v1/action/1/"}));
     evening.tutum.stream.send(&json!({"type": "error", "data": {"errorMessage": "SOMETHING ELSE"}}));
     evening.tutum.stream.send_text("this is not JSON");
     evening.tutum.stream.send(&json!({}));

@@ -191,7 +191,10 @@ fn the_programs_own_relays_say_one_thing_for_each_type() {
         assert_eq!(relays.plan(&event).wanted == [0], wanted);
     }
     let word = |kind| {
-        relays.get(0).word(&Arc::new(ours(kind, "pr*d")), &Fetched::default(), Markup::Plain, "pagerduty").expect("worded")
+        relays
+            .get(0)
+            .word(&Arc::new(ours(kind, "pr*d")), &Fetched::default(), Markup::Plain, "pagerduty")
+            .expect("worded")
     };
     let message = word("source.recovered");
     assert_eq!((message.text.as_str(), message.signal), ("Tutum Stream connection open.", Some(Signal::Resolve)));

@@ -91,8 +91,11 @@ fn colours_follow_what_was_said_then_the_signal_then_the_severity() {
 
 #[tokio::test]
 async fn an_empty_text_is_replaced_by_what_happened() {
+    assert_eq!(sent(&message("")).await, json!({ "text": "You received a message from Tutum Stream!" }));
     for empty in ["", " \n\t"] {
-        assert_eq!(sent(&message(empty)).await, json!({ "text": "container.create /api/v1/container/&lt;7a&gt;/" }));
+        let mut other = message(empty);
+        Arc::make_mut(&mut other.origin.event).kind = "websocket".into();
+        assert_eq!(sent(&other).await, json!({ "text": "container.create /api/v1/container/&lt;7a&gt;/" }));
     }
     let mut nothing = message("");
     Arc::make_mut(&mut nothing.origin.event).subject = "".into();

@@ -82,7 +82,7 @@ impl Credentials {
         let pair = "user = { env = \"TUTUM_USERNAME\" }, token = { env = \"TUTUM_TOKEN\" }";
         match (table.has("user"), table.has("token"), table.has("auth")) {
             (false, false, false) => problem(
-                "authentication credentials are missing: `user` and `token`, or `auth`",
+                "Please provide authentication credentials: `user` and `token`, or `auth`",
                 &format!("write {pair}, or auth = {{ env = \"TUTUM_AUTH\" }}"),
             ),
             (true, false, false) => problem("`user` is here, but `token` is missing", &format!("write {pair}")),
