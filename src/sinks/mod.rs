@@ -86,6 +86,12 @@ fn to_body(payload: &impl Serialize) -> Result<Vec<u8>, SendError> {
     })
 }
 
+/// `#rrggbb`, or one of the three words that Slack began with. Anything else may have come out of an event.
+fn is_a_color(text: &str) -> bool {
+    let is_hex = |digits: &str| digits.len() == 6 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    matches!(text, "good" | "warning" | "danger") || text.strip_prefix('#').is_some_and(is_hex)
+}
+
 /// `key` within `limit` UTF-16 units. Of a longer one the end becomes a digest, so that two long keys stay two.
 fn fitting_key(key: &str, limit: usize) -> Cow<'_, str> {
     // UTF-16 units are never more than bytes.
