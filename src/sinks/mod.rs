@@ -109,6 +109,8 @@ fn lasting_digest(text: &str) -> u64 {
 }
 
 #[cfg(test)]
+mod conformance;
+#[cfg(test)]
 mod rehearsal;
 
 #[cfg(test)]

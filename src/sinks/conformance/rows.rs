@@ -1,0 +1,118 @@
+//! The table.
+
+use serde_json::Value;
+
+use super::Row;
+use crate::message::Unit;
+
+const SLACKS_ORDERS: &[&str] = &["<!channel>", "<!here|x>", "<@U123>", "<https://evil.example|bank>", "</b>"];
+/// A terminal obeys these.
+const CONTROLS: &[&str] = &["\u{1b}", "\u{0}", "\r"];
+
+pub(super) const ROWS: &[Row] = &[
+    Row {
+        kind: "console",
+        toml: "",
+        accepts: None,
+        when_garbled: "",
+        unlike: &[],
+        refuses: |_| None,
+        obeyed: CONTROLS,
+        data: &[],
+    },
+    Row {
+        kind: "console",
+        toml: "format = \"json\"",
+        accepts: None,
+        when_garbled: "",
+        unlike: &[],
+        refuses: |line| (!line.is_object()).then_some("not one object"),
+        obeyed: CONTROLS,
+        data: &["/event", "/subject", "/type"],
+    },
+    Row {
+        kind: "google-chat",
+        toml: "webhook = \"@/v1/spaces/AAAA/messages?key=s3cr3t-key&token=s3cr3t-t0ken%3D\"",
+        accepts: Some((200, r#"{"thread":{"name":"spaces/AAAA/threads/B"}}"#)),
+        when_garbled: "delivered",
+        unlike: &[],
+        refuses: |payload| match text_of(payload, "/text") {
+            _ if payload.to_string().len() > 32_000 => Some("longer than 32,000 bytes"),
+            text if text.trim().is_empty() => Some("no text"),
+            text if text.chars().count() > 4096 => Some("a text above 4,096 characters"),
+            _ => None,
+        },
+        obeyed: &["<users/all>", "<https://evil.example|bank>", "<!channel>"],
+        data: &["/thread"],
+    },
+    Row {
+        kind: "pagerduty",
+        toml: "key = \"0123456789abcdefs3cr3t0123456789\"\nurl = \"@/v2/enqueue\"",
+        accepts: Some((202, r#"{"status":"success","message":"Event processed","dedup_key":"prod/web"}"#)),
+        when_garbled: "delivered as prod/web",
+        unlike: &[],
+        refuses: |payload| {
+            let links = payload["links"].as_array();
+            match () {
+                () if payload.to_string().len() > 512_000 => Some("longer than 512,000 bytes"),
+                () if text_of(payload, "/payload/summary").trim().is_empty() => Some("no summary"),
+                () if is_longer(payload, "/payload/summary", 1024) => Some("a summary above 1,024"),
+                () if text_of(payload, "/payload/source").trim().is_empty() => Some("no source"),
+                () if is_longer(payload, "/dedup_key", 255) => Some("a dedup_key above 255"),
+                () if links.into_iter().flatten().any(|link| link["href"] == "") => Some("a link to nowhere"),
+                () => None,
+            }
+        },
+        obeyed: CONTROLS,
+        data: &["/payload/custom_details"],
+    },
+    Row {
+        kind: "pagerduty",
+        toml: "api = \"v1\"\nkey = \"0123456789abcdefs3cr3t0123456789\"\nurl = \"@/generic/create_event.json\"",
+        accepts: Some((200, r#"{"status":"success","message":"Event processed","incident_key":"prod/web"}"#)),
+        when_garbled: "delivered as prod/web",
+        // https://developer.pagerduty.com/docs/events-api-v1-overview: that limit was reached.
+        unlike: &[(403, "later, all: status_403")],
+        refuses: |payload| match () {
+            () if payload.to_string().len() > 512_000 => Some("longer than 512,000 bytes"),
+            () if text_of(payload, "/description").trim().is_empty() => Some("no description"),
+            () if is_longer(payload, "/description", 1024) => Some("a description above 1,024"),
+            () if is_longer(payload, "/incident_key", 255) => Some("an incident_key above 255"),
+            () => None,
+        },
+        obeyed: CONTROLS,
+        data: &["/details"],
+    },
+    Row {
+        kind: "slack",
+        toml: "webhook = \"@/services/T0/B0/s3cr3t-hook\"",
+        accepts: Some((200, "ok")),
+        // Slack says `ok` when it means it.
+        when_garbled: "later: failed_with_2xx",
+        unlike: &[],
+        refuses: refused_by_slack,
+        obeyed: SLACKS_ORDERS,
+        data: &["/attachments/0/title_link"],
+    },
+];
+
+fn refused_by_slack(payload: &Value) -> Option<&'static str> {
+    let attachments = payload["attachments"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let fields = attachments.iter().flat_map(|attachment| attachment["fields"].as_array()).flatten();
+    match () {
+        () if attachments.is_empty() && text_of(payload, "/text").trim().is_empty() => Some("no_text"),
+        () if is_longer(payload, "/text", 4000) => Some("a text above 4,000"),
+        () if attachments.len() > 1 => Some("more than one attachment"),
+        () if is_longer(payload, "/attachments/0/text", 4000) => Some("an attachment above 4,000"),
+        () if fields.count() > 21 => Some("too many fields"),
+        () => None,
+    }
+}
+
+fn text_of<'v>(payload: &'v Value, place: &str) -> &'v str {
+    payload.pointer(place).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn is_longer(payload: &Value, place: &str, limit: usize) -> bool {
+    Unit::Utf16.count(text_of(payload, place)) > limit
+}
