@@ -1,8 +1,10 @@
 //! Where messages go. One file each; none knows another, the queue, retries or a clock.
 
 mod console;
+mod discord;
 mod google_chat;
 mod pagerduty;
+mod parts;
 mod slack;
 
 use std::borrow::Cow;
@@ -74,6 +76,7 @@ macro_rules! sinks { ($($word:literal = $module:ident :: $Kind:ident),* $(,)?) =
 
 sinks! {
     "console" = console::Console,
+    "discord" = discord::Discord,
     "google-chat" = google_chat::GoogleChat,
     "pagerduty" = pagerduty::Pagerduty,
     "slack" = slack::Slack,
@@ -84,12 +87,6 @@ fn to_body(payload: &impl Serialize) -> Result<Vec<u8>, SendError> {
     serde_json::to_vec(payload).map_err(|error| {
         SendError::NeverMessage(Fault::new("unwritable", format!("no JSON can be made of it: {error}")))
     })
-}
-
-/// `#rrggbb`, or one of the three words that Slack began with. Anything else may have come out of an event.
-fn is_a_color(text: &str) -> bool {
-    let is_hex = |digits: &str| digits.len() == 6 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
-    matches!(text, "good" | "warning" | "danger") || text.strip_prefix('#').is_some_and(is_hex)
 }
 
 /// `key` within `limit` UTF-16 units. Of a longer one the end becomes a digest, so that two long keys stay two.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use reqwest::header::HeaderMap;
 use serde::{Deserialize, Serialize};
 
-use super::{Manner, Sink, is_a_color, to_body};
+use super::{Manner, Sink, parts, to_body};
 use crate::message::{Markup, Message, Receipt, SendError, Severity, Signal, Unit, cut};
 use crate::outbound::{Class, Endpoint, Outbound, Reply};
 use crate::said::{Rate, Table};
@@ -230,7 +230,7 @@ fn fields(message: &Message) -> Vec<Field<'_>> {
 }
 
 fn color(message: &Message) -> &str {
-    match (message.color.as_deref().filter(|color| is_a_color(color)), message.signal, message.severity) {
+    match (parts::color(message), message.signal, message.severity) {
         (Some(color), _, _) => color,
         (None, Some(Signal::Resolve), _) => "good",
         (None, _, Severity::Info) => "#439fe0",

@@ -31,6 +31,16 @@ pub(super) const ROWS: &[Row] = &[
         data: &["/event", "/subject", "/type"],
     },
     Row {
+        kind: "discord",
+        toml: "webhook = \"@/api/webhooks/1/s3cr3t-t0ken\"",
+        accepts: Some((200, r#"{"id":"99"}"#)),
+        when_garbled: "delivered",
+        unlike: &[],
+        refuses: refused_by_discord,
+        obeyed: &["@everyone", "@here", "<@U123>", "[click](", " <https://evil", "**bold**", "||hidden||", "\n> quote"],
+        data: &["/embeds/0/url"],
+    },
+    Row {
         kind: "google-chat",
         toml: "webhook = \"@/v1/spaces/AAAA/messages?key=s3cr3t-key&token=s3cr3t-t0ken%3D\"",
         accepts: Some((200, r#"{"thread":{"name":"spaces/AAAA/threads/B"}}"#)),
@@ -98,13 +108,35 @@ pub(super) const ROWS: &[Row] = &[
 
 fn refused_by_slack(payload: &Value) -> Option<&'static str> {
     let attachments = payload["attachments"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let fields = attachments.iter().flat_map(|attachment| attachment["fields"].as_array()).flatten();
+    let fields = attachments.iter().filter_map(|attachment| attachment["fields"].as_array()).flatten();
     match () {
         () if attachments.is_empty() && text_of(payload, "/text").trim().is_empty() => Some("no_text"),
         () if is_longer(payload, "/text", 4000) => Some("a text above 4,000"),
         () if attachments.len() > 1 => Some("more than one attachment"),
         () if is_longer(payload, "/attachments/0/text", 4000) => Some("an attachment above 4,000"),
         () if fields.count() > 21 => Some("too many fields"),
+        () => None,
+    }
+}
+
+fn refused_by_discord(payload: &Value) -> Option<&'static str> {
+    let embed = &payload["embeds"][0];
+    let fields = embed["fields"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let parts = || fields.iter().flat_map(|field| [&field["name"], &field["value"]]).filter_map(Value::as_str);
+    let texts = [embed["title"].as_str(), embed["description"].as_str()].into_iter().flatten();
+    let sum: usize = texts.chain(parts()).map(|text| Unit::Utf16.count(text)).sum();
+    match () {
+        () if payload["allowed_mentions"]["parse"] != serde_json::json!([]) => Some("mentions are allowed"),
+        () if embed.is_null() && text_of(payload, "/content").trim().is_empty() => Some("an empty message"),
+        () if is_longer(payload, "/content", 2000) => Some("a content above 2,000"),
+        () if is_longer(embed, "/title", 256) => Some("a title above 256"),
+        () if is_longer(embed, "/description", 4096) => Some("a description above 4,096"),
+        () if fields.len() > 25 => Some("more than 25 fields"),
+        () if fields.iter().any(|field| is_longer(field, "/name", 256)) => Some("a field's name above 256"),
+        () if fields.iter().any(|field| is_longer(field, "/value", 1024)) => Some("a field above 1,024"),
+        () if parts().any(|text| text.trim().is_empty()) => Some("an empty field"),
+        () if sum > 6000 => Some("more than 6,000 together"),
+        () if embed["url"].as_str().is_some_and(|url| !url.starts_with("http")) => Some("a url that is none"),
         () => None,
     }
 }

@@ -24,14 +24,11 @@ impl io::Write for Log {
 /// Every secret of the row, whole and in the pieces that a vendor might repeat.
 fn repeated(row: &Row, url: &str) -> String {
     let toml = row.toml.replace('@', url);
-    let values = toml.split('"').skip(1).step_by(2).filter(|value| value.contains("s3cr3t"));
-    values.flat_map(|value| [value].into_iter().chain(value.split(['/', '?', '&', '=', ' ']))).fold(
-        String::new(),
-        |said, piece| match piece.contains("s3cr3t") {
-            true => format!("{said} no `{piece}` \"{piece}\""),
-            false => said,
-        },
-    )
+    let values = toml.split('"').skip(1).step_by(2);
+    let pieces = values.flat_map(|value| [value].into_iter().chain(value.split(['/', '?', '&', '=', ' '])));
+    let secret: Vec<String> =
+        pieces.filter(|piece| piece.contains("s3cr3t")).map(|piece| format!("`{piece}`")).collect();
+    format!("there is no {}", secret.join(" and no "))
 }
 
 #[tokio::test]
