@@ -3,6 +3,7 @@
 mod console;
 mod discord;
 mod google_chat;
+mod mattermost;
 mod pagerduty;
 mod parts;
 mod slack;
@@ -78,6 +79,7 @@ sinks! {
     "console" = console::Console,
     "discord" = discord::Discord,
     "google-chat" = google_chat::GoogleChat,
+    "mattermost" = mattermost::Mattermost,
     "pagerduty" = pagerduty::Pagerduty,
     "slack" = slack::Slack,
 }

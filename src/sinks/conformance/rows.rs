@@ -56,6 +56,27 @@ pub(super) const ROWS: &[Row] = &[
         data: &["/thread"],
     },
     Row {
+        kind: "mattermost",
+        toml: "webhook = \"@/hooks/s3cr3t-k3y\"\nchannel = \"town-square\"",
+        accepts: Some((200, "ok")),
+        // Mattermost says `ok` when it means it.
+        when_garbled: "later: failed_with_2xx",
+        unlike: &[],
+        refuses: refused_by_mattermost,
+        obeyed: &[
+            "<!channel>",
+            "@everyone",
+            "@here",
+            "@all",
+            "<https://evil",
+            "[click](",
+            "![x](",
+            "**bold**",
+            "\n> quote",
+        ],
+        data: &["/attachments/0/title_link"],
+    },
+    Row {
         kind: "pagerduty",
         toml: "key = \"0123456789abcdefs3cr3t0123456789\"\nurl = \"@/v2/enqueue\"",
         accepts: Some((202, r#"{"status":"success","message":"Event processed","dedup_key":"prod/web"}"#)),
@@ -137,6 +158,16 @@ fn refused_by_discord(payload: &Value) -> Option<&'static str> {
         () if parts().any(|text| text.trim().is_empty()) => Some("an empty field"),
         () if sum > 6000 => Some("more than 6,000 together"),
         () if embed["url"].as_str().is_some_and(|url| !url.starts_with("http")) => Some("a url that is none"),
+        () => None,
+    }
+}
+
+fn refused_by_mattermost(payload: &Value) -> Option<&'static str> {
+    let attachments = payload["attachments"].as_array().map(Vec::as_slice).unwrap_or_default();
+    match () {
+        () if attachments.is_empty() && text_of(payload, "/text").trim().is_empty() => Some("no text"),
+        () if text_of(payload, "/text").chars().count() > 16_383 => Some("a text above 16,383"),
+        () if attachments.iter().map(|one| one.to_string().chars().count()).sum::<usize>() > 16_000 => Some("too long"),
         () => None,
     }
 }
