@@ -7,6 +7,7 @@ mod mattermost;
 mod pagerduty;
 mod parts;
 mod slack;
+mod teams;
 
 use std::borrow::Cow;
 
@@ -82,6 +83,7 @@ sinks! {
     "mattermost" = mattermost::Mattermost,
     "pagerduty" = pagerduty::Pagerduty,
     "slack" = slack::Slack,
+    "teams" = teams::Teams,
 }
 
 /// A payload as the bytes that are posted.

@@ -125,6 +125,16 @@ pub(super) const ROWS: &[Row] = &[
         obeyed: SLACKS_ORDERS,
         data: &["/attachments/0/title_link"],
     },
+    Row {
+        kind: "teams",
+        toml: "webhook = \"@/workflows/7a/triggers/manual/paths/invoke?sp=%2Frun&sig=s3cr3t-S_ig%2B\"",
+        accepts: Some((202, "")),
+        when_garbled: "delivered",
+        unlike: &[],
+        refuses: refused_by_teams,
+        obeyed: &["<at>Bob", "<https://evil", "[click](", "**bold**", "\n# head"],
+        data: &["/attachments/0/content/actions"],
+    },
 ];
 
 fn refused_by_slack(payload: &Value) -> Option<&'static str> {
@@ -168,6 +178,20 @@ fn refused_by_mattermost(payload: &Value) -> Option<&'static str> {
         () if attachments.is_empty() && text_of(payload, "/text").trim().is_empty() => Some("no text"),
         () if text_of(payload, "/text").chars().count() > 16_383 => Some("a text above 16,383"),
         () if attachments.iter().map(|one| one.to_string().chars().count()).sum::<usize>() > 16_000 => Some("too long"),
+        () => None,
+    }
+}
+
+fn refused_by_teams(payload: &Value) -> Option<&'static str> {
+    let card = &payload["attachments"][0]["content"];
+    let blocks = card["body"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let mut texts = blocks.iter().filter_map(|block| block["text"].as_str());
+    let mut actions = card["actions"].as_array().into_iter().flatten();
+    match () {
+        () if card["type"] != "AdaptiveCard" => Some("Property 'type' must be 'AdaptiveCard'"),
+        () if payload.to_string().len() > 20_000 => Some("too large a card"),
+        () if blocks.is_empty() || texts.any(|text| text.trim().is_empty()) => Some("an empty block"),
+        () if actions.any(|action| !text_of(action, "/url").starts_with("http")) => Some("a url that is none"),
         () => None,
     }
 }
