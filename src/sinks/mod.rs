@@ -3,6 +3,7 @@
 mod console;
 mod discord;
 mod google_chat;
+mod http;
 mod mattermost;
 mod pagerduty;
 mod parts;
@@ -80,6 +81,7 @@ sinks! {
     "console" = console::Console,
     "discord" = discord::Discord,
     "google-chat" = google_chat::GoogleChat,
+    "http" = http::Http,
     "mattermost" = mattermost::Mattermost,
     "pagerduty" = pagerduty::Pagerduty,
     "slack" = slack::Slack,

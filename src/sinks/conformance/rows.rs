@@ -56,6 +56,27 @@ pub(super) const ROWS: &[Row] = &[
         data: &["/thread"],
     },
     Row {
+        kind: "http",
+        toml: "url = \"@/in/s3cr3t-path\"\nheaders = { Authorization = \"Bearer s3cr3t-t0ken\" }\n\
+            sign = { standard_webhooks = \"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\" }",
+        accepts: Some((204, "")),
+        when_garbled: "delivered as msg_",
+        unlike: &[],
+        refuses: refused_as_cloud_event,
+        obeyed: CONTROLS,
+        data: &["/data"],
+    },
+    Row {
+        kind: "http",
+        toml: "url = \"@/in/s3cr3t-path\"\nmethod = \"PUT\"\ncontent = \"text\"",
+        accepts: Some((200, "")),
+        when_garbled: "delivered",
+        unlike: &[],
+        refuses: |text| text.as_str().is_some_and(|text| text.trim().is_empty()).then_some("no text"),
+        obeyed: CONTROLS,
+        data: &[],
+    },
+    Row {
         kind: "mattermost",
         toml: "webhook = \"@/hooks/s3cr3t-k3y\"\nchannel = \"town-square\"",
         accepts: Some((200, "ok")),
@@ -192,6 +213,18 @@ fn refused_by_teams(payload: &Value) -> Option<&'static str> {
         () if payload.to_string().len() > 20_000 => Some("too large a card"),
         () if blocks.is_empty() || texts.any(|text| text.trim().is_empty()) => Some("an empty block"),
         () if actions.any(|action| !text_of(action, "/url").starts_with("http")) => Some("a url that is none"),
+        () => None,
+    }
+}
+
+fn refused_as_cloud_event(payload: &Value) -> Option<&'static str> {
+    let required = ["id", "source", "specversion", "type"];
+    match () {
+        () if required.iter().any(|name| payload[*name].as_str().is_none_or(str::is_empty)) => {
+            Some("an attribute is missing")
+        }
+        () if payload["subject"] == "" => Some("an empty subject"),
+        () if payload.get("data").is_none() => Some("no data"),
         () => None,
     }
 }

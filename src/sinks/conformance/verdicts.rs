@@ -69,7 +69,7 @@ async fn a_success_is_taken_for_one() {
         }
         let acts = GARBAGE.iter().map(|body| reply(200, "", body)).chain([reply(204, "", "")]);
         for verdict in verdicts(row, acts.collect()).await {
-            assert_eq!(verdict, row.when_garbled, "{}", row.kind);
+            assert!(verdict.starts_with(row.when_garbled), "{}: {verdict}", row.kind);
         }
     }
 }
