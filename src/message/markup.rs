@@ -32,8 +32,9 @@ impl Markup {
                 (Self::Slack, '&') => out.push_str("&amp;"),
                 (Self::Slack, '<') => out.push_str("&lt;"),
                 (Self::Slack, '>') => out.push_str("&gt;"),
-                (Self::GoogleChat | Self::Mattermost | Self::Teams, '<') => out.extend([letter, NOTHING]),
-                (Self::Discord | Self::Mattermost, '@') => out.extend([letter, NOTHING]),
+                (Self::GoogleChat | Self::Mattermost | Self::Teams, '<') | (Self::Discord | Self::Mattermost, '@') => {
+                    out.extend([letter, NOTHING]);
+                }
                 // Terminals obey escape sequences, and JSON readers choke on some of the others.
                 (_, letter) if letter.is_control() && letter != '\n' && letter != '\t' => out.push('\u{fffd}'),
                 (_, letter) if self.marks(letter, line_begins) => out.extend(['\\', letter]),

@@ -1,9 +1,12 @@
-//! Any server that takes HTTP: the event itself as a CloudEvent, the wording as text, or a payload of the relay's own.
+//! Any server that takes HTTP: the event itself as a `CloudEvent`, the wording as text, or a payload of
+//! the relay's own.
 
 mod config;
 mod signature;
 #[cfg(test)]
 mod tests;
+
+use std::fmt::Write as _;
 
 use jiff::Timestamp;
 use reqwest::Method;
@@ -24,7 +27,7 @@ const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Content {
-    /// The event, whatever the relay says of it; in CloudEvents' structured mode.
+    /// The event, whatever the relay says of it; in `CloudEvents`' structured mode.
     CloudEvents,
     /// What the relay says of it, for people.
     Text,
@@ -64,8 +67,12 @@ impl Http {
             digest.update(part.len().to_le_bytes());
             digest.update(part);
         }
-        let digits = digest.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect::<String>();
-        format!("msg_{digits}")
+        let mut id = "msg_".to_owned();
+        for byte in digest.finalize().iter().take(16) {
+            // Writing to a String cannot fail.
+            let _ = write!(id, "{byte:02x}");
+        }
+        id
     }
 
     /// <https://github.com/cloudevents/spec/blob/main/cloudevents/spec.md>: attributes are never empty and hold no
@@ -117,7 +124,7 @@ fn as_reference(name: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
             reference.push(char::from(byte));
         } else {
-            reference.push_str(&format!("%{byte:02X}"));
+            let _ = write!(reference, "%{byte:02X}");
         }
     }
     reference
