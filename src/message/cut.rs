@@ -45,7 +45,7 @@ pub fn cut(text: &str, limit: usize, unit: Unit) -> String {
         kept.push(letter);
     }
     let left = text.get(kept.len()..).unwrap_or_default();
-    if left.chars().next().is_some_and(joins_the_letter_before) {
+    if kept.ends_with('\u{200d}') || left.chars().next().is_some_and(joins_the_letter_before) {
         drop_last_cluster(&mut kept);
     }
     drop_open_entity(&mut kept, left);
@@ -98,6 +98,7 @@ mod tests {
         assert_eq!(cut("ab😀😀", 4, Unit::Utf16), "ab…");
         assert_eq!(cut("cafe\u{301} au lait", 5, Unit::Chars), "caf…");
         assert_eq!(cut("x👨\u{200d}👩\u{200d}👧y", 5, Unit::Chars), "x…");
+        assert_eq!(cut("👨\u{200d}👩👨\u{200d}👩", 5, Unit::Chars), "👨\u{200d}👩…");
         assert_eq!(cut("anything", 0, Unit::Bytes), "");
     }
 

@@ -9,6 +9,7 @@ use reqwest::Url;
 
 use super::redact;
 use crate::said::{Problem, Said, Table};
+use crate::secret::Secret;
 
 /// A URL out of relays.toml that must never be shown: webhook URLs are credentials.
 /// Debug and Display show scheme and host only.
@@ -28,6 +29,19 @@ impl Endpoint {
             }
             return None;
         };
+        Self::of_secret(table, key, said)
+    }
+
+    /// As [`Endpoint::read_secret`], for an address that may as well stand in the file.
+    pub fn read_either(table: &Table, key: &'static str) -> Option<Said<Self>> {
+        let said = table.text_or_secret(key);
+        if said.is_none() && !table.has(key) {
+            table.missing(key);
+        }
+        Self::of_secret(table, key, said?)
+    }
+
+    fn of_secret(table: &Table, key: &'static str, said: Said<Secret>) -> Option<Said<Self>> {
         let endpoint = match Self::parse(said.value.expose()) {
             Ok(endpoint) => endpoint,
             Err(why) => {

@@ -82,8 +82,13 @@ impl Outbound {
     /// One POST of JSON (unless `headers` say otherwise) to an address of relays.toml. Transport trouble comes
     /// back judged; a reply comes back as it is.
     pub async fn post(&self, to: &Endpoint, headers: HeaderMap, body: Vec<u8>) -> Result<Reply, SendError> {
+        self.send(Method::POST, to, headers, body).await
+    }
+
+    /// As [`Outbound::post`], by another method.
+    pub async fn send(&self, by: Method, to: &Endpoint, headers: HeaderMap, body: Vec<u8>) -> Result<Reply, SendError> {
         let client = self.client(to.url()).map_err(trouble::judged)?;
-        let mut request = Request::new(Method::POST, to.url().clone());
+        let mut request = Request::new(by, to.url().clone());
         *request.headers_mut() = headers;
         if let Entry::Vacant(empty) = request.headers_mut().entry(CONTENT_TYPE) {
             empty.insert(JSON);

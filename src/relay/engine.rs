@@ -216,7 +216,7 @@ fn print(out: &mut minijinja::Output, state: &mut State, value: &Value) -> Resul
 
 fn markup(state: &State) -> Option<Markup> {
     let number = state.lookup(MARKUP)?.as_usize()?;
-    [Markup::Plain, Markup::Slack, Markup::GoogleChat].into_iter().find(|markup| *markup as usize == number)
+    Markup::ALL.into_iter().find(|markup| *markup as usize == number)
 }
 
 /// Whether a comparison has anything to compare. `ordered` ones also need two of a kind: `MiniJinja` would order

@@ -45,14 +45,19 @@ impl Console {
     pub(super) fn open(config: Config, _net: &Outbound) -> Self {
         Self { format: config.format }
     }
+
+    /// What is printed of a message.
+    pub(super) fn lines(&self, message: &Message) -> String {
+        match self.format {
+            Format::Text => for_people(message),
+            Format::Json => for_programs(message),
+        }
+    }
 }
 
 impl Sink for Console {
     async fn send(&self, message: &Message) -> Result<Receipt, SendError> {
-        let lines = match self.format {
-            Format::Text => for_people(message),
-            Format::Json => for_programs(message),
-        };
+        let lines = self.lines(message);
         // Whoever reads along may stop reading; then this waits, and must not keep a thread that others need.
         let written = tokio::task::spawn_blocking(move || write(&mut io::stdout().lock(), &lines)).await;
         written.map_err(|_| failed("the daemon is stopping"))?

@@ -160,7 +160,8 @@ fn footing(message: &Message, limit: usize) -> String {
     // Half a link leads nowhere, so one that is too long is left out.
     let link = message.link.as_deref().unwrap_or_default().trim();
     if !link.is_empty() && link.len() <= LONGEST_LINK {
-        lines.push(link.to_owned());
+        // Nothing has escaped a link, and a text obeys `<users/all>` within a link, too.
+        lines.push(link.replace('<', "%3C").replace('>', "%3E"));
     }
     lines.join("\n")
 }

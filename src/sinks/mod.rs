@@ -1,9 +1,14 @@
 //! Where messages go. One file each; none knows another, the queue, retries or a clock.
 
 mod console;
+mod discord;
 mod google_chat;
+mod http;
+mod mattermost;
 mod pagerduty;
+mod parts;
 mod slack;
+mod teams;
 
 use std::borrow::Cow;
 
@@ -74,9 +79,13 @@ macro_rules! sinks { ($($word:literal = $module:ident :: $Kind:ident),* $(,)?) =
 
 sinks! {
     "console" = console::Console,
+    "discord" = discord::Discord,
     "google-chat" = google_chat::GoogleChat,
+    "http" = http::Http,
+    "mattermost" = mattermost::Mattermost,
     "pagerduty" = pagerduty::Pagerduty,
     "slack" = slack::Slack,
+    "teams" = teams::Teams,
 }
 
 /// A payload as the bytes that are posted.
@@ -102,6 +111,8 @@ fn lasting_digest(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
+#[cfg(test)]
+mod conformance;
 #[cfg(test)]
 mod rehearsal;
 

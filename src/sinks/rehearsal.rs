@@ -28,9 +28,12 @@ pub(super) fn message(text: &str) -> Message {
 
 /// The sink that `toml` describes; `@` in it is the stage's address.
 pub(super) fn sink(kind: &str, toml: &str, stage: &Stage) -> AnySink {
-    let toml = toml.replace('@', &stage.url);
-    let (config, problems) = read(kind, &toml);
-    config.unwrap_or_else(|| panic!("{problems:?}")).open(&Outbound::new())
+    opened(kind, toml, &stage.url, &Outbound::new())
+}
+
+pub(super) fn opened(kind: &str, toml: &str, url: &str, net: &Outbound) -> AnySink {
+    let (config, problems) = read(kind, &toml.replace('@', url));
+    config.unwrap_or_else(|| panic!("{problems:?}")).open(net)
 }
 
 pub(super) fn read(kind: &str, toml: &str) -> (Option<SinkConfig>, Vec<String>) {

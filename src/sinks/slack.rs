@@ -9,7 +9,7 @@ use std::time::Duration;
 use reqwest::header::HeaderMap;
 use serde::{Deserialize, Serialize};
 
-use super::{Manner, Sink, to_body};
+use super::{Manner, Sink, parts, to_body};
 use crate::message::{Markup, Message, Receipt, SendError, Severity, Signal, Unit, cut};
 use crate::outbound::{Class, Endpoint, Outbound, Reply};
 use crate::said::{Rate, Table};
@@ -17,6 +17,7 @@ use crate::said::{Rate, Table};
 /// Slack takes ten times that, but asks for no more than this and folds what is longer.
 const LONGEST_TEXT: usize = 4000;
 const LONGEST_TITLE: usize = 300;
+const LONGEST_LINK: usize = 2000;
 const LONGEST_FIELD: usize = 2000;
 const MOST_FIELDS: usize = 20;
 /// What the first Tutum bridge said when it had nothing to say.
@@ -182,9 +183,14 @@ fn payload(message: &Message) -> Payload<'_> {
     }
     let title =
         message.title.as_deref().filter(|title| !title.trim().is_empty()).map(|title| fit(title, LONGEST_TITLE));
-    let link = message.link.as_deref().map(str::trim).filter(|link| !link.is_empty());
-    let text = match (link, &title) {
-        (Some(link), None) => format!("{text}\n<{}>", without_link_marks(link)).into(),
+    // Half a link leads nowhere, so one that is too long is left out.
+    let link = message.link.as_deref().map(str::trim);
+    let link = link.filter(|link| !link.is_empty() && link.len() <= LONGEST_LINK);
+    let text = match (link.map(without_link_marks), &title) {
+        (Some(link), None) => {
+            let room = LONGEST_TEXT.saturating_sub(Unit::Utf16.count(&link) + "\n<>".len());
+            format!("{}\n<{link}>", fit(&text, room)).into()
+        }
         _ => text,
     };
     let fallback = title.as_ref().map_or_else(|| text.to_string(), |title| format!("{title}: {text}"));
@@ -228,7 +234,7 @@ fn fields(message: &Message) -> Vec<Field<'_>> {
 }
 
 fn color(message: &Message) -> &str {
-    match (&message.color, message.signal, message.severity) {
+    match (parts::color(message), message.signal, message.severity) {
         (Some(color), _, _) => color,
         (None, Some(Signal::Resolve), _) => "good",
         (None, _, Severity::Info) => "#439fe0",

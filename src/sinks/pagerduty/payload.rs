@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::{Config, signal};
-use crate::message::{Message, Unit, cut};
+use crate::message::{Markup, Message, Unit, cut};
 
 /// `summary` in v2, `description` in v1.
 const LONGEST_SUMMARY: usize = 1024;
@@ -136,9 +136,10 @@ fn source(message: &Message) -> Cow<'_, str> {
     }
 }
 
+/// What names a thing comes out of an event, and no wording has escaped it.
 fn name(text: &str) -> Option<String> {
     let text = text.trim();
-    (!text.is_empty()).then(|| cut(text, LONGEST_NAME, Unit::Utf16))
+    (!text.is_empty()).then(|| cut(&Markup::Plain.escaped(text), LONGEST_NAME, Unit::Utf16))
 }
 
 fn client<'a>(config: &'a Config, message: &'a Message) -> Option<&'a str> {

@@ -1,0 +1,124 @@
+//! Events that want to be more than text, worded by the relays as the daemon words them.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::super::Sink;
+use super::Row;
+use super::rows::ROWS;
+use crate::event::{Body, Event, EventId};
+use crate::message::{Markup, Message};
+use crate::relay::{Fetched, Relay, Relays, with_room};
+use crate::said::{Item, Node, Reading, Table};
+
+/// All parts of a message made of what the event says, and then none of them.
+const RELAYS: &str = r#"
+[[relay]]
+name   = "worded"
+title  = "{{ data.name }}"
+text   = "{{ data.name }} was {{ data.name }}"
+fields = [{ name = "{{ data.name }}", value = "{{ data.name }}" }]
+link   = "https://x.example/{{ data.name }}"
+color  = "{{ data.name }}"
+key    = "{{ data.name }}"
+
+[[relay]]
+name = "short"
+text = "{{ data.name }}{% if data.huge %} {{ data.huge[:5000] }}{% endif %}"
+
+[[relay]]
+name = "unworded"
+
+[[relay]]
+name = "linked"
+text = "look"
+link = "https://x.example/{{ data.name }}"
+"#;
+
+const HOSTILE: &[&str] = &[
+    "<!channel>",
+    "<!here|x>",
+    "<@U123>",
+    "</b>",
+    "<users/all>",
+    "<at>Bob</at>",
+    "@everyone",
+    "@here and @channel and @all",
+    "<https://evil.example|bank>",
+    "[click](https://evil.example)",
+    "![x](https://evil.example/pixel)",
+    "**bold** __under__ ~~gone~~ `code` ||hidden||",
+    "# head\n> quote\n- item",
+    "&lt;!channel&gt;",
+    "{{ data }} {% raw %}",
+    "\"}],\"text\":\"<!channel>",
+    "a\u{1b}[31mb\u{0}\u{7}",
+    "line\r\nInjected: header",
+    "\\",
+    "\u{200d}\u{301}\u{fe0f}",
+    "",
+];
+
+fn relays() -> Relays {
+    with_room(|| {
+        let reading = Reading::new(RELAYS, &|_| None);
+        let tree = reading.tree();
+        let Node::Table(members) = &tree.node else { panic!("no table") };
+        let [(_, Item { node: Node::List(items), .. })] = &members[..] else { panic!("no list") };
+        let relays = items.iter().filter_map(|item| Relay::read(&Table::new(&reading, "relay", item))).collect();
+        assert!(!reading.has_errors());
+        Relays::compile(relays)
+    })
+}
+
+fn event(name: &str, data: &Value) -> Arc<Event> {
+    Arc::new(Event {
+        id: EventId::Given(name.into()),
+        source: "prod".into(),
+        kind: "websocket".into(),
+        r#type: name.into(),
+        time: Timestamp::UNIX_EPOCH,
+        subject: name.into(),
+        data: Body::from_value(data),
+    })
+}
+
+fn worded(row: &Row, event: &Arc<Event>, markup: Markup) -> Vec<Message> {
+    let word = |relay: &Relay| relay.word(event, &Fetched::default(), markup, row.kind).expect("worded");
+    relays().iter().map(word).collect()
+}
+
+#[tokio::test]
+async fn nothing_in_an_event_is_obeyed() {
+    for row in ROWS {
+        let markup = row.open("https://x.example").manner().markup;
+        for name in HOSTILE {
+            let messages = worded(row, &event(name, &json!({ "name": name })), markup);
+            for payload in row.posted(&messages).await {
+                assert_eq!((row.refuses)(&payload), None, "{}: {name:?}: {payload}", row.kind);
+                for text in row.prose(&payload) {
+                    let obeyed = row.obeyed.iter().find(|order| text.contains(**order));
+                    assert_eq!(obeyed, None, "{}: {text:?}", row.kind);
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_megabyte_in_a_field_does_not_stop_its_message() {
+    for huge in ["x".repeat(1 << 20), "<!channel>@everyone\u{0}".repeat(1 << 16), "é🎉".repeat(1 << 18)] {
+        let event = event("disk", &json!({ "name": "full", "huge": huge }));
+        for row in ROWS {
+            let markup = row.open("https://x.example").manner().markup;
+            for payload in row.posted(&worded(row, &event, markup)).await {
+                assert_eq!((row.refuses)(&payload), None, "{}", row.kind);
+                for text in row.prose(&payload) {
+                    assert!(row.obeyed.iter().all(|order| !text.contains(order)), "{}: {text}", row.kind);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! No secret is shown: not by Debug, not in an error, not in a log, also where the vendor repeats it.
+
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use super::super::Sink;
+use super::super::rehearsal::{message, read};
+use super::Row;
+use crate::outbound::stage::{Act, Stage, reply};
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().expect("sane").extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Every secret of the row, whole and in the pieces that a vendor might repeat.
+fn repeated(row: &Row, url: &str) -> String {
+    let toml = row.toml.replace('@', url);
+    let values = toml.split('"').skip(1).step_by(2);
+    let pieces = values.flat_map(|value| [value].into_iter().chain(value.split(['/', '?', '&', '=', ' '])));
+    let secret: Vec<String> =
+        pieces.filter(|piece| piece.contains("s3cr3t")).map(|piece| format!("`{piece}`")).collect();
+    format!("there is no {}", secret.join(" and no "))
+}
+
+#[tokio::test]
+async fn no_secret_is_shown() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .finish();
+    let _logging = tracing::subscriber::set_default(subscriber);
+    tracing::info!("the log is kept");
+    for (row, _) in Row::answered() {
+        for status in [200, 202, 302, 400, 401, 403, 404, 410, 429, 500, 503] {
+            let stage = Stage::open([]).await;
+            let echo = repeated(row, &stage.url);
+            assert!(echo.contains("s3cr3t"), "{}", row.kind);
+            drop(stage);
+            for act in [reply(status, "", &echo), Act::SayAndClose(echo.clone()), Act::Reset] {
+                let stage = Stage::open([act]).await;
+                let sink = row.open(&stage.url);
+                let result = sink.send(&message("up")).await;
+                let said = result.as_ref().err().map(|error| error.cause().to_string());
+                let shown = format!("{sink:?} {result:?} {said:?} {:?}", sink.manner());
+                assert!(!shown.contains("s3cr3t"), "{}: {shown}", row.kind);
+            }
+        }
+    }
+    let log = String::from_utf8(log.0.lock().expect("sane").clone()).expect("text");
+    assert!(log.contains("the log is kept") && !log.contains("s3cr3t"), "{log}");
+}
+
+#[test]
+fn what_is_wrong_with_a_secret_is_said_without_it() {
+    for (row, _) in Row::answered() {
+        let (config, _) = read(row.kind, &row.toml.replace('@', "https://x.example"));
+        assert!(!format!("{config:?}").contains("s3cr3t"), "{}", row.kind);
+        for broken in ["s3cr3t host", "ftp://s3cr3t", "https://s3cr3t:s3cr3t@x.example", ""] {
+            let (config, problems) = read(row.kind, &row.toml.replace('@', broken));
+            assert!(config.is_none() && !problems.is_empty(), "{}", row.kind);
+            assert!(!problems.concat().contains("s3cr3t"), "{}: {problems:?}", row.kind);
+        }
+    }
+}

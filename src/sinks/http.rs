@@ -1,0 +1,139 @@
+//! Any server that takes HTTP: the event itself as a `CloudEvent`, the wording as text, or a payload of
+//! the relay's own.
+
+mod config;
+mod signature;
+#[cfg(test)]
+mod tests;
+
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
+use reqwest::Method;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::{Manner, Sink, parts, to_body};
+use crate::fault::Fault;
+use crate::message::{Markup, Message, Receipt, SendError};
+use crate::outbound::{Endpoint, Outbound};
+use signature::Keys;
+
+pub(super) use config::Config;
+
+const CLOUD_EVENT: HeaderValue = HeaderValue::from_static("application/cloudevents+json; charset=utf-8");
+const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Content {
+    /// The event, whatever the relay says of it; in `CloudEvents`' structured mode.
+    CloudEvents,
+    /// What the relay says of it, for people.
+    Text,
+}
+
+#[derive(Debug)]
+pub struct Http {
+    method: Method,
+    url: Endpoint,
+    headers: HeaderMap,
+    content: Content,
+    keys: Option<Keys>,
+    net: Outbound,
+}
+
+impl Http {
+    pub(super) fn open(config: Config, net: &Outbound) -> Self {
+        let Config { method, url, headers, content, keys } = config;
+        Self { method, url, headers, content, keys, net: net.clone() }
+    }
+
+    fn body(&self, message: &Message) -> Result<(Option<HeaderValue>, Vec<u8>), SendError> {
+        match (&message.raw, self.content) {
+            (Some(raw), _) => Ok((None, to_body(raw)?)),
+            (None, Content::CloudEvents) => Ok((Some(CLOUD_EVENT), to_body(&self.cloud_event(message))?)),
+            (None, Content::Text) => Ok((Some(TEXT), text(message).into_bytes())),
+        }
+    }
+
+    /// The same for every attempt at one message, also after a restart, and another for every other message: what
+    /// the receiver knows a repetition by.
+    fn id(&self, message: &Message) -> String {
+        let origin = &message.origin;
+        let event = origin.id.to_string();
+        let mut digest = Sha256::new();
+        for part in [&*origin.source, &event, &*origin.relay, self.url.url().as_str()] {
+            digest.update(part.len().to_le_bytes());
+            digest.update(part);
+        }
+        let mut id = "msg_".to_owned();
+        for byte in digest.finalize().iter().take(16) {
+            // Writing to a String cannot fail.
+            let _ = write!(id, "{byte:02x}");
+        }
+        id
+    }
+
+    /// <https://github.com/cloudevents/spec/blob/main/cloudevents/spec.md>: attributes are never empty and hold no
+    /// control characters; `source` is a URI-reference.
+    fn cloud_event(&self, message: &Message) -> Value {
+        let mut payload = message.origin.to_json();
+        let Value::Object(members) = &mut payload else { return payload };
+        members.retain(|name, value| name == "data" || value.as_str() != Some(""));
+        for (name, value) in members.iter_mut() {
+            if let (false, Value::String(text)) = (name == "data", value) {
+                *text = Markup::Plain.escaped(text).replace(['\n', '\t'], " ");
+            }
+        }
+        members.insert("source".to_owned(), as_reference(&message.origin.source).into());
+        members.insert("datacontenttype".to_owned(), "application/json".into());
+        members.entry("id").or_insert_with(|| self.id(message).into());
+        members.entry("type").or_insert_with(|| "message".into());
+        payload
+    }
+}
+
+impl Sink for Http {
+    async fn send(&self, message: &Message) -> Result<Receipt, SendError> {
+        let (sort, body) = self.body(message)?;
+        let mut headers = self.headers.clone();
+        if let Some(sort) = sort.filter(|_| !headers.contains_key(CONTENT_TYPE)) {
+            headers.insert(CONTENT_TYPE, sort);
+        }
+        let id = self.keys.as_ref().map(|keys| {
+            let id = self.id(message);
+            keys.sign(&id, Timestamp::now(), &body).map(|signed| headers.extend(signed)).map(|()| id)
+        });
+        let unsigned = || SendError::NeverMessage(Fault::new("unsigned", "no header can hold the signature"));
+        let id = id.map(|id| id.ok_or_else(unsigned)).transpose()?;
+        let reply = self.net.send(self.method.clone(), &self.url, headers, body).await?;
+        // Both CloudEvents' and Standard Webhooks' pages want what the statuses say anyway: 410 is for good, 429 waits.
+        reply.verdict(|_| None).map(|()| Receipt(id))
+    }
+
+    fn manner(&self) -> Manner {
+        Manner { markup: Markup::Plain, rate: None, burst: 1, chat: false, destination: self.url.destination() }
+    }
+}
+
+/// Names out of relays.toml are words; one that is more is written as URIs write it.
+fn as_reference(name: &str) -> String {
+    let mut reference = String::with_capacity(name.len());
+    for byte in name.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
+            reference.push(char::from(byte));
+        } else {
+            let _ = write!(reference, "%{byte:02X}");
+        }
+    }
+    reference
+}
+
+/// Everything that is said, one thing a line.
+fn text(message: &Message) -> String {
+    let fields = message.fields.iter().map(|field| format!("{}: {}", field.name, field.value));
+    let parts = message.title.iter().chain([&message.text]).cloned().chain(fields).chain(message.link.clone());
+    let lines: Vec<String> = parts.map(|part| part.trim().to_owned()).filter(|part| !part.is_empty()).collect();
+    if lines.is_empty() { parts::text(message, Markup::Plain, usize::MAX) } else { lines.join("\n") }
+}

@@ -1,0 +1,100 @@
+//! `[sink.http.NAME]`
+
+use reqwest::Method;
+use reqwest::header::{
+    CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING, UPGRADE,
+};
+
+use super::Content;
+use super::signature::{Key, Keys};
+use crate::outbound::Endpoint;
+use crate::said::{Problem, Table};
+
+#[derive(Debug)]
+pub struct Config {
+    pub(super) method: Method,
+    pub(super) url: Endpoint,
+    pub(super) headers: HeaderMap,
+    pub(super) content: Content,
+    pub(super) keys: Option<Keys>,
+}
+
+impl Config {
+    pub(in crate::sinks) fn read(table: &Table) -> Option<Self> {
+        let method = match table.word("method", &["POST", "PUT", "PATCH"]) {
+            Some("PUT") => Method::PUT,
+            Some("PATCH") => Method::PATCH,
+            _ => Method::POST,
+        };
+        let content = match table.word("content", &["cloudevents", "text"]) {
+            Some("text") => Content::Text,
+            _ => Content::CloudEvents,
+        };
+        let url = Endpoint::read_either(table, "url");
+        let (headers, secrets) = headers(table);
+        let keys = table.table("sign").map(|sign| {
+            let keys = keys(&sign);
+            sign.finish();
+            keys
+        });
+        let url = secrets.iter().fold(url?.value, |url, secret| url.hiding(secret));
+        // A signature that was asked for and cannot be made is no reason to send without one.
+        let keys = keys.map_or(Some(None), |keys| keys.map(Some))?;
+        Some(Self { method, url, headers, content, keys })
+    }
+}
+
+/// The headers, and their values, which no log may repeat.
+fn headers(table: &Table) -> (HeaderMap, Vec<String>) {
+    let (mut headers, mut secrets) = (HeaderMap::new(), Vec::new());
+    for (name, secret) in table.named_secrets("headers") {
+        let wrong = |span, said: String| table.reading.problem(Problem::error(span, said));
+        match (HeaderName::try_from(&name.value), HeaderValue::from_str(secret.value.expose())) {
+            (Err(_), _) => wrong(name.span, format!("`{}` is no name of an HTTP header", name.value)),
+            (Ok(header), _) if is_ours(&header) => {
+                wrong(name.span, format!("`{}` is written by tidings itself", name.value));
+            }
+            (_, Err(_)) => {
+                wrong(
+                    secret.span,
+                    "this value holds a character that no HTTP header can (a newline, perhaps)".to_owned(),
+                );
+            }
+            (Ok(header), Ok(mut value)) => {
+                value.set_sensitive(true);
+                headers.insert(header, value);
+                secrets.push(secret.value.expose().to_owned());
+                // A receiver that repeats a token leaves `Bearer` out.
+                secrets.extend(secret.value.expose().split_once(' ').map(|(_, token)| token.to_owned()));
+            }
+        }
+    }
+    // Words like `ops` would make noise of every answer.
+    secrets.retain(|secret| secret.len() >= 6);
+    (headers, secrets)
+}
+
+fn is_ours(name: &HeaderName) -> bool {
+    [HOST, CONTENT_LENGTH, TRANSFER_ENCODING, CONNECTION, UPGRADE].contains(name)
+        || name.as_str().starts_with("webhook-")
+}
+
+fn keys(sign: &Table) -> Option<Keys> {
+    let key = |name: &'static str| {
+        let said = sign.secret(name)?;
+        let key = Key::parse(said.value.expose());
+        if key.is_none() {
+            let wrong = format!("`{name}` must be `whsec_` and 24 to 64 bytes in Base64");
+            sign.reading.problem(Problem::error(said.span, wrong));
+        }
+        key
+    };
+    let (new, old) = (key("standard_webhooks"), key("old"));
+    if !sign.has("standard_webhooks") {
+        sign.missing("standard_webhooks");
+    }
+    if sign.has("old") && old.is_none() {
+        return None;
+    }
+    Some(Keys { new: new?, old })
+}
