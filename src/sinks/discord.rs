@@ -26,7 +26,9 @@ pub struct Config {
 
 impl Config {
     pub(super) fn read(table: &Table) -> Option<Self> {
-        Some(Self { webhook: Endpoint::read_secret(table, "webhook")?.value })
+        Some(Self {
+            webhook: Endpoint::read_secret(table, "webhook", "Please provide the URL of an incoming webhook")?.value,
+        })
     }
 }
 

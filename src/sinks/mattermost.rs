@@ -28,7 +28,7 @@ pub struct Config {
 impl Config {
     pub(super) fn read(table: &Table) -> Option<Self> {
         let channel = table.text("channel").map(|said| said.value);
-        let webhook = Endpoint::read_secret(table, "webhook")?.value;
+        let webhook = Endpoint::read_secret(table, "webhook", "Please provide the URL of an incoming webhook")?.value;
         Some(Self { webhook, channel })
     }
 }

@@ -26,7 +26,7 @@ pub struct Config {
 
 impl Config {
     pub(super) fn read(table: &Table) -> Option<Self> {
-        let webhook = Endpoint::read_secret(table, "webhook")?;
+        let webhook = Endpoint::read_secret(table, "webhook", "Please provide the URL of an incoming webhook")?;
         if webhook.value.url().host_str().is_some_and(|host| host.ends_with("webhook.office.com")) {
             let said = "this is an Office 365 connector, and Microsoft has retired those";
             let hint = "make a workflow in Teams: \"Post to a channel when a webhook request is received\"";
