@@ -64,6 +64,7 @@ pub struct Lane<S, F> {
 }
 
 type Taking = BoxFuture<'static, (Line, Result<Vec<Delivery>, QueueError>)>;
+type Flushing = BoxFuture<'static, (usize, Result<(), QueueError>)>;
 
 struct Running<S, F> {
     lane: Lane<S, F>,
@@ -71,6 +72,8 @@ struct Running<S, F> {
     chat: bool,
     window: Window,
     held_until: Option<Instant>,
+    /// Delivered, but the verdicts are not known to be on disk.
+    unwritten: usize,
     /// Lane-wide failures in a row.
     trouble: u32,
     stopped: bool,
@@ -91,6 +94,7 @@ impl<S: Sink + Send + Sync + 'static, F: Source + Send + Sync + 'static> Lane<S,
             chat: manner.chat,
             window: Window::new(holds_for),
             held_until: None,
+            unwritten: 0,
             trouble: 0,
             stopped: false,
             lane: self,
@@ -105,10 +109,14 @@ impl<S: Sink + Send + Sync + 'static, F: Source + Send + Sync + 'static> Running
         let mut taking: Option<Taking> = None;
         let mut preparing: FuturesOrdered<BoxFuture<'static, (Delivery, Prepared)>> = FuturesOrdered::new();
         let mut sending = FuturesUnordered::new();
+        let mut flushing: Option<Flushing> = None;
         let concurrency = self.lane.habits.concurrency as usize;
         loop {
+            if flushing.is_none() && self.unwritten >= concurrency.div_ceil(2) {
+                flushing = Some(self.write_down());
+            }
             let mut wake = None;
-            while sending.len() < concurrency && !self.stopped && !stop.was_said() {
+            while sending.len() < concurrency && self.unwritten < concurrency && !self.stopped && !stop.was_said() {
                 match self.next().await? {
                     Next::Send(waiting) => {
                         let sink = Arc::clone(&self.lane.sink);
@@ -143,6 +151,11 @@ impl<S: Sink + Send + Sync + 'static, F: Source + Send + Sync + 'static> Running
             tokio::select! {
                 biased;
                 Some((waiting, result)) = sending.next(), if !sending.is_empty() => self.after(waiting, result).await?,
+                Some((many, written)) = OptionFuture::from(flushing.as_mut()) => {
+                    flushing = None;
+                    self.unwritten -= many;
+                    written.unwrap_or_else(|trouble| debug!(sink = %self.lane.name, "verdicts wait for room: {trouble}"));
+                }
                 () = stop.wait(), if !stop.was_said() => {}
                 // In flight is finished; what is merely waiting is safe in the queue.
                 () = std::future::ready(()), if stop.was_said() && sending.is_empty() => return Ok(()),
@@ -243,7 +256,7 @@ impl<S: Sink + Send + Sync + 'static, F: Source + Send + Sync + 'static> Running
                 self.lane.metrics.delivered.inc();
                 self.lane.metrics.delivery_seconds.observe(took.as_secs_f64().max(0.0));
                 self.settle(&waiting.delivery, Outcome::Delivered { receipt }).await?;
-                self.write_down().await;
+                self.unwritten += 1;
                 return Ok(());
             }
             Err(error) => error,
@@ -350,14 +363,11 @@ impl<S: Sink + Send + Sync + 'static, F: Source + Send + Sync + 'static> Running
         settled.map_err(|trouble| Fault::new("state_file", trouble.to_string()))
     }
 
-    /// A lane that sends one at a time has its verdict on disk before the next goes, so that a kill repeats one
-    /// message at the most. Where many go at once, their verdicts share a write, and as many may repeat.
-    async fn write_down(&self) {
-        if self.lane.habits.concurrency == 1
-            && let Err(trouble) = self.lane.queue.flush().await
-        {
-            debug!(sink = %self.lane.name, "the verdict waits for room: {trouble}");
-        }
+    /// A kill repeats what is under way or unwritten. Nothing is sent while `concurrency` verdicts are unwritten: one post
+    /// at a time comes twice once at most, many less than twice as many, however fast the receiver or slow the disk.
+    fn write_down(&self) -> Flushing {
+        let (queue, many) = (self.lane.queue.clone(), self.unwritten);
+        async move { (many, queue.flush().await) }.boxed()
     }
 
     /// The receiver takes messages again.
