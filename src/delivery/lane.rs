@@ -11,7 +11,7 @@ use futures::stream::{FuturesOrdered, FuturesUnordered, StreamExt};
 use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
-use tracing::error;
+use tracing::{debug, error};
 
 use super::fetch::LookUps;
 use super::prepare::{Preparation, Prepared};
@@ -65,6 +65,7 @@ pub struct Lane<S, F> {
 }
 
 type Taking = BoxFuture<'static, (Line, Result<Vec<Delivery>, QueueError>)>;
+type Flushing = BoxFuture<'static, (usize, Result<(), QueueError>)>;
 
 pub(super) struct Running<S, F> {
     pub(super) lane: Lane<S, F>,
@@ -73,6 +74,8 @@ pub(super) struct Running<S, F> {
     pub(super) window: Window,
     pub(super) held_until: Option<Instant>,
     pub(super) held_since: Option<Instant>,
+    /// Delivered, but the verdicts are not known to be on disk.
+    pub(super) unwritten: usize,
     /// Lane-wide failures in a row.
     pub(super) trouble: u32,
     pub(super) stopped: bool,
@@ -94,6 +97,7 @@ impl<S: Sink + Send + Sync + 'static, F: Source + Send + Sync + 'static> Lane<S,
             window: Window::new(holds_for),
             held_until: None,
             held_since: None,
+            unwritten: 0,
             trouble: 0,
             stopped: false,
             lane: self,
@@ -108,10 +112,14 @@ impl<S: Sink + Send + Sync + 'static, F: Source + Send + Sync + 'static> Running
         let mut taking: Option<Taking> = None;
         let mut preparing: FuturesOrdered<BoxFuture<'static, (Delivery, Prepared)>> = FuturesOrdered::new();
         let mut sending = FuturesUnordered::new();
+        let mut flushing: Option<Flushing> = None;
         let concurrency = self.lane.habits.concurrency as usize;
         loop {
+            if flushing.is_none() && self.unwritten >= concurrency.div_ceil(2) {
+                flushing = Some(self.write_down());
+            }
             let mut wake = None;
-            while sending.len() < concurrency && !self.stopped && !stop.was_said() {
+            while sending.len() < concurrency && self.unwritten < concurrency && !self.stopped && !stop.was_said() {
                 match self.next().await? {
                     Next::Send(waiting) => {
                         let (sink, began) = (Arc::clone(&self.lane.sink), Instant::now());
@@ -148,6 +156,11 @@ impl<S: Sink + Send + Sync + 'static, F: Source + Send + Sync + 'static> Running
                 biased;
                 Some((waiting, began, result)) = sending.next(), if !sending.is_empty() => {
                     self.after(waiting, began, result).await?;
+                }
+                Some((many, written)) = OptionFuture::from(flushing.as_mut()) => {
+                    flushing = None;
+                    self.unwritten -= many;
+                    written.unwrap_or_else(|trouble| debug!(sink = %self.lane.name, "verdicts wait for room: {trouble}"));
                 }
                 () = stop.wait(), if !stop.was_said() => {}
                 // In flight is finished; what is merely waiting is safe in the queue.
@@ -243,5 +256,12 @@ impl<S: Sink + Send + Sync + 'static, F: Source + Send + Sync + 'static> Running
                 }
             }
         }
+    }
+
+    /// A kill repeats what is under way or unwritten. Nothing is sent while `concurrency` verdicts are unwritten: one post
+    /// at a time comes twice once at most, many less than twice as many, however fast the receiver or slow the disk.
+    fn write_down(&self) -> Flushing {
+        let (queue, many) = (self.lane.queue.clone(), self.unwritten);
+        async move { (many, queue.flush().await) }.boxed()
     }
 }

@@ -31,7 +31,7 @@ impl<S, F> Running<S, F> {
                 self.lane.metrics.delivered.inc();
                 self.lane.metrics.delivery_seconds.observe(took.as_secs_f64().max(0.0));
                 self.settle(&waiting.delivery, Outcome::Delivered { receipt }).await?;
-                self.write_down().await;
+                self.unwritten += 1;
                 return Ok(());
             }
             Err(error) => error,
@@ -153,16 +153,6 @@ impl<S, F> Running<S, F> {
     pub(super) async fn settle(&self, delivery: &Delivery, outcome: Outcome) -> Result<(), Fault> {
         let settled = self.lane.queue.settle(delivery.id, outcome).await;
         settled.map_err(|trouble| Fault::new("state_file", trouble.to_string()))
-    }
-
-    /// A lane that sends one at a time has its verdict on disk before the next goes, so that a kill repeats one
-    /// message at the most. Where many go at once, their verdicts share a write, and as many may repeat.
-    async fn write_down(&self) {
-        if self.lane.habits.concurrency == 1
-            && let Err(trouble) = self.lane.queue.flush().await
-        {
-            debug!(sink = %self.lane.name, "the verdict waits for room: {trouble}");
-        }
     }
 
     /// The receiver takes messages again, or judges them at least. An answer to what was sent before the lane was held

@@ -179,12 +179,38 @@ impl Daemon {
         self.folder.path().join("state/tidings.db")
     }
 
+    /// How many deliveries the state file says are pending, whether the daemon runs or not.
+    pub(crate) fn pending(&self) -> u64 {
+        sqlite(&self.state_file(), "select count(*) from delivery where state = 0").parse().expect("a number")
+    }
+
+    /// The number `n` of every event that the state file holds, in the order in which they came.
+    pub(crate) fn held(&self) -> Vec<usize> {
+        let numbers = sqlite(&self.state_file(), "select json_extract(body, '$.n') from event order by seq");
+        numbers.lines().map(|n| n.parse().expect("a number")).collect()
+    }
+
+    /// The number `n` of the latest event that the state file holds.
+    pub(crate) fn latest_held(&self) -> Option<usize> {
+        let question = "select json_extract(body, '$.n') from event order by seq desc limit 1";
+        sqlite(&self.state_file(), question).parse().ok()
+    }
+
     /// What a verb prints and how it exits.
     pub(crate) async fn verb(&self, args: &[&str]) -> (i32, String, String) {
         let output = timeout(LIMIT, self.command(args).output()).await.expect("the verb ends").expect("it runs");
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
         (output.status.code().unwrap_or(-1), text(output.stdout), text(output.stderr))
     }
+}
+
+/// Prints the seed of this run and sows it; `TIDINGS_SEED` repeats a run.
+pub(crate) fn seed() -> u64 {
+    let given = std::env::var("TIDINGS_SEED").ok().and_then(|seed| seed.parse().ok());
+    let seed = given.unwrap_or_else(|| fastrand::u64(..));
+    println!("TIDINGS_SEED={seed}");
+    fastrand::seed(seed);
+    seed
 }
 
 /// A client for the tests' own questions.

@@ -7,18 +7,12 @@ use serde_json::json;
 use tidings::demo::standins::{Slack, Tutum};
 use tokio::time::{Instant, sleep};
 
-use crate::daemon::{Daemon, LIMIT, sqlite};
+use crate::daemon::{Daemon, LIMIT, seed, sqlite};
 
 const EVENTS: usize = 20_000;
 const KILLS: usize = 10;
-const PENDING_AT_A_KILL: u64 = 500;
+const PENDING_AT_A_KILL: u32 = 500;
 const AT_ONCE: usize = 32;
-
-/// `TIDINGS_SEED` repeats a run.
-fn seed() -> u64 {
-    let given = std::env::var("TIDINGS_SEED").ok().and_then(|seed| seed.parse().ok());
-    given.unwrap_or_else(|| fastrand::u64(..))
-}
 
 fn config(tutum: &Tutum) -> String {
     format!(
@@ -49,16 +43,9 @@ fn config(tutum: &Tutum) -> String {
     )
 }
 
-fn pending(daemon: &Daemon) -> u64 {
-    sqlite(&daemon.state_file(), "select count(*) from delivery where state = 0").parse().expect("a number")
-}
-
-#[expect(clippy::print_stdout, reason = "whoever repeats a run needs its seed")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_accepted_arrives_although_the_daemon_is_killed_again_and_again() {
     let seed = seed();
-    println!("TIDINGS_SEED={seed}");
-    fastrand::seed(seed);
     let tutum = Tutum::start().await.expect("loopback");
     let slack = Slack::start().await.expect("loopback");
     let credentials = tutum.credentials().clone();
@@ -75,24 +62,23 @@ async fn what_was_accepted_arrives_although_the_daemon_is_killed_again_and_again
         let until = if round == KILLS { EVENTS } else { sent + batch };
         slack.slow_down(Duration::from_millis(60));
         for n in sent..until {
-            tutum
-                .stream
-                .send(&json!({"type": "container", "action": "create", "resource_uri": format!("/c/{n}/"), "n": n}));
+            tutum.stream.send(&json!({"type": "container", "action": "create", "resource_uri": format!("/c/{n}/"), "n": n}));
         }
         sent = until;
         if round == KILLS {
             break;
         }
         let limit = Instant::now() + LIMIT;
-        while pending(&daemon) < PENDING_AT_A_KILL {
+        // Of this batch, too: what earlier ones left over would let the kills fall one after the other.
+        let enough = sent - batch + PENDING_AT_A_KILL as usize;
+        while daemon.pending() < u64::from(PENDING_AT_A_KILL) || daemon.latest_held().is_none_or(|latest| latest < enough) {
             assert!(Instant::now() < limit, "never {PENDING_AT_A_KILL} pending:\n{}", daemon.log());
             sleep(Duration::from_millis(5)).await;
         }
         sleep(Duration::from_millis(fastrand::u64(0..40))).await;
         daemon.kill().await;
-        let held = sqlite(&daemon.state_file(), "select json_extract(body, '$.n') from event");
-        held_at_a_kill.extend(held.lines().map(|n| n.parse::<usize>().expect("a number")));
-        assert!(pending(&daemon) >= PENDING_AT_A_KILL / 2, "the kill fell while a pile was pending");
+        held_at_a_kill.extend(daemon.held());
+        assert!(daemon.pending() >= u64::from(PENDING_AT_A_KILL) / 2, "the kill fell while a pile was pending");
         daemon.start_again().await;
     }
     slack.slow_down(Duration::ZERO);
@@ -106,12 +92,8 @@ async fn what_was_accepted_arrives_although_the_daemon_is_killed_again_and_again
     let missing: Vec<_> = held_at_a_kill.iter().filter(|n| !arrived.contains_key(n)).collect();
     assert!(missing.is_empty(), "{} that were accepted never arrived, seed {seed}: {missing:?}", missing.len());
     let twice: usize = arrived.values().map(|times| times - 1).sum();
-    println!(
-        "{EVENTS} sent, {} accepted before a kill, {} arrived, {twice} twice",
-        held_at_a_kill.len(),
-        arrived.len()
-    );
-    assert!(held_at_a_kill.len() >= KILLS * usize::try_from(PENDING_AT_A_KILL).expect("small"));
+    println!("{EVENTS} sent, {} accepted before a kill, {} arrived, {twice} twice", held_at_a_kill.len(), arrived.len());
+    assert!(held_at_a_kill.len() >= KILLS * PENDING_AT_A_KILL as usize);
     // In flight at a kill, or answered but the verdict not yet on disk when it came.
     assert!(twice <= KILLS * AT_ONCE * 2, "{twice} arrived twice, seed {seed}");
     assert_eq!(slack.offences(), [""; 0]);

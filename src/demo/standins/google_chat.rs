@@ -148,7 +148,7 @@ impl Space {
         if key.is_some_and(|key| key.chars().count() > 4000) {
             return Err((400, "a threadKey of more than 4000 characters".to_owned()));
         }
-        let known = self.said.all().into_iter().find(|said| match (name, key) {
+        let known = self.said.first(|said| match (name, key) {
             (Some(name), _) => said.thread == name,
             (None, key) => key.is_some() && said.key.as_deref() == key,
         });

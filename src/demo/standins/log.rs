@@ -43,6 +43,15 @@ impl<T: Clone> Log<T> {
         self.entries.borrow().get(first..).unwrap_or_default().to_vec()
     }
 
+    /// The first entry that `is` says yes to. Unlike a search through [`Self::all`] it copies only that one.
+    pub fn first(&self, mut is: impl FnMut(&T) -> bool) -> Option<T> {
+        self.entries.borrow().iter().find(|entry| is(entry)).cloned()
+    }
+
+    pub fn last(&self, mut is: impl FnMut(&T) -> bool) -> Option<T> {
+        self.entries.borrow().iter().rev().find(|entry| is(entry)).cloned()
+    }
+
     pub fn len(&self) -> usize {
         self.entries.borrow().len()
     }

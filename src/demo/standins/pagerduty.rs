@@ -158,8 +158,7 @@ impl Service {
     }
 
     fn is_open(&self, key: &str) -> bool {
-        let alerts = self.alerts.all();
-        let last = alerts.iter().rev().find(|alert| alert.key == key && alert.effect != Effect::Dropped);
+        let last = self.alerts.last(|alert| alert.key == key && alert.effect != Effect::Dropped);
         last.is_some_and(|alert| alert.effect != Effect::Resolved)
     }
 }

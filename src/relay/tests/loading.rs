@@ -192,7 +192,7 @@ error: this pattern says nothing
     assert!(of(r#"match = { "data.a" = { exists = false, prefix = "x" } }"#).contains("matches nothing else"));
     assert!(of(r#"match = { "data.a" = 1, data.a = 2 }"#).contains("matched twice"));
     assert!(of(r#"match = { "data.a" = [[1]] }"#).contains("no further lists"));
-    assert!(of("match = 3").contains("expected a table"));
+    assert!(of("match = 3").contains("must be a table"));
 }
 
 #[test]
@@ -260,7 +260,7 @@ error: unknown key `valeu`
   |
   = help: did you mean `value`?
 "#);
-    assert!(of("fields = 3").contains("expected a table"));
+    assert!(of("fields = 3").contains("must be a table"));
     assert!(of("raw.slack = { text = ['{{ nope }}'] }").contains("unknown name `nope`"));
     assert!(
         of("raw.slack = { a = { b = ['{{ x }}', '{{ y }}'] } }").matches("unknown name").count() == 2,

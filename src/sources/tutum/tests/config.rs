@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn credentials_are_asked_for_in_plain_words() {
     for (text, wanted) in [
-        ("", "authentication credentials are missing: `user` and `token`, or `auth`"),
+        ("", "Please provide authentication credentials: `user` and `token`, or `auth`"),
         ("user = \"alice\"", "`user` is here, but `token` is missing"),
         ("token = { env = \"TUTUM_TOKEN\" }", "`token` is here, but `user` is missing"),
         (&format!("{PAIR}{WHOLE}"), "`auth` stands beside `user` or `token`: one of them is not meant"),
