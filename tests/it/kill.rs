@@ -62,7 +62,9 @@ async fn what_was_accepted_arrives_although_the_daemon_is_killed_again_and_again
         let until = if round == KILLS { EVENTS } else { sent + batch };
         slack.slow_down(Duration::from_millis(60));
         for n in sent..until {
-            tutum.stream.send(&json!({"type": "container", "action": "create", "resource_uri": format!("/c/{n}/"), "n": n}));
+            tutum
+                .stream
+                .send(&json!({"type": "container", "action": "create", "resource_uri": format!("/c/{n}/"), "n": n}));
         }
         sent = until;
         if round == KILLS {
@@ -71,7 +73,9 @@ async fn what_was_accepted_arrives_although_the_daemon_is_killed_again_and_again
         let limit = Instant::now() + LIMIT;
         // Of this batch, too: what earlier ones left over would let the kills fall one after the other.
         let enough = sent - batch + PENDING_AT_A_KILL as usize;
-        while daemon.pending() < u64::from(PENDING_AT_A_KILL) || daemon.latest_held().is_none_or(|latest| latest < enough) {
+        while daemon.pending() < u64::from(PENDING_AT_A_KILL)
+            || daemon.latest_held().is_none_or(|latest| latest < enough)
+        {
             assert!(Instant::now() < limit, "never {PENDING_AT_A_KILL} pending:\n{}", daemon.log());
             sleep(Duration::from_millis(5)).await;
         }
@@ -92,7 +96,11 @@ async fn what_was_accepted_arrives_although_the_daemon_is_killed_again_and_again
     let missing: Vec<_> = held_at_a_kill.iter().filter(|n| !arrived.contains_key(n)).collect();
     assert!(missing.is_empty(), "{} that were accepted never arrived, seed {seed}: {missing:?}", missing.len());
     let twice: usize = arrived.values().map(|times| times - 1).sum();
-    println!("{EVENTS} sent, {} accepted before a kill, {} arrived, {twice} twice", held_at_a_kill.len(), arrived.len());
+    println!(
+        "{EVENTS} sent, {} accepted before a kill, {} arrived, {twice} twice",
+        held_at_a_kill.len(),
+        arrived.len()
+    );
     assert!(held_at_a_kill.len() >= KILLS * PENDING_AT_A_KILL as usize);
     // In flight at a kill, or answered but the verdict not yet on disk when it came.
     assert!(twice <= KILLS * AT_ONCE * 2, "{twice} arrived twice, seed {seed}");
