@@ -35,6 +35,10 @@ const STEP_ASIDE: Duration = Duration::from_secs(60);
 /// How often a stopped lane looks for what has become too old.
 const STOPPED_ROUND: Duration = Duration::from_secs(60);
 
+/// A sink that takes more posts at once than this is made for quantity: its verdicts share writes, as many posts' as this
+/// times its concurrency, for the disk would set its pace otherwise.
+const MANY: usize = 8;
+
 /// How long a queue that cannot be read is left alone.
 const READ_AGAIN: Duration = Duration::from_secs(1);
 
@@ -114,12 +118,13 @@ impl<S: Sink + Send + Sync + 'static, F: Source + Send + Sync + 'static> Running
         let mut sending = FuturesUnordered::new();
         let mut flushing: Option<Flushing> = None;
         let concurrency = self.lane.habits.concurrency as usize;
+        let unwritten = if concurrency > MANY { concurrency * MANY } else { concurrency };
         loop {
-            if flushing.is_none() && self.unwritten >= concurrency.div_ceil(2) {
+            if flushing.is_none() && self.unwritten >= unwritten.div_ceil(2) {
                 flushing = Some(self.write_down());
             }
             let mut wake = None;
-            while sending.len() < concurrency && self.unwritten < concurrency && !self.stopped && !stop.was_said() {
+            while sending.len() < concurrency && self.unwritten < unwritten && !self.stopped && !stop.was_said() {
                 match self.next().await? {
                     Next::Send(waiting) => {
                         let (sink, began) = (Arc::clone(&self.lane.sink), Instant::now());
@@ -258,8 +263,8 @@ impl<S: Sink + Send + Sync + 'static, F: Source + Send + Sync + 'static> Running
         }
     }
 
-    /// A kill repeats what is under way or unwritten. Nothing is sent while `concurrency` verdicts are unwritten: one post
-    /// at a time comes twice once at most, many less than twice as many, however fast the receiver or slow the disk.
+    /// A kill repeats what is under way or unwritten. Nothing is sent while too many verdicts are unwritten: one post at a
+    /// time comes twice once at most, some less than twice as many, however fast the receiver or slow the disk.
     fn write_down(&self) -> Flushing {
         let (queue, many) = (self.lane.queue.clone(), self.unwritten);
         async move { (many, queue.flush().await) }.boxed()

@@ -34,6 +34,8 @@ pub use watch::Watch;
 /// Events in here at the most, the commit under way included. Beyond that they wait in their channel, and their source
 /// with them.
 const NEXT_BATCH: usize = 2048;
+/// Events in one commit: verdicts wait behind it, so it must not take long.
+const ONE_COMMIT: usize = 256;
 /// How long a full disk is left alone before the next try.
 const PATIENCE: Duration = Duration::from_millis(250);
 
@@ -56,6 +58,18 @@ type Answer = Option<oneshot::Sender<Result<(), Fault>>>;
 struct Batch {
     entries: Vec<Entry>,
     answers: Vec<Answer>,
+}
+
+impl Batch {
+    fn take_first(&mut self, many: usize) -> Self {
+        let many = many.min(self.entries.len());
+        let entries = self.entries.split_off(many);
+        let answers = self.answers.split_off(many);
+        Self {
+            entries: std::mem::replace(&mut self.entries, entries),
+            answers: std::mem::replace(&mut self.answers, answers),
+        }
+    }
 }
 
 impl Intake {
@@ -81,7 +95,7 @@ impl Intake {
         let (mut open, mut under_way) = (true, 0);
         loop {
             if committing.is_none() && !next.entries.is_empty() {
-                let batch = std::mem::take(&mut next);
+                let batch = next.take_first(ONE_COMMIT);
                 under_way = batch.entries.len();
                 answers = batch.answers;
                 committing = Some(commit(self.queue.clone(), batch.entries, self.metrics.clone()).boxed());

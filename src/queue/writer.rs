@@ -136,6 +136,7 @@ impl Writer {
         if !self.reserve || asks.is_empty() && self.kept.is_empty() && self.is_refusing() {
             self.prove_room();
         }
+        let took_all = self.kept.len() < KEPT;
         let outcome = if self.reserve {
             self.write_all(asks)
         } else {
@@ -143,8 +144,8 @@ impl Writer {
             refuse(asks, &error);
             self.write_verdicts()
         };
-        // A flush that came while `kept` was full waits for what stood behind it.
-        if outcome.is_err() || self.settles.is_empty() {
+        // A flush that came while `kept` was full waits for what stood behind it; what came after it is not its business.
+        if outcome.is_err() || took_all {
             answer_flushes(flushes, &outcome);
         }
         outcome

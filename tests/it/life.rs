@@ -93,9 +93,10 @@ async fn a_reload_takes_a_good_file_and_a_bad_one_changes_nothing() {
 #[tokio::test]
 async fn a_hole_in_a_stream_is_told_in_the_chat() {
     let house = House::open().await;
+    house.daemon.until("up", |status| status["sources"][0]["state"] == "up").await;
     house.tutum.stream.go_down().await;
     house.tutum.stream.come_back().await.expect("the port");
-    let told = house.slack.next(LIMIT).await.expect("a person is told").text;
+    let told = house.slack.next(LIMIT).await.unwrap_or_else(|late| panic!("{late}\n{}", house.daemon.log())).text;
     assert_eq!(told, "source.gap prod: what the stream sent while it was not connected was not heard");
 }
 

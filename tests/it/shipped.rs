@@ -79,3 +79,34 @@ fn keys_are_seen_in_use_in_comments_and_inside_tables() {
     assert!(is_shown(&shown, "source.websocket.alert.to"), "shared by the sources");
     assert!(!is_shown(&shown, "sink.slack.grace") && !is_shown(&shown, "source.websocket"));
 }
+
+/// The relays that the comments show as examples, without their `#`.
+fn example_relays(text: &str) -> String {
+    let mut examples = String::new();
+    let mut inside = false;
+    for line in text.lines() {
+        let bare = line.strip_prefix("# ").unwrap_or_default();
+        inside = bare == "[[relay]]" || (inside && bare.contains(" = "));
+        if inside {
+            examples.push_str(bare);
+            examples.push('\n');
+        }
+    }
+    examples
+}
+
+#[test]
+fn the_relays_that_the_comments_show_can_be_used_as_they_stand() {
+    let shipped = read("relays.toml");
+    let examples = example_relays(&shipped);
+    assert!(examples.matches("[[relay]]").count() >= 4, "{examples}");
+    let env = |name: &str| match name {
+        "SLACK_URL" => Some("https://hooks.slack.com/services/T/B/X".to_owned()),
+        _ => Some("x".repeat(32)),
+    };
+    // The room's secret is a file, which no variable stands in for.
+    let text =
+        format!("{shipped}\n{examples}").replace("path_env = \"GCHAT_WEBHOOK_SECRET_FILE\"", "env = \"SLACK_URL\"");
+    let config = tidings::config::Config::from_text(std::path::Path::new("relays.toml"), &text, &env, false);
+    config.unwrap_or_else(|rejected| panic!("{rejected}"));
+}
