@@ -32,8 +32,8 @@ use crate::stop::Stop;
 const WINDOW: usize = 128;
 /// With one post at a time, how long a message that fails alone may hold up those behind it.
 const STEP_ASIDE: Duration = Duration::from_secs(60);
-/// How often a stopped lane looks for what has become too old.
-const STOPPED_ROUND: Duration = Duration::from_secs(60);
+/// How often a stopped lane looks for what has become too old, and how often it is told what did.
+const ROUND: Duration = Duration::from_secs(60);
 
 /// A sink that takes more posts at once than this is made for quantity: its verdicts share writes, as many posts' as this
 /// times its concurrency, for the disk would set its pace otherwise.
@@ -80,6 +80,9 @@ pub(super) struct Running<S, F> {
     pub(super) held_since: Option<Instant>,
     /// Delivered, but the verdicts are not known to be on disk.
     pub(super) unwritten: usize,
+    /// Buried for their age and not yet told: one word for all of a round, or a weekend's worth would flood the chat.
+    pub(super) expired: u32,
+    pub(super) next_round: Instant,
     /// Lane-wide failures in a row.
     pub(super) trouble: u32,
     pub(super) stopped: bool,
@@ -102,6 +105,8 @@ impl<S: Sink + Send + Sync + 'static, F: Source + Send + Sync + 'static> Lane<S,
             held_until: None,
             held_since: None,
             unwritten: 0,
+            expired: 0,
+            next_round: Instant::now() + ROUND,
             trouble: 0,
             stopped: false,
             lane: self,
@@ -141,8 +146,8 @@ impl<S: Sink + Send + Sync + 'static, F: Source + Send + Sync + 'static> Running
                     Next::Nothing => break,
                 }
             }
-            if self.stopped {
-                wake = Some(Instant::now() + STOPPED_ROUND);
+            if self.stopped || self.expired > 0 {
+                wake = Some(wake.map_or(self.next_round, |wake: Instant| wake.min(self.next_round)));
             }
             let room = WINDOW.saturating_sub(self.window.len() + preparing.len());
             // A few at a time would cost more than they are worth.
@@ -185,7 +190,7 @@ impl<S: Sink + Send + Sync + 'static, F: Source + Send + Sync + 'static> Running
                         }
                     }
                 }
-                () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => self.bury_the_expired().await?,
+                () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => self.bury_the_expired(ROUND).await?,
             }
         }
     }

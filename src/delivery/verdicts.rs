@@ -108,10 +108,20 @@ impl<S, F> Running<S, F> {
         Ok(())
     }
 
-    pub(super) async fn bury_the_expired(&mut self) -> Result<(), Fault> {
+    /// Once in a while: whatever has become too old where it waits, and one word of all that did.
+    pub(super) async fn bury_the_expired(&mut self, round: Duration) -> Result<(), Fault> {
         let (give_up, now) = (self.lane.habits.give_up, Timestamp::now());
         for waiting in self.window.take_out(|waiting| is_older(&waiting.delivery, give_up, now)) {
             self.give_up(&waiting.delivery, "it had to wait too long").await?;
+        }
+        if Instant::now() >= self.next_round {
+            self.next_round = Instant::now() + round;
+            if self.expired > 0 {
+                let why = format!("{} messages had to wait longer than {}", self.expired, print_duration(give_up));
+                let data = json!({ "sink": &*self.lane.name, "count": self.expired, "why": why });
+                self.tell("delivery.dead", &data);
+                self.expired = 0;
+            }
         }
         Ok(())
     }
@@ -122,24 +132,27 @@ impl<S, F> Running<S, F> {
 
     pub(super) async fn give_up(&mut self, delivery: &Delivery, last: &str) -> Result<(), Fault> {
         let limit = print_duration(self.lane.habits.give_up);
-        self.bury(delivery, Fault::new("gave_up", format!("gave up after {limit}: {last}"))).await
+        self.expired = self.expired.saturating_add(u32::from(breeds_no_more(delivery)));
+        self.inter(delivery, &Fault::new("gave_up", format!("gave up after {limit}: {last}"))).await
     }
 
     pub(super) async fn bury(&mut self, delivery: &Delivery, cause: Fault) -> Result<(), Fault> {
+        self.inter(delivery, &cause).await?;
+        if breeds_no_more(delivery) {
+            let data = json!({
+                "sink": &*self.lane.name, "relay": &*delivery.relay, "event": delivery.event.id.to_string(),
+                "type": &*delivery.event.r#type, "why": cause.to_string(),
+            });
+            self.tell("delivery.dead", &data);
+        }
+        Ok(())
+    }
+
+    async fn inter(&mut self, delivery: &Delivery, cause: &Fault) -> Result<(), Fault> {
         warn!(sink = %self.lane.name, relay = %delivery.relay, event = %delivery.event.id, "buried: {cause}");
         self.lane.metrics.buried.inc();
         let outcome = Outcome::Buried { attempts: delivery.attempts, why: cause.to_string(), reply: None };
-        self.settle(delivery, outcome).await?;
-        // Word of dead letters that is a dead letter itself would breed for ever.
-        if matches!(&*delivery.event.r#type, "delivery.dead" | "sink.stopped") && delivery.event.is_ours() {
-            return Ok(());
-        }
-        let data = json!({
-            "sink": &*self.lane.name, "relay": &*delivery.relay, "event": delivery.event.id.to_string(),
-            "type": &*delivery.event.r#type, "why": cause.to_string(),
-        });
-        self.tell("delivery.dead", &data);
-        Ok(())
+        self.settle(delivery, outcome).await
     }
 
     /// The log has it already; who relays it hears it too. Never waits: a lane that buries must not stand still because
@@ -172,6 +185,11 @@ impl<S, F> Running<S, F> {
     fn show(&self, change: impl FnOnce(&mut LaneState)) {
         self.lane.state.send_modify(change);
     }
+}
+
+/// Word of dead letters that is a dead letter itself would breed for ever.
+fn breeds_no_more(delivery: &Delivery) -> bool {
+    !(delivery.event.is_ours() && matches!(&*delivery.event.r#type, "delivery.dead" | "sink.stopped"))
 }
 
 fn is_older(delivery: &Delivery, limit: Duration, now: Timestamp) -> bool {

@@ -79,8 +79,10 @@ impl Window {
                 }
                 None => {}
                 Some(due) => {
-                    earliest = Some(earliest.map_or(due, |earliest| earliest.min(due)));
-                    if self.holds_the_lane(waiting, now) {
+                    let held_until = self.holds_the_lane_until(waiting, now).filter(|until| *until > now);
+                    let next = held_until.map_or(due, |until| until.min(due));
+                    earliest = Some(earliest.map_or(next, |earliest| earliest.min(next)));
+                    if held_until.is_some() {
                         break;
                     }
                 }
@@ -120,8 +122,94 @@ impl Window {
         out.into()
     }
 
-    fn holds_the_lane(&self, waiting: &Waiting, now: Instant) -> bool {
-        let held_since = waiting.failing_since.unwrap_or(now);
-        self.holds_for.is_some_and(|limit| now.duration_since(held_since) < limit)
+    /// When a message that fails alone steps aside for those behind it.
+    fn holds_the_lane_until(&self, waiting: &Waiting, now: Instant) -> Option<Instant> {
+        self.holds_for.map(|limit| waiting.failing_since.unwrap_or(now) + limit)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Event, Name};
+    use crate::message::Origin;
+    use crate::queue::DeliveryId;
+    use jiff::Timestamp;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    fn waiting(id: i64, key: &str) -> Waiting {
+        let event = Arc::new(Event::ours("a.b", "c", Timestamp::UNIX_EPOCH, &serde_json::Value::Null));
+        let (relay, sink) = (Name::from("all"), Name::from("ops"));
+        let origin = Origin { event: Arc::clone(&event), relay: relay.clone() };
+        let delivery = Delivery {
+            id: DeliveryId(id),
+            event,
+            relay,
+            sink,
+            accepted: Timestamp::UNIX_EPOCH,
+            attempts: 0,
+            due: None,
+            first_tried: None,
+        };
+        Waiting::new(delivery, Box::new(Message::plain("text", key, origin)))
+    }
+
+    fn window(holds_for: Option<Duration>, keys: &[&str]) -> Window {
+        let mut window = Window::new(holds_for);
+        for (id, key) in (0..).zip(keys) {
+            window.push(waiting(id, key));
+        }
+        window
+    }
+
+    fn send(window: &mut Window) -> Option<Waiting> {
+        match window.next(Instant::now()) {
+            Next::Send(waiting) => Some(waiting),
+            Next::At(_) | Next::Nothing => None,
+        }
+    }
+
+    fn ids(window: &mut Window) -> Vec<i64> {
+        std::iter::from_fn(|| send(window)).map(|waiting| waiting.delivery.id.0).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_key_goes_one_at_a_time_and_others_pass_it() {
+        let mut window = window(None, &["a", "a", "b", "", ""]);
+        let first = send(&mut window).expect("something");
+        assert_eq!(ids(&mut window), [2, 3, 4], "the second `a` waits for the first");
+        window.ended(&first);
+        assert_eq!(ids(&mut window), [1]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failed_message_keeps_its_place_and_holds_its_key() {
+        let mut window = window(None, &["a", "a", "b"]);
+        let mut first = send(&mut window).expect("something");
+        window.ended(&first);
+        first.not_before = Some(Instant::now() + Duration::from_secs(5));
+        window.put_back(first);
+        assert_eq!(ids(&mut window), [2], "only its own key waits for it");
+        tokio::time::advance(Duration::from_secs(5)).await;
+        assert_eq!(send(&mut window).map(|waiting| waiting.delivery.id.0), Some(0), "trigger before resolve");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn with_one_at_a_time_a_failed_message_holds_the_lane_for_a_minute_and_then_steps_aside() {
+        let mut window = window(Some(Duration::from_secs(60)), &["a", "b"]);
+        let mut first = send(&mut window).expect("something");
+        window.ended(&first);
+        first.failing_since = Some(Instant::now());
+        first.not_before = Some(Instant::now() + Duration::from_secs(300));
+        window.put_back(first);
+        let Next::At(at) = window.next(Instant::now()) else { panic!("nothing may go yet") };
+        assert_eq!(
+            at.duration_since(Instant::now()).as_secs(),
+            60,
+            "the lane wakes when it steps aside, not when it is due"
+        );
+        tokio::time::advance(Duration::from_secs(60)).await;
+        assert_eq!(ids(&mut window), [1]);
     }
 }
