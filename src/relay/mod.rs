@@ -1,9 +1,9 @@
 //! Relays: who wants an event, and how it is said. No I/O, no clock, no queue.
 //!
-//! An event meets `match` first, all relays at once ([`index`]), then the `when` of those that are
-//! left ([`condition`]). What is wanted is later fetched for ([`Relay::references`]), asked again
+//! An event meets `match` first, all relays at once (`index`), then the `when` of those that are
+//! left (`condition`). What is wanted is later fetched for ([`Relay::references`]), asked again
 //! where `when` needed that ([`Relay::still_wants`]), and worded for one sink ([`Relay::word`]).
-//! `MiniJinja` is met in [`engine`] and [`view`] only.
+//! `MiniJinja` is met in `engine` and `view` only.
 
 mod bits;
 mod condition;
