@@ -90,10 +90,14 @@ impl Running {
         told.unwrap_or_else(|fault| warn!("config.rejected could not be written down: {fault}"));
     }
 
+    /// The process is about to end. Not said before a reload: systemd would wait for the end, and then enforce it.
+    pub fn announce_end(&self) {
+        notify_systemd(sd_notify::NotifyState::Stopping);
+    }
+
     /// Front to back: sources, intake, lanes, desk; then the state file. Never longer than `drain` for all together.
     pub async fn drain(mut self) {
         self.house.close();
-        notify_systemd(sd_notify::NotifyState::Stopping);
         info!("stopping");
         tell(&self.herald, "daemon.stopping").await;
         let end = Instant::now() + self.drain;

@@ -56,6 +56,7 @@ async fn one_life(running: &mut Running, signals: &mut Signals, common: &Common)
         match running.until(signals.next()).await.map_err(|error| Failure::internal(&error))? {
             Word::Stop(signal) => {
                 info!(signal, "asked to stop; once more means at once");
+                running.announce_end();
                 return Ok(None);
             }
             Word::Reload => match check::read(common) {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::stop::Stop;
@@ -16,6 +16,8 @@ type Welcome = Arc<dyn Fn(TcpStream) -> BoxFuture<'static, ()> + Send + Sync>;
 /// Owns everything that runs behind it: when it is dropped, all of that ends.
 pub(super) struct Port {
     address: SocketAddr,
+    /// Bound and never listening: while the port is closed, nobody else's connection can be given its number.
+    _reserved: TcpSocket,
     welcome: Welcome,
     open: Mutex<Option<Open>>,
 }
@@ -27,15 +29,17 @@ struct Open {
 
 impl Port {
     /// `port` 0 is any free one.
+    #[expect(clippy::unused_async, reason = "it starts a task, so it wants a runtime around it")]
     pub(super) async fn open(
         port: u16,
         welcome: impl Fn(TcpStream) -> BoxFuture<'static, ()> + Send + Sync + 'static,
     ) -> io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
-        let address = listener.local_addr()?;
+        let reserved = bound((Ipv4Addr::LOCALHOST, port).into())?;
+        let address = reserved.local_addr()?;
+        let listener = listening(address)?;
         let welcome: Welcome = Arc::new(welcome);
         let open = Mutex::new(Some(Open::new(listener, Arc::clone(&welcome))));
-        Ok(Self { address, welcome, open })
+        Ok(Self { address, _reserved: reserved, welcome, open })
     }
 
     pub(super) fn address(&self) -> SocketAddr {
@@ -54,11 +58,24 @@ impl Port {
 
     pub(super) async fn reopen(&self) -> io::Result<()> {
         self.close().await;
-        let listener = TcpListener::bind(self.address).await?;
+        let listener = listening(self.address)?;
         let open = Open::new(listener, Arc::clone(&self.welcome));
         *self.open.lock().unwrap_or_else(PoisonError::into_inner) = Some(open);
         Ok(())
     }
+}
+
+fn bound(address: SocketAddr) -> io::Result<TcpSocket> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseport(true)?;
+    socket.bind(address)?;
+    Ok(socket)
+}
+
+fn listening(address: SocketAddr) -> io::Result<TcpListener> {
+    /// A burst of connections may wait to be accepted.
+    const WAITING: u32 = 1024;
+    bound(address)?.listen(WAITING)
 }
 
 impl Open {
