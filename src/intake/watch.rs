@@ -57,7 +57,7 @@ impl Watch {
                     if up && std::mem::replace(&mut came_up, true) {
                         self.metrics.reconnects.inc();
                     }
-                    if let (true, Some(from)) = (up, lost_at.take_if(|_| up)) {
+                    if up && let Some(from) = lost_at.take() {
                         stop.or(self.tell_gap(from)).await.unwrap_or(Ok(()))?;
                     }
                     if came_up && matches!(line, Line::Down(_)) {

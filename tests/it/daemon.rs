@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
+use tidings::demo::standins::Tutum;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -202,6 +203,26 @@ impl Daemon {
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
         (output.status.code().unwrap_or(-1), text(output.stdout), text(output.stderr))
     }
+}
+
+/// What the stories' files begin with: any free port, and a Tutum to hear. Its account is in USERNAME and TOKEN.
+pub(crate) fn hearing(tutum: &Tutum, daemon_keys: &str, source_keys: &str) -> String {
+    format!(
+        r#"
+        [daemon]
+        listen = "127.0.0.1:0"
+        admin = "127.0.0.1:0"
+        {daemon_keys}
+        [source.tutum.prod]
+        user = {{ env = "USERNAME" }}
+        token = {{ env = "TOKEN" }}
+        url = "{}"
+        api = "{}"
+        {source_keys}
+        "#,
+        tutum.stream.url(),
+        tutum.api.url(),
+    )
 }
 
 /// Prints the seed of this run and sows it; `TIDINGS_SEED` repeats a run.

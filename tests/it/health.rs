@@ -5,7 +5,7 @@ use std::time::Duration;
 use tidings::demo::standins::{Effect, PagerDuty, Tutum};
 use tokio::time::sleep;
 
-use crate::daemon::{Daemon, LIMIT};
+use crate::daemon::{Daemon, LIMIT, hearing};
 
 struct Watched {
     tutum: Tutum,
@@ -25,14 +25,7 @@ impl Watched {
         }
         let config = format!(
             r#"
-            [daemon]
-            listen = "127.0.0.1:0"
-            admin = "127.0.0.1:0"
-            [source.tutum.prod]
-            user = {{ env = "USERNAME" }}
-            token = {{ env = "TOKEN" }}
-            url = "{}"
-            api = "{}"
+            {}
             grace = "300ms"
             steady = "300ms"
             ping = "200ms"
@@ -43,8 +36,7 @@ impl Watched {
             url = "{}"
             retry = {{ first = "20ms", max = "100ms" }}
             "#,
-            tutum.stream.url(),
-            tutum.api.url(),
+            hearing(&tutum, "", ""),
             pagerduty.url(),
         );
         let credentials = tutum.credentials().clone();

@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::time::sleep;
 
-use crate::daemon::{Daemon, LIMIT, client, sqlite};
+use crate::daemon::{Daemon, LIMIT, client, hearing, sqlite};
 
 struct World {
     tutum: Tutum,
@@ -22,17 +22,10 @@ impl World {
 
     /// One Tutum, one Slack, retries in milliseconds; `relays` is the rest of the file.
     fn config(&self, source: &str, relays: &str) -> String {
+        let hearing = hearing(&self.tutum, "", "retry = { first = \"10ms\", max = \"50ms\" }");
         format!(
             r#"
-            [daemon]
-            listen = "127.0.0.1:0"
-            admin = "127.0.0.1:0"
-            [source.tutum.prod]
-            user = {{ env = "USERNAME" }}
-            token = {{ env = "TOKEN" }}
-            url = "{}"
-            api = "{}"
-            retry = {{ first = "10ms", max = "50ms" }}
+            {hearing}
             {source}
             [sink.slack.ops]
             webhook = {{ env = "SLACK_URL" }}
@@ -40,8 +33,6 @@ impl World {
             retry = {{ first = "10ms", max = "100ms" }}
             {relays}
             "#,
-            self.tutum.stream.url(),
-            self.tutum.api.url(),
         )
     }
 

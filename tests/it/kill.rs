@@ -7,7 +7,7 @@ use serde_json::json;
 use tidings::demo::standins::{Slack, Tutum};
 use tokio::time::{Instant, sleep};
 
-use crate::daemon::{Daemon, LIMIT, seed, sqlite};
+use crate::daemon::{Daemon, LIMIT, hearing, seed, sqlite};
 
 const EVENTS: usize = 20_000;
 const KILLS: usize = 10;
@@ -15,17 +15,10 @@ const PENDING_AT_A_KILL: u32 = 500;
 const AT_ONCE: usize = 32;
 
 fn config(tutum: &Tutum) -> String {
+    let hearing = hearing(tutum, "", "retry = { first = \"10ms\", max = \"50ms\" }");
     format!(
         r#"
-        [daemon]
-        listen = "127.0.0.1:0"
-        admin = "127.0.0.1:0"
-        [source.tutum.prod]
-        user = {{ env = "USERNAME" }}
-        token = {{ env = "TOKEN" }}
-        url = "{}"
-        api = "{}"
-        retry = {{ first = "10ms", max = "50ms" }}
+        {hearing}
         [sink.slack.ops]
         webhook = {{ env = "SLACK_URL" }}
         rate = "none"
@@ -38,8 +31,6 @@ fn config(tutum: &Tutum) -> String {
         text = "{{{{ data.n }}}}"
         to = "ops"
         "#,
-        tutum.stream.url(),
-        tutum.api.url(),
     )
 }
 

@@ -4,7 +4,7 @@ use serde_json::json;
 use tidings::demo::standins::{Slack, Tutum};
 use tokio::process::Command;
 
-use crate::daemon::{Daemon, LIMIT};
+use crate::daemon::{Daemon, LIMIT, hearing};
 
 struct House {
     tutum: Tutum,
@@ -13,18 +13,10 @@ struct House {
 }
 
 fn config(tutum: &Tutum, text: &str) -> String {
+    let hearing = hearing(tutum, "tell = \"ops\"", "retry = { first = \"10ms\", max = \"50ms\" }");
     format!(
         r#"
-        [daemon]
-        listen = "127.0.0.1:0"
-        admin = "127.0.0.1:0"
-        tell = "ops"
-        [source.tutum.prod]
-        user = {{ env = "USERNAME" }}
-        token = {{ env = "TOKEN" }}
-        url = "{}"
-        api = "{}"
-        retry = {{ first = "10ms", max = "50ms" }}
+        {hearing}
         [sink.slack.ops]
         optional = true
         webhook = {{ env = "SLACK_URL" }}
@@ -36,8 +28,6 @@ fn config(tutum: &Tutum, text: &str) -> String {
         text = "{text} {{{{ data.n }}}}"
         to = "ops"
         "#,
-        tutum.stream.url(),
-        tutum.api.url(),
     )
 }
 
