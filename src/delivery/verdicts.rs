@@ -44,7 +44,7 @@ impl<S, F> Running<S, F> {
             SendError::Later { .. } | SendError::NeverDestination(_) => {}
         }
         match error {
-            SendError::Later { wait, lane, cause } => self.later(waiting, wait, lane, &cause).await,
+            SendError::Later { wait, lane, cause, .. } => self.later(waiting, wait, lane, &cause).await,
             SendError::NeverMessage(cause) if self.chat && !waiting.reduced && waiting.message.raw.is_none() => {
                 warn!(sink = %self.lane.name, relay = %waiting.delivery.relay, "refused, trying the bare text: {cause}");
                 waiting.message = Box::new(bare(&waiting.message));

@@ -87,7 +87,7 @@ impl Sink for GoogleChat {
             rate: Some(Rate { times: 1, per: Duration::from_secs(1) }),
             burst: 1,
             chat: true,
-            destination: self.webhook.destination(),
+            ..Manner::plain(self.webhook.destination())
         }
     }
 }

@@ -113,7 +113,7 @@ impl Sink for Http {
     }
 
     fn manner(&self) -> Manner {
-        Manner { markup: Markup::Plain, rate: None, burst: 1, chat: false, destination: self.url.destination() }
+        Manner::plain(self.url.destination())
     }
 }
 

@@ -67,7 +67,7 @@ impl Sink for Mattermost {
             rate: Some(Rate { times: 1, per: Duration::from_secs(1) }),
             burst: 5,
             chat: true,
-            destination: self.config.webhook.destination(),
+            ..Manner::plain(self.config.webhook.destination())
         }
     }
 }

@@ -111,7 +111,8 @@ impl Sink for Pagerduty {
             rate: Some(Rate { times: 120, per: Duration::from_secs(60) }),
             burst: 10,
             chat: false,
-            destination: self.config.url.destination_of(self.config.key.expose()),
+            knows_repeats: true,
+            ..Manner::plain(self.config.url.destination_of(self.config.key.expose()))
         }
     }
 }

@@ -67,7 +67,7 @@ impl Sink for Slack {
             rate: Some(Rate { times: 1, per: Duration::from_secs(1) }),
             burst: 3,
             chat: true,
-            destination: self.webhook.destination(),
+            ..Manner::plain(self.webhook.destination())
         }
     }
 }
@@ -135,10 +135,10 @@ fn answer(body: &[u8]) -> Option<Answer<'_>> {
 /// Slack writes its `retry_after` into the body too, where no proxy strips it.
 fn with_wish_of_body(error: SendError, reply: &Reply) -> SendError {
     match error {
-        SendError::Later { wait: None, lane, cause } => {
+        SendError::Later { wait: None, lane, maybe, cause } => {
             let seconds = answer(&reply.body).and_then(|answer| answer.retry_after).filter(|seconds| *seconds > 0);
             let wait = seconds.map(|seconds| Duration::from_secs(seconds.min(3600).into()));
-            SendError::Later { wait, lane, cause }
+            SendError::Later { wait, lane, maybe, cause }
         }
         other => other,
     }

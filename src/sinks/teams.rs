@@ -62,7 +62,7 @@ impl Sink for Teams {
             rate: Some(Rate { times: 1, per: Duration::from_secs(1) }),
             burst: 3,
             chat: true,
-            destination: self.webhook.destination(),
+            ..Manner::plain(self.webhook.destination())
         }
     }
 }
