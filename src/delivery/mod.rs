@@ -3,6 +3,7 @@
 //! A lane takes its deliveries in order, has them prepared (what a relay fetches, the wording), and
 //! sends them at the pace the receiver allows. It knows retries and clocks, so that sinks need not.
 
+mod bundle;
 mod fetch;
 mod lane;
 mod pace;
