@@ -235,7 +235,9 @@ impl<S: Sink + Send + Sync + 'static, F: Source + Send + Sync + 'static> Running
                 Ok(())
             }
             Prepared::Unwanted => {
-                self.settle(&delivery, Outcome::Delivered { receipt: Some("not wanted".into()) }).await
+                self.lane.metrics.suppressed.inc();
+                let why = "`when` said no to what was fetched".to_owned();
+                self.settle(&delivery, Outcome::Suppressed { why }).await
             }
             Prepared::Hopeless(fault) => self.bury(&delivery, fault).await,
         }

@@ -88,7 +88,8 @@ impl<S, F> Running<S, F> {
             waiting.failing_since.get_or_insert(now);
         }
         let due = Timestamp::now() + SignedDuration::try_from(pause).unwrap_or(SignedDuration::ZERO);
-        let outcome = Outcome::Postponed { due, attempts: waiting.delivery.attempts, why: cause.to_string() };
+        let (why, reply) = (cause.to_string(), cause.reply().map(str::to_owned));
+        let outcome = Outcome::Postponed { due, attempts: waiting.delivery.attempts, why, reply };
         self.settle(&waiting.delivery, outcome).await?;
         self.window.put_back(waiting);
         Ok(())
@@ -96,7 +97,8 @@ impl<S, F> Running<S, F> {
 
     async fn stop_lane(&mut self, waiting: Waiting, cause: &Fault) -> Result<(), Fault> {
         let attempts = waiting.delivery.attempts;
-        let outcome = Outcome::Postponed { due: Timestamp::now(), attempts, why: cause.to_string() };
+        let (why, reply) = (cause.to_string(), cause.reply().map(str::to_owned));
+        let outcome = Outcome::Postponed { due: Timestamp::now(), attempts, why, reply };
         self.settle(&waiting.delivery, outcome).await?;
         self.window.put_back(waiting);
         if std::mem::replace(&mut self.stopped, true) {
@@ -151,7 +153,8 @@ impl<S, F> Running<S, F> {
     async fn inter(&mut self, delivery: &Delivery, cause: &Fault) -> Result<(), Fault> {
         warn!(sink = %self.lane.name, relay = %delivery.relay, event = %delivery.event.id, "buried: {cause}");
         self.lane.metrics.buried.inc();
-        let outcome = Outcome::Buried { attempts: delivery.attempts, why: cause.to_string(), reply: None };
+        let (why, reply) = (cause.to_string(), cause.reply().map(str::to_owned));
+        let outcome = Outcome::Buried { attempts: delivery.attempts, why, reply };
         self.settle(delivery, outcome).await
     }
 
