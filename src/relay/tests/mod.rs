@@ -3,6 +3,7 @@
 mod conditions;
 mod loading;
 mod matching;
+mod quiet;
 mod wording;
 
 use jiff::Timestamp;
