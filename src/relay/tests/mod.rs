@@ -3,6 +3,7 @@
 mod conditions;
 mod loading;
 mod matching;
+mod silences;
 mod wording;
 
 use jiff::Timestamp;
