@@ -3,7 +3,8 @@
 //! An event meets `match` first, all relays at once (`index`), then the `when` of those that are
 //! left (`condition`). What is wanted is later fetched for ([`Relay::references`]), asked again
 //! where `when` needed that ([`Relay::still_wants`]), and worded for one sink ([`Relay::word`]).
-//! `MiniJinja` is met in `engine` and `view` only.
+//! `MiniJinja` is met in `engine` and `view` only. What operators hush for a while (`silence`) is the one thing here
+//! that changes while the daemon runs, and that looks at a clock.
 
 mod bits;
 mod condition;
@@ -23,6 +24,7 @@ mod ranges;
 mod raw;
 mod relays;
 mod said_pattern;
+mod silence;
 mod template;
 mod tokens;
 mod view;
@@ -37,5 +39,6 @@ pub use glob::fits;
 pub use one::{BuiltIn, Relay};
 pub use quiet::{Group, Quiet, Throttle};
 pub use relays::{Explained, Plan, Relays};
+pub use silence::{Hush, Silence, Silences};
 pub use template::Template;
 pub use wording::Says;

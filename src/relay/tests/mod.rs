@@ -4,6 +4,7 @@ mod conditions;
 mod loading;
 mod matching;
 mod quiet;
+mod silences;
 mod wording;
 
 use jiff::Timestamp;
