@@ -117,6 +117,7 @@ impl App {
         let look_ups = Arc::new(LookUps::new(look_ups, &metrics));
 
         let (ours, _) = Outbox::new(Name::from(OURSELVES), Name::from(OURSELVES), arrivals);
+        let silences = crate::relay::Silences::default();
         let mut paces = Paces::default();
         let opened: Vec<_> = sinks.into_iter().map(|said| OpenSink::new(said, &net, &mut paces)).collect();
         let mut lanes = Vec::new();
@@ -130,6 +131,7 @@ impl App {
                 sink,
                 habits,
                 relays: Arc::clone(&relays),
+                silences: silences.clone(),
                 look_ups: Arc::clone(&look_ups),
                 queue: queue.clone(),
                 ours: ours.clone(),

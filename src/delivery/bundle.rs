@@ -132,6 +132,11 @@ impl Bundle {
         &self.ids
     }
 
+    /// When the first and the last of it were accepted.
+    pub(super) fn span(&self) -> (Timestamp, Timestamp) {
+        self.lead.as_ref().map_or((Timestamp::MAX, Timestamp::MAX), |lead| lead.span)
+    }
+
     pub(super) fn first(&self) -> Option<&Arc<Event>> {
         self.lead.as_ref().map(|lead| &lead.event)
     }

@@ -132,6 +132,11 @@ impl Relay {
         !self.fetch.is_empty()
     }
 
+    /// Whether `when` can be decided only by what is fetched.
+    pub fn decides_late(&self) -> bool {
+        self.deferred
+    }
+
     /// What this event's `fetch` refers to, one for each name.
     pub fn references(&self, event: &Event) -> Vec<Reference> {
         let nothing = Fetched::default();
