@@ -14,8 +14,12 @@ pub(super) struct Refused {
 
 type Rule = Result<(), String>;
 
+fn refuse(word: &'static str, why: String) -> Refused {
+    Refused { status: 400, word, why }
+}
+
+/// The body of a post to a webhook.
 pub(super) fn judge(request: &Request) -> Result<Value, Refused> {
-    let refuse = |word, why: String| Refused { status: 400, word, why };
     if !request.is_json() {
         return Err(refuse("invalid_payload", "the Content-Type is not application/json".to_owned()));
     }
@@ -24,6 +28,12 @@ pub(super) fn judge(request: &Request) -> Result<Value, Refused> {
     let Some(fields) = body.as_object() else {
         return Err(refuse("invalid_payload", "not an object".to_owned()));
     };
+    content_holds(fields)?;
+    Ok(body)
+}
+
+/// What every message must keep to, whichever way it comes.
+pub(super) fn content_holds(fields: &Map<String, Value>) -> Result<(), Refused> {
     let text = match fields.get("text") {
         None => "",
         Some(Value::String(text)) => text,
@@ -41,7 +51,7 @@ pub(super) fn judge(request: &Request) -> Result<Value, Refused> {
     for attachment in attachments {
         attachment_holds(attachment).map_err(|why| refuse("invalid_attachments", why))?;
     }
-    Ok(body)
+    Ok(())
 }
 
 fn blocks_hold(blocks: &[Value]) -> Rule {
