@@ -17,7 +17,7 @@ use super::faults::{Bucket, Limit, Trouble};
 use super::log::{Late, Log};
 use super::peer::{Peer, Vendor};
 use super::slack_channel::{Call, Head, heads};
-use super::slack_rules::content_holds;
+use super::slack_rules::{Refused, call_holds, content_holds};
 use super::unguessable;
 use super::wire::{Reply, Request};
 
@@ -43,26 +43,6 @@ struct State {
     channel_buckets: BTreeMap<String, Bucket>,
     edit_bucket: Option<Bucket>,
 }
-
-/// What may be said in a call, beside which Slack hears nothing.
-const POST: [&str; 14] = [
-    "channel",
-    "text",
-    "blocks",
-    "attachments",
-    "thread_ts",
-    "reply_broadcast",
-    "mrkdwn",
-    "parse",
-    "link_names",
-    "unfurl_links",
-    "unfurl_media",
-    "metadata",
-    "username",
-    "icon_emoji",
-];
-const EDIT: [&str; 9] =
-    ["channel", "ts", "text", "blocks", "attachments", "reply_broadcast", "parse", "link_names", "metadata"];
 
 impl SlackApi {
     /// The channel that is there from the start, with the bot in it.
@@ -145,9 +125,8 @@ impl SlackApi {
 impl Vendor for Workspace {
     fn answer(&self, request: &Request) -> Reply {
         match self.take(request) {
-            Ok(answer) => Reply::json(200, &answer),
+            Ok(answer) | Err(No::Said(answer)) => Reply::json(200, &answer),
             Err(No::TooFast) => self.throttled(request, Some(1)),
-            Err(No::Said(answer)) => Reply::json(200, &answer),
             Err(No::Wrong(word, why)) => {
                 Reply::json(200, &json!({ "ok": false, "error": word })).offended(format!("{word}: {why}"))
             }
@@ -170,6 +149,12 @@ enum No {
     Said(Value),
     /// The client's own mistake.
     Wrong(&'static str, String),
+}
+
+impl From<Refused> for No {
+    fn from(refused: Refused) -> Self {
+        Self::Wrong(refused.word, refused.why)
+    }
 }
 
 fn wrong<T>(word: &'static str, why: impl Into<String>) -> Result<T, No> {
@@ -202,16 +187,12 @@ impl Workspace {
         if let Some(word) = self.state().no_calls {
             return said(word);
         }
-        let fields = fields_of(request)?;
-        let known = if is_edit { &EDIT[..] } else { &POST[..] };
-        if let Some(name) = fields.keys().find(|name| !known.contains(&name.as_str())) {
-            return wrong("invalid_arguments", format!("there is no argument {name:?}"));
-        }
+        let fields = call_holds(request, is_edit)?;
         let channel = self.channel_of(&fields)?;
         self.keeps_the_limit(&channel, is_edit)?;
-        content_holds(&fields).or_else(|refused| match refused.word {
-            "invalid_payload" => wrong("invalid_arguments", refused.why),
-            word => wrong(word, refused.why),
+        content_holds(&fields).map_err(|refused| match refused.word {
+            "invalid_payload" => No::Wrong("invalid_arguments", refused.why),
+            _ => No::from(refused),
         })?;
         let (ts, thread_ts) = if is_edit {
             (self.edited(&fields, &channel)?, None)
@@ -298,16 +279,5 @@ impl Workspace {
     fn next_ts(&self) -> String {
         let number = self.posted.fetch_add(1, Ordering::SeqCst);
         format!("{}.{number:06}", 1_700_000_000 + u64::from(number / 10))
-    }
-}
-
-fn fields_of(request: &Request) -> Result<Map<String, Value>, No> {
-    if !request.is_json() {
-        return wrong("invalid_post_type", "the Content-Type is not application/json");
-    }
-    match serde_json::from_slice(&request.body) {
-        Ok(Value::Object(fields)) => Ok(fields),
-        Ok(_) => wrong("json_not_object", "the body is no object"),
-        Err(error) => wrong("invalid_json", format!("not JSON: {error}")),
     }
 }

@@ -32,6 +32,43 @@ pub(super) fn judge(request: &Request) -> Result<Value, Refused> {
     Ok(body)
 }
 
+/// What may be said in a call, beside which Slack hears nothing.
+const POST: [&str; 14] = [
+    "channel",
+    "text",
+    "blocks",
+    "attachments",
+    "thread_ts",
+    "reply_broadcast",
+    "mrkdwn",
+    "parse",
+    "link_names",
+    "unfurl_links",
+    "unfurl_media",
+    "metadata",
+    "username",
+    "icon_emoji",
+];
+const EDIT: [&str; 9] =
+    ["channel", "ts", "text", "blocks", "attachments", "reply_broadcast", "parse", "link_names", "metadata"];
+
+/// The arguments of a call to the Web API.
+pub(super) fn call_holds(request: &Request, is_edit: bool) -> Result<Map<String, Value>, Refused> {
+    if !request.is_json() {
+        return Err(refuse("invalid_post_type", "the Content-Type is not application/json".to_owned()));
+    }
+    let fields = match serde_json::from_slice(&request.body) {
+        Ok(Value::Object(fields)) => fields,
+        Ok(_) => return Err(refuse("json_not_object", "the body is no object".to_owned())),
+        Err(error) => return Err(refuse("invalid_json", format!("not JSON: {error}"))),
+    };
+    let known = if is_edit { &EDIT[..] } else { &POST[..] };
+    match fields.keys().find(|name| !known.contains(&name.as_str())) {
+        Some(name) => Err(refuse("invalid_arguments", format!("there is no argument {name:?}"))),
+        None => Ok(fields),
+    }
+}
+
 /// What every message must keep to, whichever way it comes.
 pub(super) fn content_holds(fields: &Map<String, Value>) -> Result<(), Refused> {
     let text = match fields.get("text") {

@@ -1,5 +1,8 @@
 //! A bot with a token: messages of one key are one thread, whose head may be kept up to date.
 
+use std::borrow::Cow;
+use std::time::Duration;
+
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use serde_json::{Map, Value, json};
 
@@ -16,7 +19,7 @@ use crate::secret::Secret;
 
 const API: &str = "https://slack.com/api";
 /// <https://docs.slack.dev/apis/web-api/rate-limits>: `chat.update` is of tier 3.
-const EDITS: Rate = Rate { times: 50, per: std::time::Duration::from_secs(60) };
+const EDITS: Rate = Rate { times: 50, per: Duration::from_secs(60) };
 
 #[derive(Debug)]
 pub struct Config {
@@ -107,11 +110,11 @@ impl Bot {
             match self.go_on(&root, message).await? {
                 Outcome::Done(_) => return Ok(Receipt(Some(root.receipt(&self.channel)))),
                 Outcome::Past(why) => {
-                    tracing::debug!(key = message.key, "a new thread, for the old one is past: {why}")
+                    tracing::debug!(key = message.key, "a new thread, for the old one is past: {why}");
                 }
             }
         }
-        match self.ask(Step::Begin, self.content(message, self.update)?, None).await? {
+        match self.ask(Step::Begin, content(message, self.update)?, None).await? {
             Outcome::Done(answer) => Ok(Receipt(Root::of(answer).map(|root| root.receipt(&self.channel)))),
             Outcome::Past(why) => Err(SendError::NeverMessage(why)),
         }
@@ -120,12 +123,12 @@ impl Bot {
     /// The edit goes first: when what comes after it fails and all is done once more, nobody sees it twice.
     async fn go_on(&self, root: &Root, message: &Message) -> Result<Outcome, SendError> {
         if self.update {
-            let content = replacing_all(self.content(message, true)?);
+            let content = replacing_all(content(message, true)?);
             if let Outcome::Past(why) = self.ask(Step::Edit, content, Some(root)).await.map_err(harmless_again)? {
                 return Ok(Outcome::Past(why));
             }
         }
-        self.ask(Step::Reply, self.content(message, false)?, Some(root)).await
+        self.ask(Step::Reply, content(message, false)?, Some(root)).await
     }
 
     async fn ask(&self, step: Step, mut content: Fields, root: Option<&Root>) -> Result<Outcome, SendError> {
@@ -143,27 +146,27 @@ impl Bot {
         let reply = self.net.post(to, self.headers.clone(), to_body(&content)?).await?;
         step.outcome(&reply)
     }
-
-    /// What there is to say; at the `head` of a thread that is kept up to date, how things stand.
-    fn content(&self, message: &Message, head: bool) -> Result<Fields, SendError> {
-        let no_table = || {
-            let said = "Slack's Web API takes a table of fields, and this payload is none";
-            SendError::NeverMessage(Fault::new("unwritable", said))
-        };
-        if let Some(raw) = &message.raw {
-            return raw.as_object().cloned().ok_or_else(no_table);
-        }
-        let standing = if head { standing(message) } else { std::borrow::Cow::Borrowed(message) };
-        let colored = head && message.signal.is_some();
-        let payload = if colored { Payload::colored(&standing) } else { Payload::of(&standing) };
-        match serde_json::to_value(payload) {
-            Ok(Value::Object(fields)) => Ok(fields),
-            Ok(_) | Err(_) => Err(no_table()),
-        }
-    }
 }
 
 type Fields = Map<String, Value>;
+
+/// What there is to say; at the `head` of a thread that is kept up to date, how things stand.
+fn content(message: &Message, head: bool) -> Result<Fields, SendError> {
+    let no_table = || {
+        let said = "Slack's Web API takes a table of fields, and this payload is none";
+        SendError::NeverMessage(Fault::new("unwritable", said))
+    };
+    if let Some(raw) = &message.raw {
+        return raw.as_object().cloned().ok_or_else(no_table);
+    }
+    let standing = if head { standing(message) } else { Cow::Borrowed(message) };
+    let colored = head && message.signal.is_some();
+    let payload = if colored { Payload::colored(&standing) } else { Payload::of(&standing) };
+    match serde_json::to_value(payload) {
+        Ok(Value::Object(fields)) => Ok(fields),
+        Ok(_) | Err(_) => Err(no_table()),
+    }
+}
 
 /// `chat.update` keeps what it is not told of, and refuses what `chat.postMessage` would fold.
 fn replacing_all(mut content: Fields) -> Fields {

@@ -38,7 +38,7 @@ impl Step {
         }
         match reply.verdict(|reply| class(reply, answer.as_ref(), word.unwrap_or_default())) {
             Ok(()) => Ok(Outcome::Done(answer.unwrap_or_default())),
-            Err(error) => Err(self.plainly(error, answer.unwrap_or_default())),
+            Err(error) => Err(self.plainly(error, &answer.unwrap_or_default())),
         }
     }
 
@@ -68,7 +68,7 @@ impl Step {
         }
     }
 
-    fn plainly(self, error: SendError, answer: Answer) -> SendError {
+    fn plainly(self, error: SendError, answer: &Answer) -> SendError {
         let word = answer.error.as_deref().unwrap_or_default();
         match error {
             SendError::Later { wait, lane, cause, .. } => {
@@ -78,7 +78,7 @@ impl Step {
                 let maybe = matches!(word, "internal_error" | "fatal_error") && self != Self::Edit;
                 SendError::Later { wait: wait.or_else(in_body).or_else(calm), lane, maybe, cause }
             }
-            SendError::NeverDestination(cause) => SendError::NeverDestination(match way_out(word, &answer) {
+            SendError::NeverDestination(cause) => SendError::NeverDestination(match way_out(word, answer) {
                 Some(said) => cause.while_doing(said),
                 None => cause,
             }),
