@@ -12,6 +12,8 @@ mod ledger;
 mod life;
 mod papers;
 mod shipped;
+mod slack_bot;
 mod storm;
+mod threads;
 mod tree;
 mod tutorial;

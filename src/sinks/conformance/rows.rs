@@ -147,6 +147,21 @@ pub(super) const ROWS: &[Row] = &[
         data: &["/attachments/0/title_link"],
     },
     Row {
+        kind: "slack",
+        toml: "token = \"xoxb-s3cr3t-t0ken\"\nchannel = \"C024BE91L\"\nupdate = true\napi = \"@/api\"",
+        accepts: Some((200, r#"{"ok":true,"channel":"C024BE91L","ts":"1503435956.000247","message":{"text":"x"}}"#)),
+        // The Web API says whether it is `ok` whatever it says.
+        when_garbled: "later: failed_with_2xx",
+        unlike: &[],
+        refuses: |payload| match () {
+            () if payload["channel"] != "C024BE91L" => Some("channel_not_found"),
+            () if payload.get("ts").is_some() || payload.get("thread_ts").is_some() => Some("thread_not_found"),
+            () => refused_by_slack(payload),
+        },
+        obeyed: SLACKS_ORDERS,
+        data: &["/attachments/0/title_link"],
+    },
+    Row {
         kind: "teams",
         toml: "webhook = \"@/workflows/7a/triggers/manual/paths/invoke?sp=%2Frun&sig=s3cr3t-S_ig%2B\"",
         accepts: Some((202, "")),
