@@ -51,6 +51,12 @@ impl Reply {
         }
     }
 
+    /// One part of this reply that has a status of its own, as replies to many things at once have.
+    #[must_use]
+    pub fn part(&self, status: u16, said: &str) -> Self {
+        Self { status, body: said.into(), ..self.clone() }
+    }
+
     /// The status and what the receiver says to it, fit to be logged and shown.
     pub fn cause(&self) -> Fault {
         let said = redact::clean(&String::from_utf8_lossy(&self.body), &self.secrets);

@@ -2,6 +2,7 @@
 
 mod console;
 mod discord;
+mod elasticsearch;
 mod google_chat;
 mod http;
 mod mattermost;
@@ -13,6 +14,7 @@ mod teams;
 use std::borrow::Cow;
 
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 
 use crate::fault::Fault;
 use crate::message::{Markup, Message, Receipt, SendError, Unit, cut};
@@ -116,6 +118,7 @@ macro_rules! sinks { ($($word:literal = $module:ident :: $Kind:ident),* $(,)?) =
 sinks! {
     "console" = console::Console,
     "discord" = discord::Discord,
+    "elasticsearch" = elasticsearch::Elasticsearch,
     "google-chat" = google_chat::GoogleChat,
     "http" = http::Http,
     "mattermost" = mattermost::Mattermost,
@@ -139,6 +142,17 @@ fn fitting_key(key: &str, limit: usize) -> Cow<'_, str> {
     }
     let digest = format!("#{:016x}", lasting_digest(key));
     Cow::Owned(format!("{}{digest}", cut(key, limit - digest.len(), Unit::Utf16)))
+}
+
+/// The same for every attempt at one thing, also after a restart, and another for everything else: what a receiver
+/// knows a repetition by.
+fn lasting_id(parts: &[&str]) -> String {
+    let mut digest = Sha256::new();
+    for part in parts {
+        digest.update(part.len().to_le_bytes());
+        digest.update(part);
+    }
+    digest.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// FNV-1a, written out, because an incident that an older tidings opened must still be resolved by a newer one:

@@ -41,6 +41,20 @@ pub(super) const ROWS: &[Row] = &[
         data: &["/embeds/0/url"],
     },
     Row {
+        kind: "elasticsearch",
+        toml: "url = \"@\"\napi_key = \"s3cr3t-key\"",
+        accepts: Some((200, r#"{"errors":false,"items":[{"create":{"status":201}}]}"#)),
+        when_garbled: "later: failed_with_2xx",
+        unlike: &[],
+        refuses: |document| match () {
+            () if !document.is_object() => Some("not one object on a line"),
+            () if text_of(document, "/@timestamp").is_empty() => Some("a data stream wants @timestamp"),
+            () => None,
+        },
+        obeyed: CONTROLS,
+        data: &["/data", "/id", "/source", "/subject", "/type", "/key"],
+    },
+    Row {
         kind: "google-chat",
         toml: "webhook = \"@/v1/spaces/AAAA/messages?key=s3cr3t-key&token=s3cr3t-t0ken%3D\"",
         accepts: Some((200, r#"{"thread":{"name":"spaces/AAAA/threads/B"}}"#)),
