@@ -21,7 +21,7 @@ use crate::fault::Fault;
 use crate::stop::Stop;
 
 pub use address::{Address, address_file};
-pub use asks::{DeadAsk, EventsAsk, ExplainAsk};
+pub use asks::{DeadAsk, EventsAsk, ExpireAsk, ExplainAsk, SilenceAsk, SilencesAsk};
 pub use refusal::Refusal;
 
 /// Requests under way when the stop comes may take so long; idle connections are closed at once.
@@ -43,6 +43,12 @@ pub trait House: Send + Sync + 'static {
     fn replay(&self, ask: DeadAsk) -> impl Future<Output = Result<Value, Refusal>> + Send;
     /// A [`shapes::Moved`]. The desk lets no empty choice through.
     fn drop_dead(&self, ask: DeadAsk) -> impl Future<Output = Result<Value, Refusal>> + Send;
+    /// A [`shapes::Silences`], oldest first.
+    fn silences(&self, ask: SilencesAsk) -> impl Future<Output = Result<Value, Refusal>> + Send;
+    /// The [`shapes::SilenceShown`] that is in force now.
+    fn add_silence(&self, ask: SilenceAsk) -> impl Future<Output = Result<Value, Refusal>> + Send;
+    /// A [`shapes::Moved`].
+    fn expire_silences(&self, ask: ExpireAsk) -> impl Future<Output = Result<Value, Refusal>> + Send;
     /// A [`shapes::Explained`].
     fn explain(&self, ask: ExplainAsk) -> impl Future<Output = Result<Value, Refusal>> + Send;
 }

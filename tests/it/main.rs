@@ -12,5 +12,6 @@ mod ledger;
 mod life;
 mod papers;
 mod shipped;
+mod silences;
 mod tree;
 mod tutorial;
