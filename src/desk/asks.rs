@@ -18,12 +18,6 @@ const USUAL: usize = 100;
 /// More than this in one answer helps nobody and fills the memory.
 const MOST: usize = 10_000;
 
-/// What lasts longer is no silence but a change of relays.toml.
-const LONGEST_SILENCE: Duration = Duration::from_secs(366 * 86_400);
-const MOST_MATCHES: usize = 32;
-/// Of one match, or of a reason: it stands in a table and beside every delivery that was hushed.
-const LONGEST_WORDS: usize = 500;
-
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EventsAsk {
@@ -51,38 +45,6 @@ pub struct DeadAsk {
     pub older_than: Option<Duration>,
     pub limit: Option<usize>,
     /// Says that no other choice is meant.
-    pub all: bool,
-}
-
-/// Which silences to list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct SilencesAsk {
-    /// Also those that are over and still kept.
-    pub expired: bool,
-}
-
-/// A silence to be.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct SilenceAsk {
-    /// `type=container.*` or `data.state!=Init`; all must hold.
-    pub matches: Vec<String>,
-    /// The same as `relay=NAME`.
-    pub relay: Option<String>,
-    #[serde(deserialize_with = "duration")]
-    pub r#for: Option<Duration>,
-    pub why: String,
-    /// Says that a silence which nothing escapes is meant.
-    pub all: bool,
-}
-
-/// Which silences to end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct ExpireAsk {
-    pub id: Option<i64>,
-    /// Those that are in force, all of them.
     pub all: bool,
 }
 
@@ -121,50 +83,6 @@ impl DeadAsk {
     }
 }
 
-impl SilenceAsk {
-    /// Everything that can be said about it without knowing the house; `relay` is among the matches then.
-    pub(super) fn checked(mut self) -> Result<Self, Refusal> {
-        let hint = r#"send {"matches": ["type=container.*"], "for": "2h", "why": "…"}"#;
-        self.why = self.why.trim().to_owned();
-        if self.why.is_empty() {
-            return Err(Refusal::wrong("a silence needs a `why`", "others must know later what was hushed, and why"));
-        }
-        if self.why.chars().count() > LONGEST_WORDS {
-            return Err(Refusal::wrong(format!("`why` may have at most {LONGEST_WORDS} characters"), hint));
-        }
-        match self.r#for {
-            Some(Duration::ZERO) => return Err(Refusal::wrong("a silence of no length hushes nothing", hint)),
-            Some(long) if long > LONGEST_SILENCE => {
-                return Err(Refusal::wrong(
-                    "a silence may last 366 days",
-                    "leave the relay out of relays.toml instead",
-                ));
-            }
-            Some(_) => {}
-            None => return Err(Refusal::wrong("a silence needs a `for`", hint)),
-        }
-        self.matches.extend(self.relay.take().map(|name| format!("relay={name}")));
-        if self.matches.len() > MOST_MATCHES || self.matches.iter().any(|said| said.chars().count() > LONGEST_WORDS) {
-            let said = format!("at most {MOST_MATCHES} matches, of at most {LONGEST_WORDS} characters each");
-            return Err(Refusal::wrong(said, hint));
-        }
-        match (self.matches.is_empty(), self.all) {
-            (true, false) => Err(Refusal::wrong("nothing is matched", "name what to hush, or say all")),
-            (false, true) => Err(Refusal::wrong("all and matches exclude each other", "leave one of them out")),
-            _ => Ok(self),
-        }
-    }
-}
-
-impl ExpireAsk {
-    pub(super) fn chosen(self) -> Result<Self, Refusal> {
-        if self.id.is_some() == self.all {
-            return Err(Refusal::wrong("either an id or all", r#"send {"id": 3} or {"all": true}"#));
-        }
-        Ok(self)
-    }
-}
-
 impl ExplainAsk {
     /// `{"id": "…"}`, or an event as `CloudEvents` spells it: `source` and `type` at least.
     pub fn read(asked: &Value, now: Timestamp) -> Result<Self, Refusal> {
@@ -198,7 +116,7 @@ impl ExplainAsk {
     }
 }
 
-fn duration<'d, D: Deserializer<'d>>(from: D) -> Result<Option<Duration>, D::Error> {
+pub(super) fn duration<'d, D: Deserializer<'d>>(from: D) -> Result<Option<Duration>, D::Error> {
     let text = Option::<String>::deserialize(from)?;
     text.map(|text| parse_duration(&text).map_err(D::Error::custom)).transpose()
 }
@@ -254,34 +172,6 @@ mod tests {
             assert!(ask(bad.clone()).is_err(), "{bad}");
         }
         assert!(serde_json::from_value::<DeadAsk>(json!({"snik": "ops"})).is_err());
-    }
-
-    #[test]
-    fn a_silence_says_what_how_long_and_why() {
-        let ask = |body: Value| serde_json::from_value::<SilenceAsk>(body).map(SilenceAsk::checked);
-        let checked = ask(json!({"matches": ["type=a.*"], "relay": "one", "for": "2h", "why": " deploy "}));
-        let checked = checked.expect("an ask").expect("a good one");
-        assert_eq!((checked.matches, &*checked.why), (vec!["type=a.*".to_owned(), "relay=one".to_owned()], "deploy"));
-        assert!(ask(json!({"all": true, "for": "366d", "why": "x"})).expect("an ask").is_ok());
-        for bad in [
-            json!({"matches": ["type=a"], "for": "2h"}),
-            json!({"matches": ["type=a"], "for": "2h", "why": " "}),
-            json!({"matches": ["type=a"], "for": "2h", "why": "x".repeat(501)}),
-            json!({"matches": ["type=a"], "why": "x"}),
-            json!({"matches": ["type=a"], "for": "0s", "why": "x"}),
-            json!({"matches": ["type=a"], "for": "367d", "why": "x"}),
-            json!({"for": "2h", "why": "x"}),
-            json!({"matches": ["type=a"], "all": true, "for": "2h", "why": "x"}),
-            json!({"matches": vec!["type=a"; 33], "for": "2h", "why": "x"}),
-        ] {
-            assert!(ask(bad.clone()).expect("an ask").is_err(), "{bad}");
-        }
-        for bad in [json!({"for": "two hours"}), json!({"matches": "type=a"}), json!({"mathces": []})] {
-            assert!(ask(bad.clone()).is_err(), "{bad}");
-        }
-        let expire = |body: Value| serde_json::from_value::<ExpireAsk>(body).expect("an ask").chosen();
-        assert!(expire(json!({"id": 3})).is_ok() && expire(json!({"all": true})).is_ok());
-        assert!(expire(json!({})).is_err() && expire(json!({"id": 3, "all": true})).is_err());
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod patience;
 mod refusal;
 mod routes;
 pub mod shapes;
+mod silence_asks;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,8 +22,9 @@ use crate::fault::Fault;
 use crate::stop::Stop;
 
 pub use address::{Address, address_file};
-pub use asks::{DeadAsk, EventsAsk, ExpireAsk, ExplainAsk, SilenceAsk, SilencesAsk};
+pub use asks::{DeadAsk, EventsAsk, ExplainAsk};
 pub use refusal::Refusal;
+pub use silence_asks::{ExpireAsk, SilenceAsk, SilencesAsk};
 
 /// Requests under way when the stop comes may take so long; idle connections are closed at once.
 const GRACE: Duration = Duration::from_secs(3);
