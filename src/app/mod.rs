@@ -122,6 +122,7 @@ impl App {
         let (ours, _) = Outbox::new(Name::from(OURSELVES), Name::from(OURSELVES), arrivals);
         let mut paces = Paces::default();
         let opened: Vec<_> = sinks.into_iter().map(|said| OpenSink::new(said, &net, &mut paces)).collect();
+        let hushed = Silences::default();
         let mut lanes = Vec::new();
         for OpenSink { name, kind, sink, habits } in opened {
             let (state, _) = watch::channel(LaneState::default());
@@ -139,7 +140,7 @@ impl App {
                 state,
             });
         }
-        let silences = Arc::new(SilenceBook::new(queue.clone(), Silences::default()));
+        let silences = Arc::new(SilenceBook::new(queue.clone(), hushed));
         let house = House::new(
             queue.clone(),
             Arc::clone(&relays),
