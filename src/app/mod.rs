@@ -2,6 +2,7 @@
 
 mod house;
 mod running;
+mod silences;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -24,7 +25,7 @@ use crate::metrics::Metrics;
 use crate::outbound::Outbound;
 use crate::outbox::{INTAKE, Outbox, Pulse};
 use crate::queue::{Incident, Queue};
-use crate::relay::Relays;
+use crate::relay::{Relays, Silences};
 use crate::sinks::{AnySink, Sink};
 use crate::sources::{AnySource, Source};
 use crate::stop::Stop;
@@ -32,6 +33,7 @@ use crate::supervisor::Supervisor;
 use house::{House, SinkSeen, SourceSeen};
 
 use running::{Floors, Stops, notify_systemd, tell};
+use silences::SilenceBook;
 
 pub use house::explained;
 pub use running::Running;
@@ -46,6 +48,7 @@ pub struct App {
     intake: Intake,
     herald: Herald,
     house: House,
+    silences: Arc<SilenceBook>,
     queue: Queue,
     metrics: Metrics,
 }
@@ -117,9 +120,9 @@ impl App {
         let look_ups = Arc::new(LookUps::new(look_ups, &metrics));
 
         let (ours, _) = Outbox::new(Name::from(OURSELVES), Name::from(OURSELVES), arrivals);
-        let silences = crate::relay::Silences::default();
         let mut paces = Paces::default();
         let opened: Vec<_> = sinks.into_iter().map(|said| OpenSink::new(said, &net, &mut paces)).collect();
+        let hushed = Silences::default();
         let mut lanes = Vec::new();
         for OpenSink { name, kind, sink, habits } in opened {
             let (state, _) = watch::channel(LaneState::default());
@@ -131,17 +134,19 @@ impl App {
                 sink,
                 habits,
                 relays: Arc::clone(&relays),
-                silences: silences.clone(),
+                silences: hushed.clone(),
                 look_ups: Arc::clone(&look_ups),
                 queue: queue.clone(),
                 ours: ours.clone(),
                 state,
             });
         }
+        let silences = Arc::new(SilenceBook::new(queue.clone(), hushed));
         let house = House::new(
             queue.clone(),
             Arc::clone(&relays),
             Arc::clone(&recent),
+            Arc::clone(&silences),
             metrics.clone(),
             parts.iter().map(SourcePart::seen).collect(),
             lanes
@@ -159,6 +164,7 @@ impl App {
             intake,
             herald,
             house,
+            silences,
             queue,
             metrics,
         })
@@ -166,7 +172,7 @@ impl App {
 
     /// From here on the network is touched. The desk comes first: a port that is taken is a fault of the start.
     pub async fn start(self) -> anyhow::Result<Running> {
-        let Self { admin, desk_file, drain, sources, lanes, intake, herald, house, queue, metrics } = self;
+        let Self { admin, desk_file, drain, sources, lanes, intake, herald, house, silences, queue, metrics } = self;
         let listener = TcpListener::bind(admin).await;
         let listener = listener.with_context(|| {
             format!("the desk cannot listen on {admin}: is there another tidings? else set `admin` of [daemon], port 0 for any")
@@ -186,11 +192,18 @@ impl App {
                 warn!("{pending} messages wait for {sink}, which is not set up: they stay in the queue until it is");
             }
         }
+        silences.load().await.context("cannot read the silences")?;
+        match silences.in_force() {
+            0 => {}
+            many => warn!("silences in force: {many}; `tidings silence list` shows them"),
+        }
         let house = Arc::new(house);
         let stops = Stops::default();
         let mut floors = Floors::new(&stops, &metrics);
         let desk = desk::Desk { house: Arc::clone(&house), hosts: Vec::new() };
         floors.desk.run("desk", desk::serve(listener, desk, stops.desk.clone()));
+        let watch = stops.desk.clone();
+        floors.desk.run("silences", async move { silences.watch(watch).await });
         for lane in lanes {
             floors.lanes.run(format!("lane {}", lane.name), lane.run(stops.lanes.clone()));
         }

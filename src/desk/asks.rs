@@ -116,7 +116,7 @@ impl ExplainAsk {
     }
 }
 
-fn duration<'d, D: Deserializer<'d>>(from: D) -> Result<Option<Duration>, D::Error> {
+pub(super) fn duration<'d, D: Deserializer<'d>>(from: D) -> Result<Option<Duration>, D::Error> {
     let text = Option::<String>::deserialize(from)?;
     text.map(|text| parse_duration(&text).map_err(D::Error::custom)).transpose()
 }

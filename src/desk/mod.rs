@@ -9,6 +9,7 @@ mod patience;
 mod refusal;
 mod routes;
 pub mod shapes;
+mod silence_asks;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +24,7 @@ use crate::stop::Stop;
 pub use address::{Address, address_file};
 pub use asks::{DeadAsk, EventsAsk, ExplainAsk};
 pub use refusal::Refusal;
+pub use silence_asks::{ExpireAsk, SilenceAsk, SilencesAsk};
 
 /// Requests under way when the stop comes may take so long; idle connections are closed at once.
 const GRACE: Duration = Duration::from_secs(3);
@@ -43,6 +45,12 @@ pub trait House: Send + Sync + 'static {
     fn replay(&self, ask: DeadAsk) -> impl Future<Output = Result<Value, Refusal>> + Send;
     /// A [`shapes::Moved`]. The desk lets no empty choice through.
     fn drop_dead(&self, ask: DeadAsk) -> impl Future<Output = Result<Value, Refusal>> + Send;
+    /// A [`shapes::Silences`], oldest first.
+    fn silences(&self, ask: SilencesAsk) -> impl Future<Output = Result<Value, Refusal>> + Send;
+    /// The [`shapes::SilenceShown`] that is in force now.
+    fn add_silence(&self, ask: SilenceAsk) -> impl Future<Output = Result<Value, Refusal>> + Send;
+    /// A [`shapes::Moved`].
+    fn expire_silences(&self, ask: ExpireAsk) -> impl Future<Output = Result<Value, Refusal>> + Send;
     /// A [`shapes::Explained`].
     fn explain(&self, ask: ExplainAsk) -> impl Future<Output = Result<Value, Refusal>> + Send;
 }

@@ -47,6 +47,9 @@ impl Which {
 
     /// Neighbours as their first and last: a run holds only ids that are all meant.
     fn runs(&self) -> Vec<(i64, i64)> {
+        if let Self::One(id) = self {
+            return vec![(id.0, id.0)];
+        }
         let mut ids: Vec<_> = self.ids().iter().map(|id| id.0).collect();
         ids.sort_unstable();
         ids.dedup();

@@ -13,6 +13,7 @@ use super::pattern::{At, Check, Pattern, Test};
 use super::said_pattern::at_of;
 use crate::event::{Event, Picked};
 use crate::fault::Fault;
+use crate::said::nearest;
 
 /// What one silence matches, compiled.
 #[derive(Debug, Clone)]
@@ -89,7 +90,10 @@ impl One {
         let (key, not) = key.strip_suffix('!').map_or((key, false), |key| (key, true));
         let place = match key.trim() {
             "relay" => Place::Relay,
-            key => at_of(key).map(Place::Event).map_err(|(why, hint)| wrong(format!("`{said}`: {why}; {hint}")))?,
+            key => at_of(key).map(Place::Event).map_err(|(why, hint)| {
+                let hint = nearest(key, ["relay"]).map_or(hint, |relay| format!("did you mean `{relay}`?"));
+                wrong(format!("`{said}`: {why}; {hint}"))
+            })?,
         };
         if value.is_empty() && !matches!(place, Place::Event(At::Subject | At::Data(_))) {
             return Err(wrong(format!("`{said}` says nothing: there is always a {}", key.trim())));

@@ -111,6 +111,18 @@ mod tests {
     }
 
     #[test]
+    fn what_was_not_sent_on_purpose_says_why() {
+        let hushed = DeliveryShown {
+            sink: "ops".to_owned(),
+            state: "suppressed".to_owned(),
+            why: Some("silence 3: deploy".to_owned()),
+            ..DeliveryShown::default()
+        };
+        let event = EventShown { deliveries: vec![hushed], ..EventShown::default() };
+        assert_eq!(fates(&event), "ops suppressed (silence 3: deploy)");
+    }
+
+    #[test]
     fn the_long_form_tells_five_things_of_a_tutum_event() {
         let uri = "/api/v1/service/1/";
         assert_eq!(

@@ -12,6 +12,7 @@ mod ledger;
 mod life;
 mod papers;
 mod shipped;
+mod silences;
 mod slack_bot;
 mod storm;
 mod threads;

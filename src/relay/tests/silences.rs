@@ -86,6 +86,7 @@ fn what_cannot_be_meant_is_refused_with_the_way_out() {
     insta::assert_snapshot!(refused("container.*"), @"`container.*` is no match; write it like type=container.* or data.state!=Init");
     insta::assert_snapshot!(refused("typ=container.*"), @"`typ=container.*`: an event has no `typ`; did you mean `type`? Fields of the body begin with `data.`");
     insta::assert_snapshot!(refused("state=Init"), @r#"`state=Init`: an event has no `state`; known here: type, source, subject, kind, id; a field of the body is "data.state""#);
+    insta::assert_snapshot!(refused("relays=x"), @"`relays=x`: an event has no `relays`; did you mean `relay`?");
     insta::assert_snapshot!(refused("data..x=1"), @"`data..x=1`: `data..x` is no path; write it like data.vm.name or data.parents[]");
     insta::assert_snapshot!(refused("type="), @"`type=` says nothing: there is always a type");
     insta::assert_snapshot!(refused("=x"), @r#"`=x`: an event has no ``; known here: type, source, subject, kind, id; a field of the body is "data.""#);
