@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 use serde_json::json;
 
+use super::words::LONGEST_LINE;
 use super::*;
 use crate::message::Origin;
 
@@ -60,9 +61,242 @@ fn shown(message: &Message) -> String {
 }
 
 #[test]
-fn a_digest_tells_how_many_when_what_and_how_to_see_the_rest() {
+fn a_digest_tells_how_many_when_what_and_how_to_see_them_all() {
     let plain = bundle(BundleKind::Digest, "containers", Markup::Plain).word(Markup::Plain);
-    insta::assert_snapshot!(shown(&plain), @"");
+    insta::assert_snapshot!(shown(&plain), @"
+    137 events of relay containers
+    10:02:11 to 10:06:43 UTC, 4 min
+    103 container.start, 34 container.stop
+    • Your container was started on Tutum!
+    • <!channel> @everyone </b> `rm -rf`
+    • �[31mred & [free](http://x.example) *bold*
+    • last line
+    • container.start /api/v1/container/1/
+    and 132 more; to see them all: tidings events --relay containers --since 2026-11-21T10:02:11Z --until 2026-11-21T10:06:44Z --limit 10000
+    ");
     let slack = bundle(BundleKind::Digest, "containers", Markup::Slack).word(Markup::Slack);
-    insta::assert_snapshot!(shown(&slack), @"");
+    insta::assert_snapshot!(shown(&slack), @"
+    137 events of relay containers
+    10:02:11 to 10:06:43 UTC, 4 min
+    103 container.start, 34 container.stop
+    • Your container was started on Tutum!
+    • &lt;!channel&gt; @everyone &lt;/b&gt; `rm -rf`
+    • �[31mred &amp; [free](http://x.example) *bold*
+    • last line
+    • container.start /api/v1/container/1/
+    and 132 more; to see them all: `tidings events --relay containers --since 2026-11-21T10:02:11Z --until 2026-11-21T10:06:44Z --limit 10000`
+    ");
+    let discord = bundle(BundleKind::Digest, "containers", Markup::Discord).word(Markup::Discord);
+    insta::assert_snapshot!(shown(&discord), @r#"
+    137 events of relay containers
+    10:02:11 to 10:06:43 UTC, 4 min
+    103 container.start, 34 container.stop
+    • Your container was started on Tutum!
+    • \<!channel\> @​everyone \</b\> \`rm -rf\`
+    • �\[31mred & \[free\](http://x.example) \*bold\*
+    • last line
+    • container.start /api/v1/container/1/
+    and 132 more; to see them all: `tidings events --relay containers --since 2026-11-21T10:02:11Z --until 2026-11-21T10:06:44Z --limit 10000`
+    "#);
+    assert_eq!((slack.signal, slack.severity), (None, Severity::Info));
+}
+
+#[test]
+fn what_was_held_back_is_told_in_one_line() {
+    let kind = || BundleKind::Throttle { max: 5, per: Duration::from_secs(60) };
+    let slack = bundle(kind(), "containers", Markup::Slack).word(Markup::Slack);
+    insta::assert_snapshot!(shown(&slack), @"
+    -
+    137 more from relay containers were held back within 1m (at most 5): 103 container.start, 34 container.stop
+    ");
+    assert!(slack.is_plain() && slack.signal.is_none());
+    let plain = bundle(kind(), "<b>\n'all'", Markup::Plain).word(Markup::Plain);
+    insta::assert_snapshot!(shown(&plain), @"
+    -
+    137 more from relay <b> 'all' were held back within 1m (at most 5): 103 container.start, 34 container.stop
+    ");
+    let mut one = Bundle::new(kind(), "containers".into());
+    let only = delivery(1, "vm.<!channel>\n> *powered*.on", at("2026-11-21T10:02:11Z"));
+    one.add(&only, &message(&only, "web-01", Markup::Slack));
+    insta::assert_snapshot!(shown(&one.word(Markup::Slack)), @"
+    -
+    1 more from relay containers was held back within 1m (at most 5): 1 vm.&lt;!channel&gt; &gt; *powered*.on
+    ");
+}
+
+#[test]
+fn a_group_says_what_its_members_share_and_shows_a_few_whole() {
+    let mut group = Bundle::new(BundleKind::Group { by: "<stack>".to_owned() }, "services".into());
+    for number in 0..10 {
+        let accepted = at("2026-12-31T23:59:50Z") + Duration::from_secs(2 * number);
+        let delivery = delivery(i64::try_from(number).unwrap(), "service.update", accepted);
+        group.add(&delivery, &message(&delivery, &format!("web-{number} is <b>up</b>"), Markup::Slack));
+    }
+    insta::assert_snapshot!(shown(&group.word(Markup::Slack)), @"
+    10 events of relay services: &lt;stack&gt;
+    2026-12-31 23:59:50 to 2027-01-01 00:00:08 UTC, 18 s
+    10 service.update
+    • web-0 is &lt;b&gt;up&lt;/b&gt;
+    • web-1 is &lt;b&gt;up&lt;/b&gt;
+    • web-2 is &lt;b&gt;up&lt;/b&gt;
+    • web-3 is &lt;b&gt;up&lt;/b&gt;
+    • web-4 is &lt;b&gt;up&lt;/b&gt;
+    • web-5 is &lt;b&gt;up&lt;/b&gt;
+    • web-6 is &lt;b&gt;up&lt;/b&gt;
+    • web-7 is &lt;b&gt;up&lt;/b&gt;
+    • web-8 is &lt;b&gt;up&lt;/b&gt;
+    • web-9 is &lt;b&gt;up&lt;/b&gt;
+    ");
+}
+
+#[test]
+fn a_group_of_one_incident_stays_that_incident() {
+    let group = |signals: &[(&str, Option<Signal>, Severity)]| {
+        let mut group = Bundle::new(BundleKind::Group { by: "web".to_owned() }, "all".into());
+        for (number, (key, signal, severity)) in (0..).zip(signals) {
+            let delivery = delivery(number, "a.b", at("2026-11-21T10:02:11Z"));
+            let said = message(&delivery, "x", Markup::Plain);
+            let (key, client) = ((*key).to_owned(), Some("tidings".to_owned()));
+            group.add(&delivery, &Message { key, signal: *signal, severity: *severity, client, ..said });
+        }
+        let word = group.word(Markup::Plain);
+        (word.key, word.signal, word.severity, word.client)
+    };
+    let (trigger, resolve) = (Some(Signal::Trigger), Some(Signal::Resolve));
+    let (info, error, warning) = (Severity::Info, Severity::Error, Severity::Warning);
+    let (kept, ours) = (|signal| ("k".to_owned(), signal, error, Some("tidings".to_owned())), "all/web".to_owned());
+    assert_eq!(group(&[("k", trigger, info), ("k", trigger, error)]), kept(trigger));
+    assert_eq!(group(&[("k", None, error), ("k", None, info)]), kept(None));
+    assert_eq!(group(&[("k", trigger, error), ("k", resolve, warning)]), (ours.clone(), None, error, None));
+    assert_eq!(group(&[("k", trigger, info), ("l", trigger, warning)]), (ours, None, warning, None));
+}
+
+#[test]
+fn one_alone_is_said_in_its_own_words() {
+    for kind in [BundleKind::Digest, BundleKind::Group { by: "x".to_owned() }] {
+        let mut bundle = Bundle::new(kind, "containers".into());
+        assert!(bundle.is_empty() && bundle.first().is_none());
+        let only = delivery(7, "container.start", at("2026-11-21T10:02:11Z"));
+        let said = message(&only, "up", Markup::Plain);
+        let said = Message { signal: Some(Signal::Trigger), link: Some("l".to_owned()), ..said };
+        bundle.add(&only, &said);
+        let word = bundle.word(Markup::Plain);
+        assert_eq!((word.text, word.key, word.signal, word.link), (said.text, said.key, said.signal, said.link));
+        assert_eq!(bundle.ids(), [DeliveryId(7)]);
+        assert_eq!(bundle.first().map(|event| &*event.r#type), Some("container.start"));
+    }
+}
+
+#[test]
+fn programs_get_an_event_that_is_none_of_the_members_and_the_same_every_time() {
+    let digest = bundle(BundleKind::Digest, "containers", Markup::Plain);
+    let (once, again) = (digest.word(Markup::Plain).origin, digest.word(Markup::Plain).origin);
+    assert_eq!(once.to_json(), again.to_json());
+    insta::assert_snapshot!(once.to_json(), @r#"{"data":{"by":null,"count":137,"first":"2026-11-21T10:02:11.5Z","last":"2026-11-21T10:06:43.5Z","other_types":0,"relay":"containers","types":{"container.start":103,"container.stop":34}},"id":"digest-1-1795255331500000","kind":"tidings","source":"tidings","specversion":"1.0","subject":"containers","time":"2026-11-21T10:06:43.5Z","type":"delivery.digest"}"#);
+}
+
+#[test]
+fn a_relay_may_have_any_name_and_the_command_still_works() {
+    for (relay, markup, begins) in [
+        ("alert prod", Markup::Slack, "`tidings events --relay 'alert prod' --since "),
+        ("a<b & 'c'", Markup::Slack, r"tidings events --relay 'a&lt;b &amp; '\''c'\''' --since "),
+        ("-f", Markup::Plain, "tidings events --relay=-f --since "),
+        ("-f x", Markup::GoogleChat, "`tidings events --relay='-f x' --since "),
+        ("a_b", Markup::Teams, r"tidings events --relay a\_b --since "),
+        ("`@everyone`", Markup::Discord, "tidings events --relay '\\`@\u{200b}everyone\\`' --since "),
+    ] {
+        let text = bundle(BundleKind::Digest, relay, markup).word(markup).text;
+        let command = text.lines().last().and_then(|line| line.split_once("them all: ")).expect("a command").1;
+        assert!(command.starts_with(begins), "{command}");
+        assert!(command.trim_end_matches('`').ends_with("--until 2026-11-21T10:06:44Z --limit 10000"), "{command}");
+    }
+}
+
+#[test]
+fn what_is_replayed_is_asked_for_since_it_happened() {
+    let mut digest = Bundle::new(BundleKind::Digest, "all".into());
+    for number in 0..11 {
+        let happened = delivery(number, "a.b", at("2026-11-01T00:00:00Z"));
+        let replayed = Delivery { accepted: at("2026-11-21T10:00:00Z"), ..happened };
+        digest.add(&replayed, &message(&replayed, "x", Markup::Plain));
+    }
+    let text = digest.word(Markup::Plain).text;
+    assert!(text.starts_with("10:00:00 UTC\n11 a.b\n"), "{text}");
+    assert!(text.contains("--since 2026-11-01T00:00:00Z --until 2026-11-21T10:00:01Z "), "{text}");
+}
+
+#[test]
+fn long_lines_are_cut_so_that_nothing_is_left_half() {
+    let line = |text: String, markup: Markup| {
+        let mut digest = Bundle::new(BundleKind::Digest, "all".into());
+        let delivery = delivery(1, "a.b", Timestamp::UNIX_EPOCH);
+        let said = Message { text, ..message(&delivery, "", markup) };
+        (0..2).for_each(|_| digest.add(&delivery, &said));
+        digest.word(markup).text.lines().nth(2).map(str::to_owned).expect("a line")
+    };
+    let link = format!("{} <https://x.example/{}|here> and on", "a".repeat(100), "b".repeat(100));
+    assert_eq!(line(link, Markup::Slack), format!("• {}…", "a".repeat(100)));
+    let escaped = format!("{}{}", "a".repeat(158), Markup::Discord.escaped("*bold* and on"));
+    assert_eq!(line(escaped, Markup::Discord), format!("• {}…", "a".repeat(158)));
+    let less = Markup::GoogleChat.escaped(&format!("1 < 2 {}", "é".repeat(500)));
+    assert!(line(less, Markup::GoogleChat).starts_with("• 1 <\u{200b} 2 éé"));
+    assert_eq!(line("x".repeat(5000), Markup::Plain).chars().count(), "• ".chars().count() + LONGEST_LINE);
+}
+
+#[test]
+fn many_types_are_counted_in_bounded_room() {
+    let mut digest = Bundle::new(BundleKind::Digest, "all".into());
+    for number in 0..FULL {
+        assert!(!digest.is_full());
+        let r#type = if number % 100 == 0 { "often".to_owned() } else { format!("{number}.{}", "x".repeat(1000)) };
+        let delivery = delivery(i64::try_from(number).unwrap(), &r#type, Timestamp::UNIX_EPOCH);
+        digest.add(&delivery, &message(&delivery, &"long ".repeat(100), Markup::Plain));
+    }
+    assert!(digest.is_full());
+    assert!(digest.types.keys().map(|r#type| r#type.len()).sum::<usize>() < FULL * 2 * LONGEST_TYPE);
+    let text = digest.word(Markup::Plain).text;
+    assert!(text.lines().nth(1).is_some_and(|line| line.starts_with("100 often, 1 1.xxx")), "{text}");
+    assert!(text.contains(", 9891 of 9891 other types\n"), "{text}");
+    assert!(text.chars().count() < 3000, "{}", text.chars().count());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn the_numbers_of_the_types_add_up(types in prop::collection::vec("[a-z0-9., ]{0,3}|[a-m]", 2..200)) {
+        for kind in [BundleKind::Digest, BundleKind::Throttle { max: 1, per: Duration::from_secs(1) }] {
+            let mut bundle = Bundle::new(kind, "all".into());
+            for (number, r#type) in (0..).zip(&types) {
+                let delivery = delivery(number, r#type, Timestamp::UNIX_EPOCH);
+                bundle.add(&delivery, &message(&delivery, "x", Markup::Plain));
+            }
+            prop_assert_eq!((bundle.len(), bundle.ids().len()), (types.len(), types.len()));
+            let counts: Vec<_> = bundle.by_type().iter().map(|(_, count)| *count).collect();
+            prop_assert_eq!(counts.iter().sum::<usize>(), types.len());
+            prop_assert!(counts.is_sorted_by(|a, b| a >= b));
+            let data = bundle.word(Markup::Plain).origin.data.value().clone();
+            let named = data["types"].as_object().expect("a table").values().filter_map(serde_json::Value::as_u64);
+            let others = data["other_types"].as_u64().expect("a number");
+            prop_assert_eq!(named.sum::<u64>() + others, types.len() as u64);
+        }
+    }
+
+    #[test]
+    fn nothing_out_of_an_event_is_obeyed(hostile in "[<>@!&*_`|\\\\\\n a-z]{0,40}", by in "[<>@!\\n a-z]{0,10}") {
+        for markup in [Markup::Slack, Markup::GoogleChat, Markup::Discord, Markup::Mattermost, Markup::Teams] {
+            for kind in [BundleKind::Digest, BundleKind::Group { by: by.clone() }] {
+                let mut bundle = Bundle::new(kind, hostile.as_str().into());
+                for number in 0..12 {
+                    let delivery = delivery(number, &hostile, Timestamp::UNIX_EPOCH);
+                    bundle.add(&delivery, &message(&delivery, &hostile, markup));
+                }
+                // Where a backslash stands in front of it, it is a letter.
+                let said = shown(&bundle.word(markup)).replace(r"\\", "").replace(r"\<", "");
+                prop_assert!(!said.contains("```") && !said.contains("<!") && !said.contains("<a"), "{}", said);
+                let mentions = matches!(markup, Markup::Discord | Markup::Mattermost);
+                prop_assert!(!mentions || !said.contains("@a"), "{}", said);
+            }
+        }
+    }
 }
