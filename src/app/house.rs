@@ -123,6 +123,7 @@ impl House {
             ask.source.as_ref().is_none_or(|source| *source == *event.source)
                 && ask.r#type.as_ref().is_none_or(|pattern| fits(pattern, &event.r#type))
                 && ask.since.is_none_or(|since| event.time >= since)
+                && ask.until.is_none_or(|until| event.time <= until)
         };
         let events = self.recent.list().into_iter().filter(|event| fits(event));
         let shown = events.map(|event| event_shown(&event, Vec::new()));
@@ -194,9 +195,9 @@ impl desk::House for House {
     }
 
     async fn events(&self, ask: EventsAsk) -> Result<Value, Refusal> {
-        let EventsAsk { source, r#type, relay, sink, since, limit } = ask.clone();
+        let EventsAsk { source, r#type, relay, sink, since, until, limit } = ask.clone();
         let limit = limit.unwrap_or(queue::EventsAsk::default().limit);
-        let rows = self.queue.events(queue::EventsAsk { source, r#type, relay, sink, since, limit }).await;
+        let rows = self.queue.events(queue::EventsAsk { source, r#type, relay, sink, since, until, limit }).await;
         let mut events: Vec<_> = rows.map_err(fault)?.into_iter().map(row_shown).collect();
         events.extend(self.unwanted(&ask, &events));
         // Latest last, whoever wanted them; RFC 3339 in UTC sorts as text does, but for its fractions.

@@ -29,6 +29,9 @@ pub struct EventsAsk {
     /// Written as a time, or as how long ago (`1h`).
     #[serde(deserialize_with = "moment")]
     pub since: Option<Timestamp>,
+    /// The same.
+    #[serde(deserialize_with = "moment")]
+    pub until: Option<Timestamp>,
     pub limit: Option<usize>,
 }
 

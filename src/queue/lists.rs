@@ -20,7 +20,7 @@ pub(super) fn events(db: &Connection, ask: &EventsAsk) -> rusqlite::Result<Vec<E
     let mut statement = db.prepare_cached(
         "SELECT seq, source, kind, type, subject, id, time, crc, body, accepted, routes FROM event e
          WHERE (:source IS NULL OR source = :source) AND (:type IS NULL OR type GLOB :type)
-           AND (:since IS NULL OR accepted >= :since)
+           AND (:since IS NULL OR accepted >= :since) AND (:until IS NULL OR accepted <= :until)
            AND ((:relay IS NULL AND :sink IS NULL) OR EXISTS (
                 SELECT 1 FROM delivery d WHERE d.id >= e.seq AND d.id < e.seq + e.routes
                 AND (:relay IS NULL OR d.relay = :relay) AND (:sink IS NULL OR d.sink = :sink)))
@@ -30,6 +30,7 @@ pub(super) fn events(db: &Connection, ask: &EventsAsk) -> rusqlite::Result<Vec<E
         ":source": ask.source,
         ":type": ask.r#type.as_deref().map(glob),
         ":since": ask.since.map(Timestamp::as_microsecond),
+        ":until": ask.until.map(Timestamp::as_microsecond),
         ":relay": ask.relay,
         ":sink": ask.sink,
         ":limit": bounded(Some(ask.limit)),

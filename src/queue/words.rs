@@ -185,12 +185,14 @@ pub struct EventsAsk {
     pub sink: Option<String>,
     /// Accepted at this time or later.
     pub since: Option<Timestamp>,
+    /// Accepted at this time or earlier.
+    pub until: Option<Timestamp>,
     pub limit: usize,
 }
 
 impl Default for EventsAsk {
     fn default() -> Self {
-        Self { source: None, r#type: None, relay: None, sink: None, since: None, limit: 100 }
+        Self { source: None, r#type: None, relay: None, sink: None, since: None, until: None, limit: 100 }
     }
 }
 

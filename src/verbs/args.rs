@@ -127,6 +127,9 @@ pub(super) struct EventsArgs {
     /// Only events since a time (2026-01-31T12:00:00Z) or for so long (1h)
     #[arg(long, value_name = "WHEN")]
     pub(super) since: Option<String>,
+    /// Only events up to a time, or to so long ago
+    #[arg(long, value_name = "WHEN")]
+    pub(super) until: Option<String>,
     /// How many, the latest first to stay
     #[arg(long, value_name = "N", default_value_t = 50)]
     pub(super) limit: usize,

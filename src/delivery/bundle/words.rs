@@ -17,7 +17,7 @@ use crate::said::print_duration;
 const TYPES_NAMED: usize = 10;
 /// First lines of a digest: enough to know what it is about.
 const LINES_OF_A_DIGEST: usize = 5;
-const LONGEST_LINE: usize = 160;
+pub(super) const LONGEST_LINE: usize = 160;
 const LONGEST_NAME: usize = 80;
 /// Opens a block in most chats, which would swallow what stands below.
 const FENCE: &str = "```";
@@ -49,8 +49,7 @@ fn held_back(bundle: &Bundle, max: u32, per: Duration, markup: Markup) -> String
 }
 
 fn many(bundle: &Bundle, by: &str, key: String, lines: usize, markup: Markup, origin: Origin) -> Message {
-    let events = if bundle.len() == 1 { "event" } else { "events" };
-    let mut title = format!("{} {events} of relay {}", bundle.len(), inline(&bundle.relay, markup));
+    let mut title = format!("{} events of relay {}", bundle.len(), inline(&bundle.relay, markup));
     if !by.trim().is_empty() {
         title.push_str(": ");
         title.push_str(&inline(by.trim(), markup));
@@ -109,15 +108,14 @@ fn span((first, last): (Timestamp, Timestamp)) -> String {
     if first == last { format!("{first} UTC") } else { format!("{first} to {last} UTC, {took}") }
 }
 
-/// What shows all of them, ready for a shell.
+/// What shows all of them, ready for a shell: whatever was accepted in these seconds, as far as it is listed at all.
 fn command(bundle: &Bundle, lead: &Lead, markup: Markup) -> String {
-    let since = Timestamp::from_second(lead.since.as_second()).unwrap_or(lead.since);
+    let (since, until) = (whole_second(lead.since, 0), whole_second(lead.span.1, 1));
     let relay = quoted(&bundle.relay);
     // A name that begins with a dash would be read as a flag.
-    let is = if relay.starts_with('-') { '=' } else { ' ' };
-    let limit = bundle.len().min(FULL);
-    let command = format!("tidings events --relay{is}{relay} --since {since} --limit {limit}");
-    let harmless = |letter: char| letter.is_ascii_alphanumeric() || " -=:./'".contains(letter);
+    let is = if bundle.relay.starts_with('-') { '=' } else { ' ' };
+    let command = format!("tidings events --relay{is}{relay} --since {since} --until {until} --limit {FULL}");
+    let harmless = |letter: char| letter.is_ascii_alphanumeric() || " -_=:./'".contains(letter);
     match markup {
         // Where nothing in it could end the code, it is code: no chat makes anything else of two dashes then.
         Markup::Slack | Markup::GoogleChat | Markup::Discord | Markup::Mattermost if command.chars().all(harmless) => {
@@ -125,6 +123,11 @@ fn command(bundle: &Bundle, lead: &Lead, markup: Markup) -> String {
         }
         _ => markup.escaped(&command),
     }
+}
+
+/// Without what is behind the second, and so many seconds later.
+fn whole_second(at: Timestamp, later: i64) -> Timestamp {
+    Timestamp::from_second(at.as_second().saturating_add(later)).unwrap_or(at)
 }
 
 /// As a shell reads it: one word, nothing in it obeyed.
@@ -149,7 +152,8 @@ impl Line {
     /// Its title, or the first line that says anything; for a message that says nothing, what sinks say then.
     pub(super) fn of(delivery: &Delivery, message: &Message) -> Self {
         let lines = message.title.iter().flat_map(|title| title.lines()).chain(message.text.lines());
-        let mut lines = lines.map(|line| line.replace(FENCE, "")).filter(|line| !line.trim().is_empty());
+        let mut lines =
+            lines.map(|line| line.replace(FENCE, "")).filter(|line| line.chars().any(char::is_alphanumeric));
         // Cut for good when it is known for whom; here only so far that it costs no memory.
         let beginning = |line: &str| one_line(line.trim()).chars().take(2 * LONGEST_LINE).collect();
         match lines.next() {

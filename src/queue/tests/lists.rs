@@ -49,6 +49,10 @@ async fn events_are_filtered() {
     }
     assert_eq!(count(EventsAsk { since: Some(Timestamp::now()), ..all() }).await, 0);
     assert_eq!(count(EventsAsk { since: Some(Timestamp::UNIX_EPOCH), ..all() }).await, 5);
+    let accepted = queue.events(all()).await.unwrap()[0].accepted;
+    let (since, until) = (Some(accepted), Some(accepted));
+    assert_eq!(count(EventsAsk { since, until, ..all() }).await, 1, "both ends are meant");
+    assert_eq!(count(EventsAsk { until: Some(Timestamp::UNIX_EPOCH), ..all() }).await, 0);
 }
 
 #[tokio::test]
