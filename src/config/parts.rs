@@ -112,15 +112,16 @@ impl SourcePart {
         let waiting: Vec<_> =
             sources.iter().filter_map(|source| source.config.hook().map(|hook| (source, hook))).collect();
         for (number, (source, hook)) in waiting.iter().enumerate() {
-            let before = waiting.iter().take(number);
-            if let Some((other, _)) = before.clone().find(|(other, at)| at.is_same_as(&other.name, hook, &source.name)) {
+            let mut before = waiting.iter().take(number);
+            if let Some((other, _)) = before.find(|(other, at)| at.is_same_as(&other.name, hook, &source.name)) {
                 let said = format!("`{}` waits at the same path as `{}`", source.name, other.name);
                 let hint = "give one of them another `path`";
                 reading.problem(Problem::error(source.span.clone(), said).hint(hint));
             }
             if hook.is_open() && !listen.ip().is_loopback() {
                 let said = format!("anybody who reaches {listen} could send events to `{}`", source.name);
-                let hint = "say with `verify` how senders show who they are, or write verify = \"none\" if that is meant";
+                let hint =
+                    "say with `verify` how senders show who they are, or write verify = \"none\" if that is meant";
                 reading.problem(Problem::error(source.span.clone(), said).hint(hint));
             }
         }

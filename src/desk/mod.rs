@@ -19,8 +19,8 @@ use crate::door::{self, Manners};
 use crate::fault::Fault;
 use crate::stop::Stop;
 
-pub use asks::{DeadAsk, EventsAsk, ExplainAsk};
 pub use crate::door::{Address, Refusal};
+pub use asks::{DeadAsk, EventsAsk, ExplainAsk};
 
 /// Operators and a scraper need a few connections, and their verbs none that stand about.
 const MANNERS: Manners =
