@@ -1,6 +1,7 @@
 //! Where events come from. One file each; none knows another, the queue or the relays.
 
 mod api;
+mod labels;
 mod tutum;
 mod websocket;
 
