@@ -2,7 +2,9 @@
 
 mod api;
 mod labels;
+mod posted;
 mod tutum;
+mod verify;
 mod websocket;
 
 use serde_json::Value;
