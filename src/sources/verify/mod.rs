@@ -20,6 +20,8 @@ use password::Password;
 use signature::Signature;
 use standard::Standard;
 
+pub(super) use standard::delivery_id;
+
 /// The ways, one of which `verify` names.
 const WAYS: [&str; 6] = ["hmac_sha256", "standard_webhooks", "basic", "bearer", "token", "path"];
 /// Written out where everyone may post.
@@ -37,7 +39,7 @@ pub(super) enum Verify {
     Standard(Standard),
     Password(Password),
     /// The secret is the end of the path, which the door compares: whoever arrives has passed.
-    Path(Vec<Secret>),
+    Path(Secret),
 }
 
 /// Why a request was not let in. Says what the sender did, and nothing of what would have been right.
@@ -88,11 +90,19 @@ impl Verify {
         matches!(self, Self::Unsaid)
     }
 
-    /// The ends of the path that let in; none where the path is no secret.
-    pub(super) fn path_secrets(&self) -> &[Secret] {
+    /// The end of the path that lets in; None where the path is no secret.
+    pub(super) fn path_secret(&self) -> Option<&Secret> {
         match self {
-            Self::Path(secrets) => secrets,
-            _ => &[],
+            Self::Path(secret) => Some(secret),
+            _ => None,
+        }
+    }
+
+    /// What is asked for with a 401.
+    pub(super) fn challenge(&self) -> Option<&'static str> {
+        match self {
+            Self::Password(password) => password.challenge(),
+            _ => None,
         }
     }
 
@@ -151,24 +161,22 @@ impl Verify {
 }
 
 fn read_path(table: &Table) -> Option<Verify> {
-    let secrets = secrets(table, "path")?;
-    let mut right = true;
-    for secret in &secrets {
-        let text = secret.value.expose();
-        if !text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)) {
-            let wrong = "a secret in a path has only letters, digits and `-._~`";
-            table.reading.problem(Problem::error(secret.span.clone(), wrong));
-            right = false;
-        } else if text.len() < 16 {
-            let weak = "a path of fewer than 16 characters is soon guessed";
-            table.reading.problem(Problem::warning(secret.span.clone(), weak));
-        }
+    let secret = table.secret("path")?;
+    let text = secret.value.expose();
+    if !text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)) {
+        let wrong = "a secret in a path has only letters, digits and `-._~`";
+        table.reading.problem(Problem::error(secret.span, wrong));
+        return None;
     }
-    right.then(|| Verify::Path(secrets.into_iter().map(|said| said.value).collect()))
+    if text.len() < 16 {
+        let weak = "a path of fewer than 16 characters is soon guessed";
+        table.reading.problem(Problem::warning(secret.span, weak));
+    }
+    Some(Verify::Path(secret.value))
 }
 
 /// The secret at `key`, and the one before it where there is an `old`.
-fn secrets(table: &Table, key: &'static str) -> Option<Vec<Said<Secret>>> {
+pub(super) fn secrets(table: &Table, key: &'static str) -> Option<Vec<Said<Secret>>> {
     let (new, old) = (table.secret(key), table.secret("old"));
     if old.is_none() && table.has("old") {
         return None;

@@ -53,6 +53,10 @@ impl Password {
         &self.header
     }
 
+    pub(super) fn challenge(&self) -> Option<&'static str> {
+        self.scheme.map(|scheme| if scheme == "basic" { "Basic realm=\"tidings\"" } else { "Bearer" })
+    }
+
     pub(super) fn check(&self, headers: &HeaderMap) -> Result<(), Denied> {
         let value = only(headers, &self.header)?.as_bytes();
         let shown = match self.scheme {
