@@ -8,6 +8,8 @@ mod labels;
 mod posted;
 mod tutum;
 mod verify;
+#[cfg(test)]
+mod visitor;
 mod webhook;
 mod websocket;
 

@@ -1,6 +1,8 @@
 //! Prometheus's Alertmanager, and Grafana's alerting, which posts the same: one event for each alert.
 
 mod reading;
+#[cfg(test)]
+mod tests;
 
 use jiff::Timestamp;
 use serde_json::Value;

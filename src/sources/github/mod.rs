@@ -1,6 +1,8 @@
 //! GitHub's webhooks, and those of Gitea and Forgejo, which sign and name theirs the same way.
 
 mod reading;
+#[cfg(test)]
+mod tests;
 
 use reqwest::header::HeaderName;
 use serde_json::Value;

@@ -6,15 +6,13 @@ use axum::response::IntoResponse;
 use proptest::prelude::*;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, WWW_AUTHENTICATE};
 use tokio::join;
-use tokio::sync::mpsc;
 
 use super::*;
-use crate::door::Refusal;
 use crate::event::{Event, EventId, Name};
-use crate::outbox::{Arrival, Pulse};
 use crate::said::Reading;
 use crate::sources::labels::Arrived;
 use crate::sources::posted::split::MOST_ELEMENTS;
+use crate::sources::visitor::{Visitor, headers};
 
 fn env(name: &str) -> Option<String> {
     match name {
@@ -40,64 +38,8 @@ fn config(text: &str) -> Config {
     config.expect("right")
 }
 
-fn headers(said: &[(&str, &str)]) -> HeaderMap {
-    let pair = |(name, value): &(&str, &str)| {
-        (HeaderName::try_from(*name).expect("a name"), HeaderValue::try_from(*value).expect("a value"))
-    };
-    said.iter().map(pair).collect()
-}
-
-struct End {
-    source: Webhook,
-    out: Outbox,
-    arrivals: mpsc::Receiver<Arrival>,
-    pulse: Pulse,
-}
-
-/// What became of one request: the number of events that are safe, or the refusal; and what was committed.
-type Outcome = (Result<usize, Refusal>, Vec<Event>);
-
-impl End {
-    fn new(text: &str) -> Self {
-        let (sender, arrivals) = mpsc::channel(8);
-        let (out, pulse) = Outbox::new(Name::from("in"), Name::from("webhook"), sender);
-        Self { source: Webhook::open(config(text), &Outbound::new()), out, arrivals, pulse }
-    }
-
-    async fn bring(&mut self, said: &[(&str, &str)], body: impl Into<Bytes>) -> Outcome {
-        let knock = Knock { headers: headers(said), query: None, body: body.into() };
-        let mut committed = Vec::new();
-        let commit = async {
-            let Some(mut arrival) = self.arrivals.recv().await else { return };
-            let answer = arrival.committed.take().expect("somebody waits");
-            committed = arrival.into_events();
-            answer.send(Ok(())).expect("still waiting");
-        };
-        let answer = {
-            let receive = self.source.receive(knock, &self.out);
-            tokio::pin!(receive, commit);
-            tokio::select! {
-                biased;
-                answer = &mut receive => answer,
-                () = &mut commit => receive.await,
-            }
-        };
-        let many = committed.len();
-        (
-            answer.map(|welcome| {
-                assert_eq!(welcome, crate::door::Welcome::accepted(many));
-                many
-            }),
-            committed,
-        )
-    }
-
-    async fn refused(&mut self, said: &[(&str, &str)], body: impl Into<Bytes>) -> (u16, String) {
-        let (answer, committed) = self.bring(said, body).await;
-        let refusal = answer.expect_err("refused");
-        assert_eq!(committed.len(), 0, "{refusal:?}");
-        (refusal.status().as_u16(), refusal.error().to_owned())
-    }
+fn at_the_door(text: &str) -> Visitor<Webhook> {
+    Visitor::new("webhook", Webhook::open(config(text), &Outbound::new()))
 }
 
 fn ids(events: &[Event]) -> Vec<String> {
@@ -109,14 +51,14 @@ const NAMED: &str =
 
 #[tokio::test]
 async fn a_request_is_answered_when_it_is_committed_and_not_before() {
-    let mut end = End::new("");
+    let mut visitor = at_the_door("");
     let knock = Knock { headers: HeaderMap::new(), query: None, body: Bytes::from_static(b"{}") };
-    let receive = end.source.receive(knock, &end.out);
+    let receive = visitor.source.receive(knock, &visitor.out);
     tokio::pin!(receive);
     let arrival = tokio::select! {
         biased;
         answer = &mut receive => panic!("answered before it was safe: {answer:?}"),
-        arrival = end.arrivals.recv() => arrival.expect("an event"),
+        arrival = visitor.arrivals.recv() => arrival.expect("an event"),
     };
     let full = Fault::new("state_file", "the disk is full");
     arrival.committed.expect("somebody waits").send(Err(full)).expect("still waiting");
@@ -125,8 +67,9 @@ async fn a_request_is_answered_when_it_is_committed_and_not_before() {
 
 #[tokio::test]
 async fn events_are_named_as_relays_toml_says() {
-    let mut end = End::new(NAMED);
-    let (answer, events) = end.bring(&[("x-room", "hall"), ("x-room", "2")], r#"{"kind":"door.open","id":7}"#).await;
+    let mut visitor = at_the_door(NAMED);
+    let (answer, events) =
+        visitor.bring(&[("x-room", "hall"), ("x-room", "2")], r#"{"kind":"door.open","id":7}"#).await;
     assert_eq!(answer, Ok(1));
     let [event] = <[Event; 1]>::try_from(events).expect("one");
     assert_eq!(
@@ -136,45 +79,48 @@ async fn events_are_named_as_relays_toml_says() {
     assert_eq!((event.id, &*event.source, &*event.kind), (EventId::Given("7".into()), "in", "webhook"));
 
     let form = [("content-type", "application/x-www-form-urlencoded")];
-    let (_, events) = end.bring(&form, "kind=door.shut&id=8").await;
+    let (_, events) = visitor.bring(&form, "kind=door.shut&id=8").await;
     assert_eq!((&*events[0].r#type, events[0].data.text()), ("door.shut", r#"{"id":"8","kind":"door.shut"}"#));
-    let (_, events) = end.bring(&form, "payload=%7B%22kind%22%3A+%22door.jammed%22%7D").await;
+    let (_, events) = visitor.bring(&form, "payload=%7B%22kind%22%3A+%22door.jammed%22%7D").await;
     assert_eq!((&*events[0].r#type, events[0].data.text()), ("door.jammed", r#"{"kind": "door.jammed"}"#));
 }
 
 #[tokio::test]
 async fn without_templates_an_event_is_a_message_with_the_id_of_its_delivery() {
-    let mut end = End::new("");
+    let mut visitor = at_the_door("");
     for (header, id) in [("webhook-id", "msg_1"), ("svix-id", "msg_2")] {
-        let (_, events) = end.bring(&[(header, id)], "[1]").await;
+        let (_, events) = visitor.bring(&[(header, id)], "[1]").await;
         assert_eq!((&*events[0].r#type, ids(&events)), ("message", vec![id.to_owned()]));
     }
-    let (_, events) = end.bring(&[("webhook-id", "")], "[1]").await;
+    let (_, events) = visitor.bring(&[("webhook-id", "")], "[1]").await;
     assert!(matches!(events[0].id, EventId::Fresh(_)));
 }
 
 #[tokio::test]
 async fn a_list_is_split_into_one_commit() {
-    let mut end = End::new("split = \"data.alerts\"\ntype = \"{{ body.status }}.{{ data.n }}\"");
+    let mut visitor = at_the_door("split = \"data.alerts\"\ntype = \"{{ body.status }}.{{ data.n }}\"");
     let (answer, events) =
-        end.bring(&[("webhook-id", "m")], r#"{"status":"bad","alerts":[{"n": 1},{"n":2.50}]}"#).await;
+        visitor.bring(&[("webhook-id", "m")], r#"{"status":"bad","alerts":[{"n": 1},{"n":2.50}]}"#).await;
     assert_eq!(answer, Ok(2));
     assert_eq!(
         events.iter().map(|event| (&*event.r#type, event.data.text())).collect::<Vec<_>>(),
         [("bad.1", r#"{"n": 1}"#), ("bad.2.5", r#"{"n":2.50}"#)]
     );
     assert_eq!(ids(&events), ["m#0", "m#1"]);
-    assert_eq!(end.bring(&[], r#"{"alerts":[]}"#).await.0, Ok(0));
-    assert_eq!(end.refused(&[], r#"{"alerts":{}}"#).await, (400, "`data.alerts` is not there or is not a list".into()));
+    assert_eq!(visitor.bring(&[], r#"{"alerts":[]}"#).await.0, Ok(0));
+    assert_eq!(
+        visitor.refused(&[], r#"{"alerts":{}}"#).await,
+        (400, "`data.alerts` is not there or is not a list".into())
+    );
     let many = format!("{{\"alerts\":[{}0]}}", "0,".repeat(MOST_ELEMENTS));
-    assert_eq!(end.refused(&[], many).await.0, 413);
+    assert_eq!(visitor.refused(&[], many).await.0, 413);
 }
 
 const CLOUD: &str = r#"{"specversion":"1.0","id":"1","source":"/shop","type":"order.paid","subject":"17","time":"2026-11-20T09:30:00Z","data":{"total":3}}"#;
 
 #[tokio::test]
 async fn cloudevents_name_themselves_in_every_mode() {
-    let mut end = End::new("");
+    let mut visitor = at_the_door("");
     let binary = [
         ("ce-specversion", "1.0"),
         ("ce-id", "1"),
@@ -191,7 +137,7 @@ async fn cloudevents_name_themselves_in_every_mode() {
         (&binary[..6], "", "null"),
         (&[("content-type", "application/cloudevents-batch+json")], &batch, CLOUD),
     ] {
-        let (_, events) = end.bring(said, body.to_owned()).await;
+        let (_, events) = visitor.bring(said, body.to_owned()).await;
         let event = &events[0];
         assert_eq!((&*event.r#type, &*event.subject, event.data.text()), ("order.paid", "17", data));
         assert_eq!(
@@ -201,45 +147,45 @@ async fn cloudevents_name_themselves_in_every_mode() {
         assert_eq!(events.len(), if data == body || body.is_empty() { 1 } else { 2 });
     }
     let twice = [&binary[..], &[("webhook-id", "m")]].concat();
-    assert_eq!(ids(&end.bring(&twice, "{}").await.1), ["m"], "that is what Standard Webhooks signs");
+    assert_eq!(ids(&visitor.bring(&twice, "{}").await.1), ["m"], "that is what Standard Webhooks signs");
     assert_eq!(
-        end.refused(&[("content-type", "application/cloudevents+json")], CLOUD.replace("order.paid", "")).await,
+        visitor.refused(&[("content-type", "application/cloudevents+json")], CLOUD.replace("order.paid", "")).await,
         (400, "the CloudEvent has no `type`".into())
     );
 }
 
 #[tokio::test]
 async fn a_template_goes_before_an_attribute() {
-    let mut end = End::new("type = \"shop.{{ data.type }}\"\nid = \"{{ data.data.order }}\"");
-    let (_, events) = end.bring(&[("content-type", "application/cloudevents+json")], CLOUD).await;
+    let mut visitor = at_the_door("type = \"shop.{{ data.type }}\"\nid = \"{{ data.data.order }}\"");
+    let (_, events) = visitor.bring(&[("content-type", "application/cloudevents+json")], CLOUD).await;
     assert_eq!((&*events[0].r#type, ids(&events)), ("shop.order.paid", vec!["/shop 1".to_owned()]));
 }
 
 #[tokio::test]
 async fn what_cannot_be_read_is_refused_with_the_reason_and_counted() {
-    let mut end = End::new(NAMED);
-    assert_eq!(end.refused(&[], "<xml>").await, (400, "not JSON: expected value at line 1 column 1".into()));
-    assert_eq!(end.refused(&[("content-type", "text/plain")], "{}").await.0, 415);
-    assert_eq!(end.refused(&[("content-type", "application/x-www-form-urlencoded")], "{}").await.0, 415);
-    assert_eq!(end.refused(&[], "[".repeat(10_000)).await.0, 400);
-    assert_eq!(end.pulse.skipped.load(std::sync::atomic::Ordering::Relaxed), 4);
+    let mut visitor = at_the_door(NAMED);
+    assert_eq!(visitor.refused(&[], "<xml>").await, (400, "not JSON: expected value at line 1 column 1".into()));
+    assert_eq!(visitor.refused(&[("content-type", "text/plain")], "{}").await.0, 415);
+    assert_eq!(visitor.refused(&[("content-type", "application/x-www-form-urlencoded")], "{}").await.0, 415);
+    assert_eq!(visitor.refused(&[], "[".repeat(10_000)).await.0, 400);
+    assert_eq!(visitor.pulse.skipped.load(std::sync::atomic::Ordering::Relaxed), 4);
 }
 
 #[tokio::test]
 async fn who_cannot_show_who_they_are_is_not_let_in_and_nothing_is_read() {
-    let mut end = End::new("verify = { basic = { user = \"x\", password = { env = \"TOKEN\" } } }");
-    let (answer, _) = end.bring(&[], "<xml>").await;
+    let mut visitor = at_the_door("verify = { basic = { user = \"x\", password = { env = \"TOKEN\" } } }");
+    let (answer, _) = visitor.bring(&[], "<xml>").await;
     let response = answer.expect_err("refused").into_response();
     assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
     assert_eq!(response.headers()[WWW_AUTHENTICATE], "Basic realm=\"tidings\"");
-    let mut end = End::new("verify = { standard_webhooks = { env = \"KEY\" } }");
-    assert_eq!(end.refused(&[], "{}").await, (401, "the header `webhook-id` is missing".into()));
+    let mut visitor = at_the_door("verify = { standard_webhooks = { env = \"KEY\" } }");
+    assert_eq!(visitor.refused(&[], "{}").await, (401, "the header `webhook-id` is missing".into()));
     let old = [
         ("webhook-id", "msg_p5jXN8AQM9LWM0D4loKWxJek"),
         ("webhook-timestamp", "1614265330"),
         ("webhook-signature", "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="),
     ];
-    let (status, said) = end.refused(&old, r#"{"test": 2432232314}"#).await;
+    let (status, said) = visitor.refused(&old, r#"{"test": 2432232314}"#).await;
     assert!(status == 401 && said.contains("older or newer than 300 s"), "{said}");
 }
 
@@ -247,24 +193,24 @@ async fn who_cannot_show_who_they_are_is_not_let_in_and_nothing_is_read() {
 async fn no_template_sees_a_secret() {
     let rest =
         "subject = \"{{ headers['x-gitlab-token'] }}{{ headers.authorization }}{{ headers.cookie }}{{ headers.x }}\"";
-    let mut end =
-        End::new(&format!("verify = {{ token = {{ env = \"TOKEN\" }}, header = \"X-Gitlab-Token\" }}\n{rest}"));
+    let mut visitor =
+        at_the_door(&format!("verify = {{ token = {{ env = \"TOKEN\" }}, header = \"X-Gitlab-Token\" }}\n{rest}"));
     let said = [("x-gitlab-token", "open-sesame-0123456789"), ("authorization", "a"), ("cookie", "b"), ("x", "seen")];
-    assert_eq!(&*end.bring(&said, "{}").await.1[0].subject, "seen");
-    let printed = format!("{:?}", end.source);
+    assert_eq!(&*visitor.bring(&said, "{}").await.1[0].subject, "seen");
+    let printed = format!("{:?}", visitor.source);
     assert!(!printed.contains("sesame"), "{printed}");
 }
 
 #[tokio::test]
 async fn the_source_is_up_until_it_is_told_to_stop() {
-    let mut end = End::new("");
+    let mut visitor = at_the_door("");
     let stop = Stop::new();
     let script = async {
-        end.pulse.line.wait_for(|line| *line == crate::outbox::Line::Up).await.expect("up");
+        visitor.pulse.line.wait_for(|line| *line == crate::outbox::Line::Up).await.expect("up");
         stop.say();
     };
-    assert_eq!(join!(end.source.run(&end.out, &stop), script).0, Ok(()));
-    assert_eq!(end.source.look_up("/x").await.expect_err("nobody to ask").reason(), "no_look_up");
+    assert_eq!(join!(visitor.source.run(&visitor.out, &stop), script).0, Ok(()));
+    assert_eq!(visitor.source.look_up("/x").await.expect_err("nobody to ask").reason(), "no_look_up");
 }
 
 #[test]
