@@ -105,8 +105,13 @@ fn short(id: String) -> Box<str> {
     if id.len() <= LONGEST_ID {
         return id.into();
     }
-    let digest: String = Sha256::digest(id.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("sha256:{digest}").into()
+    digest(&id).into()
+}
+
+/// Short, and another one for every other text.
+pub(super) fn digest(text: &str) -> String {
+    let bytes: [u8; 32] = Sha256::digest(text.as_bytes()).into();
+    format!("{:032x}", u128::from_be_bytes(*bytes.first_chunk().expect("32 bytes hold 16")))
 }
 
 /// RFC 3339, or seconds or milliseconds since 1970.

@@ -3,10 +3,9 @@
 use jiff::Timestamp;
 use reqwest::header::HeaderMap;
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 use crate::event::{Body, Event};
-use crate::sources::labels::{Arrived, Known};
+use crate::sources::labels::{Arrived, Known, digest};
 use crate::sources::posted::split::Split;
 use crate::sources::posted::{Unreadable, body};
 
@@ -58,8 +57,7 @@ fn known(alert: &Body) -> Result<Known, &'static str> {
 /// What tells one alert from another is its labels. Alertmanagers before 0.19 send no fingerprint of them.
 fn fingerprint_of(labels: &Value) -> String {
     // Written with its keys in order, so the same labels are the same text.
-    let digest = Sha256::digest(labels.to_string());
-    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    digest(&labels.to_string())
 }
 
 #[cfg(test)]
@@ -111,7 +109,7 @@ mod tests {
         assert_eq!(first.id, again.id);
         let resolved = alert("resolved", "2026-11-20T09:05:00Z");
         assert_eq!(first.subject, resolved.subject);
-        assert_eq!(first.subject.len(), 16, "no name, and a fingerprint of ours: {}", first.subject);
+        assert_eq!(first.subject.len(), 32, "no name, and a fingerprint of ours: {}", first.subject);
         assert_ne!(first.id, resolved.id);
     }
 
