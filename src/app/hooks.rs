@@ -45,7 +45,9 @@ pub(super) async fn listen(
     if places.is_empty() {
         // One that an earlier configuration left would lead astray.
         match std::fs::remove_file(file) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => warn!("{} cannot be removed: {error}", file.display()),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                warn!("{} cannot be removed: {error}", file.display())
+            }
             _ => {}
         }
         return Ok(None);

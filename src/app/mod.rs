@@ -170,7 +170,8 @@ impl App {
 
     /// From here on the network is touched. The desk comes first: a port that is taken is a fault of the start.
     pub async fn start(self) -> anyhow::Result<Running> {
-        let Self { listen, door_file, admin, desk_file, drain, sources, lanes, intake, herald, house, queue, metrics } = self;
+        let Self { listen, door_file, admin, desk_file, drain, sources, lanes, intake, herald, house, queue, metrics } =
+            self;
         let listener = TcpListener::bind(admin).await;
         let listener = listener.with_context(|| {
             format!("the desk cannot listen on {admin}: is there another tidings? else set `admin` of [daemon], port 0 for any")

@@ -110,7 +110,9 @@ impl<R: Receiver> Porter<R> {
         let body = match read {
             Ok(body) => body,
             Err(refusal) => {
-                hear_out(body, &head.headers).await;
+                if refusal.status() != StatusCode::REQUEST_TIMEOUT {
+                    hear_out(body, &head.headers).await;
+                }
                 return Err(refusal);
             }
         };

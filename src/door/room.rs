@@ -216,6 +216,8 @@ impl Drop for Asked {
         let bytes = std::mem::take(&mut held(&seat.state).bytes);
         room.bodies.fetch_sub(bytes, Ordering::Relaxed);
         self.0.turn(Phase::Idle, Some(Instant::now() + room.manners.idle));
+        // Reading may have been left at "nothing yet" while there was no deadline.
+        seat.waker.wake();
         room.freed.notify_one();
     }
 }
@@ -223,4 +225,77 @@ impl Drop for Asked {
 /// A panic elsewhere leaves these whole: each change is one step.
 fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt as _;
+
+    use super::*;
+
+    const MANNERS: Manners =
+        Manners { who: "room", room: 3, head: Duration::from_secs(10), idle: Duration::from_secs(60) };
+
+    fn enter(room: &Arc<Room>) -> Option<Visit> {
+        room.enter().now_or_never()
+    }
+
+    fn has_to_leave(visit: &Visit) -> bool {
+        visit.patience(Waker::noop()).is_err()
+    }
+
+    async fn later() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_longest_dawdler_leaves_and_never_whoever_is_served() {
+        let room = Room::new(MANNERS);
+        let first = enter(&room).expect("room");
+        later().await;
+        let second = enter(&room).expect("room");
+        later().await;
+        let third = enter(&room).expect("room");
+        let served = first.asked();
+        later().await;
+        let fourth = enter(&room).expect("somebody has to leave");
+        assert_eq!([&first, &second, &third, &fourth].map(has_to_leave), [false, true, false, false]);
+        second.leave();
+        let more = [third.asked(), fourth.asked()];
+        assert!(enter(&room).is_none(), "all are being served");
+        drop(served);
+        assert!(enter(&room).is_some() && has_to_leave(&first), "who has had their answer makes room");
+        drop(more);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_had_to_leave_while_reading_brings_nothing_in() {
+        let room = Room::new(Manners { room: 1, ..MANNERS });
+        let first = enter(&room).expect("room");
+        let asked = first.asked();
+        first.is_reading();
+        let _second = enter(&room).expect("the first one has to leave");
+        assert_eq!((first.is_whole(), first.holds(1)), (Err(Gone), Err(Gone)));
+        drop(asked);
+        assert!(has_to_leave(&first), "an answer does not let them stay");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn bodies_never_fill_the_memory() {
+        let room = Room::new(MANNERS);
+        let first = enter(&room).expect("room");
+        later().await;
+        let (second, third) = (enter(&room).expect("room"), enter(&room).expect("room"));
+        let visits = [first, second, third];
+        let asked = visits.each_ref().map(Visit::asked);
+        visits.iter().for_each(Visit::is_reading);
+        let [first, second, third] = &visits;
+        assert_eq!([first.holds(BODIES / 2), second.holds(BODIES / 2)], [Ok(()), Ok(())]);
+        assert_eq!(third.holds(BODIES / 4), Ok(()), "the first one has to leave");
+        assert_eq!(visits.each_ref().map(has_to_leave), [true, false, false]);
+        assert!(room.bodies.load(Ordering::Relaxed) <= BODIES);
+        assert_eq!([first.is_whole(), second.is_whole(), third.is_whole()], [Err(Gone), Ok(()), Ok(())]);
+        drop(asked);
+        assert_eq!(room.bodies.load(Ordering::Relaxed), 0);
+    }
 }

@@ -1,5 +1,8 @@
 //! Groups and cursors, from the outbox to the state file. Real files and threads, no frozen clock.
 
+mod door;
+mod gaps;
+
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
@@ -11,13 +14,15 @@ use crate::queue::{Line, Policy};
 use crate::relay::{Relay, with_room};
 use crate::said::{Node, Reading, Table};
 
-pub(super) struct World {
-    pub(super) out: Outbox,
-    pub(super) queue: Queue,
-    pub(super) stop: Stop,
-    pub(super) intake: JoinHandle<Result<(), Fault>>,
-    _pulse: Pulse,
-    _herald: Herald,
+struct World {
+    out: Outbox,
+    queue: Queue,
+    stop: Stop,
+    intake: JoinHandle<Result<(), Fault>>,
+    pulse: Pulse,
+    herald: Herald,
+    metrics: Metrics,
+    recent: Arc<Recent>,
     _folder: TempDir,
 }
 
@@ -35,28 +40,28 @@ fn relays() -> Relays {
 }
 
 impl World {
-    pub(super) fn new(policy: Policy) -> Self {
+    fn new(policy: Policy) -> Self {
         let (world, run) = Self::standing_still(policy);
         world.going(run)
     }
 
     /// One whose intake does not move until it is let [`go`](World::going).
-    pub(super) fn standing_still(policy: Policy) -> (Self, Intake) {
+    fn standing_still(policy: Policy) -> (Self, Intake) {
         let folder = tempfile::tempdir().expect("a folder");
         let queue = Queue::open(&folder.path().join("tidings.db"), policy).expect("a state file");
         let (arrivals, other_end) = mpsc::channel(INTAKE);
         let (out, pulse) = Outbox::new("shop".into(), "webhook".into(), arrivals);
         let (herald, notices) = Herald::new();
-        let (metrics, recent) = (Metrics::new(), Arc::default());
-        let intake = Intake::new(other_end, notices, Arc::new(relays()), queue.clone(), metrics, recent);
-        let resting = idle();
-        let world =
-            Self { out, queue, stop: Stop::new(), intake: resting, _pulse: pulse, _herald: herald, _folder: folder };
+        let (metrics, recent) = (Metrics::new(), Arc::<Recent>::default());
+        let intake =
+            Intake::new(other_end, notices, Arc::new(relays()), queue.clone(), metrics.clone(), Arc::clone(&recent));
+        let (stop, resting) = (Stop::new(), idle());
+        let world = Self { out, queue, stop, intake: resting, pulse, herald, metrics, recent, _folder: folder };
         (world, intake)
     }
 
     #[expect(clippy::disallowed_methods, reason = "the test owns the intake's task")]
-    pub(super) fn going(self, intake: Intake) -> Self {
+    fn going(self, intake: Intake) -> Self {
         let intake = tokio::spawn(intake.run(self.stop.clone()));
         Self { intake, ..self }
     }
@@ -82,7 +87,7 @@ fn idle() -> JoinHandle<Result<(), Fault>> {
     tokio::spawn(async { Ok(()) })
 }
 
-pub(super) fn event(r#type: &str, n: u64, size: usize) -> Event {
+fn event(r#type: &str, n: u64, size: usize) -> Event {
     Event {
         id: EventId::fresh(now()),
         source: "shop".into(),
@@ -98,7 +103,7 @@ fn wanted(numbers: std::ops::Range<u64>, size: usize) -> Vec<Event> {
     numbers.map(|n| event("wanted", n, size)).collect()
 }
 
-pub(super) fn small_disk() -> Policy {
+fn small_disk() -> Policy {
     Policy { max_pages: Some(200), ..Policy::default() }
 }
 
