@@ -85,14 +85,14 @@ impl Gate {
         Value::Object(shown)
     }
 
-    /// Verifies what was brought, has it read, and answers when all of it is committed.
-    pub(super) async fn take(
+    /// Verifies what was brought, and then has it read.
+    pub(super) fn let_in<T>(
         &self,
         knock: &Knock,
         out: &Outbox,
         complaints: &Complaints,
-        read: impl FnOnce(Arrived, &mut dyn FnMut(Fault)) -> Result<Vec<Event>, Unreadable>,
-    ) -> Answer {
+        read: impl FnOnce(Arrived, &mut dyn FnMut(Fault)) -> Result<T, Unreadable>,
+    ) -> Result<T, Refusal> {
         let now = Timestamp::now();
         let complain = |what, why: &dyn std::fmt::Display| {
             complaints.refused.lock().unwrap_or_else(PoisonError::into_inner).note(out.source(), what, why);
@@ -106,14 +106,11 @@ impl Gate {
             let mut unlabelled = complaints.unlabelled.lock().unwrap_or_else(PoisonError::into_inner);
             unlabelled.note(out.source(), "a label of an event is left out", fault);
         };
-        let events = read(arrived, &mut failed).map_err(|unreadable| {
+        read(arrived, &mut failed).map_err(|unreadable| {
             out.skipped();
             complain("a request could not be read", &unreadable);
             Refusal::from(unreadable)
-        })?;
-        let many = events.len();
-        out.put_all(events, None).await?;
-        Ok(Welcome::accepted(many))
+        })
     }
 
     fn turned_away(&self, denied: &Denied) -> Refusal {
@@ -123,6 +120,13 @@ impl Gate {
             None => refusal,
         }
     }
+}
+
+/// Answers when all of it is committed.
+pub(super) async fn hand_over(events: Vec<Event>, out: &Outbox) -> Answer {
+    let many = events.len();
+    out.put_all(events, None).await?;
+    Ok(Welcome::accepted(many))
 }
 
 /// A source that others come to is up while the daemon is.

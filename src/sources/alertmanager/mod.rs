@@ -7,8 +7,7 @@ mod tests;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::gate::{Complaints, Gate, no_look_up, wait};
-use super::labels::Arrived;
+use super::gate::{Complaints, Gate, hand_over, no_look_up, wait};
 use super::{AlertTexts, Settings, Source};
 use crate::door::{Answer, Hook, Knock};
 use crate::fault::Fault;
@@ -71,18 +70,14 @@ impl Source for Alertmanager {
     }
 
     async fn receive(&self, knock: Knock, out: &Outbox) -> Answer {
-        let mut cut = 0;
-        let read = |arrived: Arrived<'_>, _: &mut dyn FnMut(Fault)| {
-            let read = reading::events_of(&knock.headers, &knock.body, arrived)?;
-            cut = read.cut;
-            Ok(read.events)
-        };
-        let welcome = self.config.gate.take(&knock, out, &self.complaints, read).await?;
-        if cut > 0 {
+        let read = self.config.gate.let_in(&knock, out, &self.complaints, |arrived, _| {
+            reading::events_of(&knock.headers, &knock.body, arrived)
+        })?;
+        if read.cut > 0 {
             let why = "Alertmanager left alerts out of a notification: its `max_alerts` is too small";
             let now = Timestamp::now();
-            out.gap(now, now, Some(cut), why).await?;
+            out.gap(now, now, Some(read.cut), why).await?;
         }
-        Ok(welcome)
+        hand_over(read.events, out).await
     }
 }

@@ -41,11 +41,11 @@ async fn alerts_that_were_left_out_are_a_gap() {
     let body = ALERTS.replace("\"truncatedAlerts\":0", "\"truncatedAlerts\":5");
     let knock = Knock { headers: axum::http::HeaderMap::new(), query: None, body: body.into() };
     let house = async {
-        let arrival = arrivals.recv().await.expect("events");
-        arrival.committed.expect("somebody waits").send(Ok(())).expect("still waiting");
         let gap = pulse.gaps.recv().await.expect("a gap");
         assert!(gap.events == Some(5) && gap.why.contains("max_alerts"), "{gap:?}");
         gap.told.expect("somebody waits").send(Ok(())).expect("still waiting");
+        let arrival = arrivals.recv().await.expect("events");
+        arrival.committed.expect("somebody waits").send(Ok(())).expect("still waiting");
     };
     let (answer, ()) = join!(source.receive(knock, &out), house);
     assert_eq!(answer, Ok(crate::door::Welcome::accepted(2)));

@@ -7,8 +7,7 @@ mod tests;
 use reqwest::header::HeaderName;
 use serde_json::Value;
 
-use super::gate::{Complaints, Gate, no_look_up, wait};
-use super::labels::Arrived;
+use super::gate::{Complaints, Gate, hand_over, no_look_up, wait};
 use super::verify::{Verify, secrets};
 use super::{AlertTexts, Settings, Source};
 use crate::door::{Answer, Hook, Knock};
@@ -83,8 +82,9 @@ impl Source for Github {
     }
 
     async fn receive(&self, knock: Knock, out: &Outbox) -> Answer {
-        let read =
-            |arrived: Arrived<'_>, _: &mut dyn FnMut(Fault)| reading::events_of(&knock.headers, &knock.body, arrived);
-        self.config.gate.take(&knock, out, &self.complaints, read).await
+        let events = self.config.gate.let_in(&knock, out, &self.complaints, |arrived, _| {
+            reading::events_of(&knock.headers, &knock.body, arrived)
+        })?;
+        hand_over(events, out).await
     }
 }

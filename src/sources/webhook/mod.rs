@@ -6,8 +6,8 @@ mod tests;
 
 use serde_json::Value;
 
-use super::gate::{Complaints, Gate, no_look_up, wait};
-use super::labels::{Arrived, Labels};
+use super::gate::{Complaints, Gate, hand_over, no_look_up, wait};
+use super::labels::Labels;
 use super::posted::split::Split;
 use super::{AlertTexts, Settings, Source};
 use crate::door::{Answer, Hook, Knock};
@@ -75,9 +75,9 @@ impl Source for Webhook {
     }
 
     async fn receive(&self, knock: Knock, out: &Outbox) -> Answer {
-        let read = |arrived: Arrived<'_>, failed: &mut dyn FnMut(Fault)| {
+        let events = self.config.gate.let_in(&knock, out, &self.complaints, |arrived, failed| {
             reading::events_of(&self.config, &knock.headers, &knock.body, arrived, failed)
-        };
-        self.config.gate.take(&knock, out, &self.complaints, read).await
+        })?;
+        hand_over(events, out).await
     }
 }
