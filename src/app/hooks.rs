@@ -46,7 +46,7 @@ pub(super) async fn listen(
         // One that an earlier configuration left would lead astray.
         match std::fs::remove_file(file) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                warn!("{} cannot be removed: {error}", file.display())
+                warn!("{} cannot be removed: {error}", file.display());
             }
             _ => {}
         }

@@ -32,7 +32,7 @@ impl Hook {
         let max_body = table.size("max_body");
         let max_body = match max_body {
             None => Some(MAX_BODY),
-            Some(0) | Some(MOST_BODY..) => {
+            Some(0 | MOST_BODY..) => {
                 let place = table.item("max_body").map_or(table.span.clone(), |item| item.span.clone());
                 let said = format!("`max_body` must be at least 1B and less than {} MiB", MOST_BODY >> 20);
                 table.reading.problem(Problem::error(place, said));

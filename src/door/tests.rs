@@ -30,7 +30,7 @@ impl Receiver for Scripted {
     async fn receive(&self, knock: Knock) -> Answer {
         self.entered.add_permits(1);
         match &*knock.body {
-            b"wait" => drop(self.permits.acquire().await.expect("open").forget()),
+            b"wait" => self.permits.acquire().await.expect("open").forget(),
             b"panic" => panic!("as the script says"),
             b"bad" => return Err(Refusal::bad_request("this is no JSON", "send JSON")),
             b"who" => return Err(Refusal::unauthorized("no signature", "sign it").challenge("Basic")),

@@ -193,7 +193,9 @@ impl Intake {
             Ok(_) => groups.into_iter().for_each(Planned::accept),
             Err(QueueError::Closed) => {
                 let closed = Fault::new("closing", "the state file is closed");
-                groups.into_iter().for_each(|group| group.refuse(&closed));
+                for group in groups {
+                    group.refuse(&closed);
+                }
             }
             Err(trouble) => {
                 let fault = Fault::new("state_file", trouble.to_string());
