@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use minijinja::Environment;
 use minijinja::value::Value;
+use serde_json::Value as Json;
 
 use super::engine::{self, LONGEST_SOURCE};
 use super::faults_in::{Kind, report_flaw, report_names};
@@ -45,19 +46,21 @@ enum Piece {
 pub(super) struct Occasion<'e> {
     body: &'e Body,
     about: Option<(&'e Event, &'e Name, &'e Fetched)>,
+    /// Roots beside `data`, where there is no event yet.
+    others: &'e [(Name, Arc<Json>)],
     facts: OnceCell<Arc<Facts>>,
 }
 
 impl<'e> Occasion<'e> {
     pub(super) fn new(event: &'e Event, relay: &'e Name, fetched: &'e Fetched) -> Self {
-        Self { body: &event.data, about: Some((event, relay, fetched)), facts: OnceCell::new() }
+        Self { body: &event.data, about: Some((event, relay, fetched)), others: &[], facts: OnceCell::new() }
     }
 
     pub(super) fn context(&self, markup: Option<Markup>) -> Value {
         let facts = self.facts.get_or_init(|| {
             Arc::new(match self.about {
                 Some((event, relay, fetched)) => Facts::new(event, relay, fetched),
-                None => Facts::of_data(self.body.value()),
+                None => Facts::of_data(self.body.value(), self.others),
             })
         });
         Value::from_object(Context { facts: Arc::clone(facts), markup })
@@ -131,9 +134,9 @@ impl Template {
         &self.source
     }
 
-    /// For templates whose only root is `data`: what a source makes of a body. Nothing is escaped.
-    pub fn render_data(&self, body: &Body) -> Result<String, Fault> {
-        self.render(&Occasion { body, about: None, facts: OnceCell::new() }, None)
+    /// What a source makes of a body, before there is an event: the roots are `data` and `others`. Nothing is escaped.
+    pub fn render_data(&self, body: &Body, others: &[(Name, Arc<Json>)]) -> Result<String, Fault> {
+        self.render(&Occasion { body, about: None, others, facts: OnceCell::new() }, None)
     }
 
     pub(super) fn render(&self, occasion: &Occasion, markup: Option<Markup>) -> Result<String, Fault> {

@@ -23,12 +23,13 @@ pub(super) struct Facts {
     data: Arc<Json>,
     event: Option<Value>,
     relay: Option<Value>,
-    fetched: Vec<(Name, Arc<Json>)>,
+    /// What was fetched, or what a source names beside the body.
+    others: Vec<(Name, Arc<Json>)>,
 }
 
 impl Facts {
-    pub(super) fn of_data(data: &Arc<Json>) -> Self {
-        Self { data: Arc::clone(data), event: None, relay: None, fetched: Vec::new() }
+    pub(super) fn of_data(data: &Arc<Json>, others: &[(Name, Arc<Json>)]) -> Self {
+        Self { data: Arc::clone(data), event: None, relay: None, others: others.to_vec() }
     }
 
     pub(super) fn new(event: &Event, relay: &Name, fetched: &Fetched) -> Self {
@@ -50,7 +51,7 @@ impl Facts {
             data,
             event: Some(Value::from_object(envelope)),
             relay: Some(Value::from_object(Named(relay.clone()))),
-            fetched: fetched.iter().filter_map(found).collect(),
+            others: fetched.iter().filter_map(found).collect(),
         }
     }
 }
@@ -74,7 +75,7 @@ impl Object for Context {
             "event" => self.facts.event.clone(),
             "relay" => self.facts.relay.clone(),
             MARKUP => self.markup.map(|markup| Value::from(markup as usize)),
-            _ => self.facts.fetched.iter().find(|(name, _)| &**name == key).map(|(_, value)| window(value)),
+            _ => self.facts.others.iter().find(|(name, _)| &**name == key).map(|(_, value)| window(value)),
         }
     }
 }

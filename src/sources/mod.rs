@@ -1,7 +1,16 @@
 //! Where events come from. One file each; none knows another, the queue or the relays.
 
+mod alertmanager;
 mod api;
+mod gate;
+mod github;
+mod labels;
+mod posted;
 mod tutum;
+mod verify;
+#[cfg(test)]
+mod visitor;
+mod webhook;
 mod websocket;
 
 use serde_json::Value;
@@ -112,6 +121,9 @@ macro_rules! sources { ($($word:literal = $module:ident :: $Kind:ident),* $(,)?)
 } }
 
 sources! {
+    "alertmanager" = alertmanager::Alertmanager,
+    "github" = github::Github,
     "tutum" = tutum::Tutum,
+    "webhook" = webhook::Webhook,
     "websocket" = websocket::Websocket,
 }

@@ -101,6 +101,13 @@ impl Daemon {
         std::fs::read_to_string(self.desk_file()).ok().map(|address| format!("http://{}", address.trim()))
     }
 
+    /// Where others post. There is a door only when a source waits at it.
+    pub(crate) fn door_url(&self) -> String {
+        let address = std::fs::read_to_string(self.folder.path().join("state/door"));
+        let address = address.unwrap_or_else(|error| panic!("no door: {error}\n{}", self.log()));
+        format!("http://{}", address.trim())
+    }
+
     async fn try_desk(&self, path: &str) -> Option<(u16, String)> {
         let reply = client().get(format!("{}{path}", self.desk_url()?)).send().await.ok()?;
         Some((reply.status().as_u16(), reply.text().await.ok()?))

@@ -2,6 +2,7 @@
 
 #![expect(clippy::print_stdout, reason = "a test says with which seed it ran and what came of it")]
 
+mod alertmanager;
 mod config;
 mod daemon;
 mod floors;
@@ -10,7 +11,9 @@ mod hostile;
 mod kill;
 mod ledger;
 mod life;
+mod neighbour;
 mod papers;
+mod registry;
 mod shipped;
 mod silences;
 mod slack_bot;
@@ -18,3 +21,4 @@ mod storm;
 mod threads;
 mod tree;
 mod tutorial;
+mod webhooks;

@@ -280,8 +280,8 @@ fn sources_compile_templates_over_data_alone() {
     let reading = Reading::new("", &|_| None);
     let said = |text: &str| crate::said::Said { value: text.to_owned(), span: 0..0 };
     let template = Template::compile(&reading, &said("{{ data.type }}.{{ data.action }}"), &["data"]).expect("right");
-    assert_eq!(template.render_data(&tutum(CONTAINER).data).as_deref(), Ok("container.create"));
-    assert_eq!(template.render_data(&Body::parse("{}").expect("JSON")).as_deref(), Ok("."));
+    assert_eq!(template.render_data(&tutum(CONTAINER).data, &[]).as_deref(), Ok("container.create"));
+    assert_eq!(template.render_data(&Body::parse("{}").expect("JSON"), &[]).as_deref(), Ok("."));
     assert!(Template::compile(&reading, &said("{{ event.type }}"), &["data"]).is_none());
     assert_eq!(
         Template::compile(&reading, &said("as it is\n"), &["data"]).and_then(|t| t.literal()).as_deref(),

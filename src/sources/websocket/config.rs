@@ -2,11 +2,11 @@
 
 use reqwest::header::{AUTHORIZATION, CONNECTION, HeaderName, HeaderValue, UPGRADE};
 
-use super::labels::Labels;
 use crate::said::{Problem, Table};
 use crate::socket::{Address, Habits};
 use crate::sources::Settings;
 use crate::sources::api::{Api, basic, secret_header};
+use crate::sources::labels::Labels;
 
 #[derive(Debug)]
 pub struct Config {
@@ -21,7 +21,7 @@ impl Settings for Config {}
 impl Config {
     pub(in crate::sources) fn read(table: &Table) -> Option<Self> {
         let habits = Habits::read(table);
-        let labels = Labels::read(table);
+        let labels = Labels::read(table, &["data"]);
         let url = table.required_text("url");
         let stream = url.and_then(|url| Address::read(table.reading, &url));
         let base = table.text("api");

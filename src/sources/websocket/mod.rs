@@ -1,14 +1,15 @@
 //! Any WebSocket that sends JSON: what an event is called and when it happened is said in relays.toml.
 
 mod config;
-mod labels;
 #[cfg(test)]
 mod tests;
 
 use std::fmt::Display;
 
+use jiff::Timestamp;
 use serde_json::Value;
 
+use super::labels::{Arrived, Known};
 use super::{AlertTexts, Source};
 use crate::event::Body;
 use crate::fault::Fault;
@@ -54,7 +55,10 @@ impl Source for Websocket {
                 News::Standing => {}
                 News::Text(text) => match Body::parse(text.as_str()) {
                     Ok(body) => {
-                        let event = labels.event(body, out, &mut unlabelled);
+                        let mut failed =
+                            |fault| unlabelled.note(out.source(), "a label of an event is left out", fault);
+                        let arrived = Arrived { source: out.source(), kind: out.kind(), at: Timestamp::now() };
+                        let event = labels.event(body, Known::default(), &[], arrived, &mut failed);
                         // If the stop comes first, the wire hears it too.
                         unless_stopped(stop, out.offer(event)).await.unwrap_or(Ok(()))?;
                     }

@@ -1,0 +1,83 @@
+//! Prometheus's Alertmanager, and Grafana's alerting, which posts the same: one event for each alert.
+
+mod reading;
+#[cfg(test)]
+mod tests;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::gate::{Complaints, Gate, hand_over, no_look_up, wait};
+use super::{AlertTexts, Settings, Source};
+use crate::door::{Answer, Hook, Knock};
+use crate::fault::Fault;
+use crate::outbound::Outbound;
+use crate::outbox::Outbox;
+use crate::said::Table;
+use crate::stop::Stop;
+
+/// `[source.alertmanager.NAME]`
+#[derive(Debug)]
+pub struct Config {
+    gate: Gate,
+}
+
+#[derive(Debug)]
+pub struct Alertmanager {
+    config: Config,
+    complaints: Complaints,
+}
+
+impl Config {
+    pub(super) fn read(table: &Table) -> Option<Self> {
+        let gate = Gate::read(table);
+        if table.left_out().is_some() {
+            return None;
+        }
+        Some(Self { gate: gate? })
+    }
+}
+
+impl Settings for Config {
+    fn hook(&self) -> Option<&Hook> {
+        Some(self.gate.hook())
+    }
+}
+
+impl Alertmanager {
+    pub(super) const ALERT_TEXTS: AlertTexts = AlertTexts {
+        lost: "Alertmanager source {{ event.subject }} is lost: {{ data.why }}",
+        back: "Alertmanager source {{ event.subject }} is back.",
+        key: None,
+    };
+
+    pub(super) fn open(config: Config, _net: &Outbound) -> Self {
+        Self { config, complaints: Complaints::default() }
+    }
+}
+
+impl Source for Alertmanager {
+    async fn run(&self, out: &Outbox, stop: &Stop) -> Result<(), Fault> {
+        wait(out, stop).await
+    }
+
+    async fn look_up(&self, _reference: &str) -> Result<Value, Fault> {
+        Err(no_look_up())
+    }
+
+    fn hook(&self) -> Option<&Hook> {
+        Settings::hook(&self.config)
+    }
+
+    async fn receive(&self, knock: Knock, out: &Outbox) -> Answer {
+        let read = self.config.gate.let_in(&knock, out, &self.complaints, |arrived, _| {
+            reading::events_of(&knock.headers, &knock.body, arrived)
+        })?;
+        if read.cut > 0 {
+            let why = "Alertmanager left alerts out of a notification: its `max_alerts` is too small";
+            let now = Timestamp::now();
+            out.gap(now, now, Some(read.cut), why).await?;
+        }
+        hand_over(read.events, out).await
+    }
+}

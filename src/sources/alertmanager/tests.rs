@@ -1,0 +1,52 @@
+use tokio::join;
+
+use super::*;
+use crate::said::Reading;
+use crate::sources::visitor::Visitor;
+
+fn config(text: &str) -> Config {
+    let reading = Reading::new(text, &|_| Some("open-sesame-0123456789".to_owned()));
+    let tree = reading.tree();
+    let table = Table::new(&reading, "source.alertmanager", &tree);
+    let config = Config::read(&table);
+    table.finish();
+    let problems = reading.into_findings().problems;
+    assert!(problems.is_empty(), "{problems:?}");
+    config.expect("right")
+}
+
+const ALERTS: &str = r#"{"truncatedAlerts":0,"alerts":[
+    {"status":"firing","labels":{"alertname":"A"},"fingerprint":"1","startsAt":"2026-11-20T09:00:00Z"},
+    {"status":"firing","labels":{"alertname":"A"},"fingerprint":"2","startsAt":"2026-11-20T09:00:00Z"}]}"#;
+
+#[tokio::test]
+async fn alerts_of_one_notification_are_committed_together() {
+    let config = config("verify = { bearer = { env = \"TOKEN\" } }");
+    assert!(!Settings::hook(&config).expect("it has one").is_open());
+    let mut visitor = Visitor::new("alertmanager", Alertmanager::open(config, &Outbound::new()));
+    let (told, events) = visitor.bring(&[("authorization", "Bearer open-sesame-0123456789")], ALERTS).await;
+    assert_eq!(told, Ok(2));
+    assert_eq!(events.iter().map(|event| &*event.subject).collect::<Vec<_>>(), ["A/1", "A/2"]);
+    assert_eq!(visitor.refused(&[("authorization", "Bearer open-sesame")], ALERTS).await.0, 401);
+    let right = [("authorization", "Bearer open-sesame-0123456789")];
+    assert_eq!(visitor.refused(&right, "{}").await.0, 400);
+}
+
+#[tokio::test]
+async fn alerts_that_were_left_out_are_a_gap() {
+    let config = config("");
+    assert!(Settings::hook(&config).expect("it has one").is_open());
+    let visitor = Visitor::new("alertmanager", Alertmanager::open(config, &Outbound::new()));
+    let Visitor { source, out, mut arrivals, mut pulse } = visitor;
+    let body = ALERTS.replace("\"truncatedAlerts\":0", "\"truncatedAlerts\":5");
+    let knock = Knock { headers: axum::http::HeaderMap::new(), query: None, body: body.into() };
+    let house = async {
+        let gap = pulse.gaps.recv().await.expect("a gap");
+        assert!(gap.events == Some(5) && gap.why.contains("max_alerts"), "{gap:?}");
+        gap.told.expect("somebody waits").send(Ok(())).expect("still waiting");
+        let arrival = arrivals.recv().await.expect("events");
+        arrival.committed.expect("somebody waits").send(Ok(())).expect("still waiting");
+    };
+    let (answer, ()) = join!(source.receive(knock, &out), house);
+    assert_eq!(answer, Ok(crate::door::Welcome::accepted(2)));
+}

@@ -1,0 +1,157 @@
+//! The way in of every source that waits at the door: its hook, who may post there, and what refusals are said to be.
+
+use std::sync::{Mutex, PoisonError};
+
+use jiff::Timestamp;
+use reqwest::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName, PROXY_AUTHORIZATION};
+use serde_json::{Map, Value};
+
+use super::labels::Arrived;
+use super::posted::Unreadable;
+use super::verify::{Denied, Verify};
+use crate::door::{Answer, Hook, Knock, Refusal, Welcome};
+use crate::event::Event;
+use crate::fault::Fault;
+use crate::outbox::Outbox;
+use crate::said::{Problem, Table};
+use crate::socket::Skips;
+use crate::stop::Stop;
+
+/// What holds secrets of the sender: no template sees it.
+const PRIVATE: [HeaderName; 3] = [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE];
+
+#[derive(Debug)]
+pub(super) struct Gate {
+    hook: Hook,
+    verify: Verify,
+}
+
+/// What of a gate changes while it is open: what it has to complain about.
+#[derive(Debug, Default)]
+pub(super) struct Complaints {
+    refused: Mutex<Skips>,
+    unlabelled: Mutex<Skips>,
+}
+
+impl Gate {
+    /// Reads `verify` and the keys of the hook.
+    pub(super) fn read(table: &Table) -> Option<Self> {
+        let (verify, hook) = (Verify::read(table), Hook::read(table));
+        let (verify, hook) = (verify?, hook?);
+        if verify.path_secret().is_some() && hook.is_whole() {
+            let wrong = "`path` and `verify.path` both say where the secret stands";
+            table.reading.problem(Problem::error(table.span.clone(), wrong).hint("keep the one that is meant"));
+            return None;
+        }
+        Some(Self::of(hook, verify))
+    }
+
+    /// For sources that know how their senders prove themselves.
+    pub(super) fn read_verified(table: &Table, verify: Option<Verify>) -> Option<Self> {
+        let hook = Hook::read(table);
+        Some(Self::of(hook?, verify?))
+    }
+
+    fn of(hook: Hook, verify: Verify) -> Self {
+        let hook = if verify.is_unsaid() { hook.open() } else { hook };
+        let hook = match verify.path_secret() {
+            Some(secret) => hook.with_secret(secret.clone()),
+            None => hook,
+        };
+        Self { hook, verify }
+    }
+
+    /// Senders of `CloudEvents` may ask first.
+    pub(super) fn asked_first(self) -> Self {
+        Self { hook: self.hook.asked_first(), ..self }
+    }
+
+    pub(super) fn hook(&self) -> &Hook {
+        &self.hook
+    }
+
+    /// The headers as templates see them: names in lower case, several values as one with commas between, and none
+    /// that holds a secret.
+    pub(super) fn shown(&self, headers: &HeaderMap) -> Value {
+        let mut shown = Map::new();
+        for name in headers.keys() {
+            if PRIVATE.contains(name) || self.verify.secret_header() == Some(name) {
+                continue;
+            }
+            let values: Vec<_> =
+                headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+            shown.insert(name.as_str().to_owned(), values.join(", ").into());
+        }
+        Value::Object(shown)
+    }
+
+    /// Verifies what was brought, and then has it read.
+    pub(super) fn let_in<T>(
+        &self,
+        knock: &Knock,
+        out: &Outbox,
+        complaints: &Complaints,
+        read: impl FnOnce(Arrived, &mut dyn FnMut(Fault)) -> Result<T, Unreadable>,
+    ) -> Result<T, Refusal> {
+        let now = Timestamp::now();
+        let complain = |what, why: &dyn std::fmt::Display| {
+            complaints.refused.lock().unwrap_or_else(PoisonError::into_inner).note(out.source(), what, why);
+        };
+        self.verify.check(&knock.headers, &knock.body, now).map_err(|denied| {
+            complain("a request was not let in", &denied);
+            self.turned_away(&denied)
+        })?;
+        let arrived = Arrived { source: out.source(), kind: out.kind(), at: now };
+        let mut failed = |fault| {
+            let mut unlabelled = complaints.unlabelled.lock().unwrap_or_else(PoisonError::into_inner);
+            unlabelled.note(out.source(), "a label of an event is left out", fault);
+        };
+        read(arrived, &mut failed).map_err(|unreadable| {
+            out.skipped();
+            complain("a request could not be read", &unreadable);
+            Refusal::from(unreadable)
+        })
+    }
+
+    fn turned_away(&self, denied: &Denied) -> Refusal {
+        let refusal = Refusal::unauthorized(denied.to_string(), "`verify` in relays.toml says how to show who sends");
+        match self.verify.challenge() {
+            Some(scheme) => refusal.challenge(scheme),
+            None => refusal,
+        }
+    }
+}
+
+/// Answers when all of it is committed.
+pub(super) async fn hand_over(events: Vec<Event>, out: &Outbox) -> Answer {
+    let many = events.len();
+    out.put_all(events, None).await?;
+    Ok(Welcome::accepted(many))
+}
+
+/// A source that others come to is up while the daemon is.
+pub(super) async fn wait(out: &Outbox, stop: &Stop) -> Result<(), Fault> {
+    out.up();
+    stop.wait().await;
+    Ok(())
+}
+
+/// Where nobody can be asked about what was posted.
+pub(super) fn no_look_up() -> Fault {
+    Fault::new("no_look_up", "nothing can be fetched from this source: others post to it")
+}
+
+impl From<Unreadable> for Refusal {
+    fn from(unreadable: Unreadable) -> Self {
+        let said = unreadable.to_string();
+        match unreadable {
+            Unreadable::Malformed(_) => Self::bad_request(said, "nothing of it was taken"),
+            Unreadable::TooMuch(_) => {
+                Self::with(axum::http::StatusCode::PAYLOAD_TOO_LARGE, said, "nothing of it was taken")
+            }
+            Unreadable::ContentType(_) => {
+                Self::unsupported(said, "send application/json, application/x-www-form-urlencoded or CloudEvents")
+            }
+        }
+    }
+}

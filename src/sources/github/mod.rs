@@ -1,0 +1,90 @@
+//! GitHub's webhooks, and those of Gitea and Forgejo, which sign and name theirs the same way.
+
+mod reading;
+#[cfg(test)]
+mod tests;
+
+use reqwest::header::HeaderName;
+use serde_json::Value;
+
+use super::gate::{Complaints, Gate, hand_over, no_look_up, wait};
+use super::verify::{Verify, secrets};
+use super::{AlertTexts, Settings, Source};
+use crate::door::{Answer, Hook, Knock};
+use crate::fault::Fault;
+use crate::outbound::Outbound;
+use crate::outbox::Outbox;
+use crate::said::Table;
+use crate::stop::Stop;
+
+/// The older one beside it is SHA-1, and not looked at.
+const SIGNATURE: HeaderName = HeaderName::from_static("x-hub-signature-256");
+
+/// `[source.github.NAME]`
+#[derive(Debug)]
+pub struct Config {
+    gate: Gate,
+}
+
+#[derive(Debug)]
+pub struct Github {
+    config: Config,
+    complaints: Complaints,
+}
+
+impl Config {
+    pub(super) fn read(table: &Table) -> Option<Self> {
+        let secrets = secrets(table, "secret");
+        if !table.has("secret") {
+            table.missing_but("secret", Some("the one that the webhook's page at GitHub was given"));
+        }
+        let verify = secrets.map(|secrets| {
+            let secrets: Vec<_> = secrets.into_iter().map(|said| said.value).collect();
+            Verify::signature(&secrets, SIGNATURE, "sha256=")
+        });
+        let gate = Gate::read_verified(table, verify);
+        if table.left_out().is_some() {
+            return None;
+        }
+        Some(Self { gate: gate? })
+    }
+}
+
+impl Settings for Config {
+    fn hook(&self) -> Option<&Hook> {
+        Some(self.gate.hook())
+    }
+}
+
+impl Github {
+    pub(super) const ALERT_TEXTS: AlertTexts = AlertTexts {
+        lost: "GitHub source {{ event.subject }} is lost: {{ data.why }}",
+        back: "GitHub source {{ event.subject }} is back.",
+        key: None,
+    };
+
+    pub(super) fn open(config: Config, _net: &Outbound) -> Self {
+        Self { config, complaints: Complaints::default() }
+    }
+}
+
+impl Source for Github {
+    async fn run(&self, out: &Outbox, stop: &Stop) -> Result<(), Fault> {
+        wait(out, stop).await
+    }
+
+    async fn look_up(&self, _reference: &str) -> Result<Value, Fault> {
+        Err(no_look_up())
+    }
+
+    fn hook(&self) -> Option<&Hook> {
+        Settings::hook(&self.config)
+    }
+
+    async fn receive(&self, knock: Knock, out: &Outbox) -> Answer {
+        let events = self.config.gate.let_in(&knock, out, &self.complaints, |arrived, _| {
+            reading::events_of(&knock.headers, &knock.body, arrived)
+        })?;
+        hand_over(events, out).await
+    }
+}

@@ -1,0 +1,83 @@
+//! Whatever others post: JSON, forms, `CloudEvents`. What an event is called is said in relays.toml.
+
+mod reading;
+#[cfg(test)]
+mod tests;
+
+use serde_json::Value;
+
+use super::gate::{Complaints, Gate, hand_over, no_look_up, wait};
+use super::labels::Labels;
+use super::posted::split::Split;
+use super::{AlertTexts, Settings, Source};
+use crate::door::{Answer, Hook, Knock};
+use crate::fault::Fault;
+use crate::outbound::Outbound;
+use crate::outbox::Outbox;
+use crate::said::Table;
+use crate::stop::Stop;
+
+/// `[source.webhook.NAME]`
+#[derive(Debug)]
+pub struct Config {
+    gate: Gate,
+    labels: Labels,
+    split: Option<Split>,
+}
+
+#[derive(Debug)]
+pub struct Webhook {
+    config: Config,
+    complaints: Complaints,
+}
+
+impl Config {
+    pub(super) fn read(table: &Table) -> Option<Self> {
+        let gate = Gate::read(table);
+        let labels = Labels::read(table, &reading::ROOTS);
+        let split = Split::read(table);
+        if table.left_out().is_some() {
+            return None;
+        }
+        Some(Self { gate: gate?.asked_first(), labels, split })
+    }
+}
+
+impl Settings for Config {
+    fn hook(&self) -> Option<&Hook> {
+        Some(self.gate.hook())
+    }
+}
+
+impl Webhook {
+    pub(super) const ALERT_TEXTS: AlertTexts = AlertTexts {
+        lost: "Source {{ event.subject }} is lost: {{ data.why }}",
+        back: "Source {{ event.subject }} is back.",
+        key: None,
+    };
+
+    pub(super) fn open(config: Config, _net: &Outbound) -> Self {
+        Self { config, complaints: Complaints::default() }
+    }
+}
+
+impl Source for Webhook {
+    async fn run(&self, out: &Outbox, stop: &Stop) -> Result<(), Fault> {
+        wait(out, stop).await
+    }
+
+    async fn look_up(&self, _reference: &str) -> Result<Value, Fault> {
+        Err(no_look_up())
+    }
+
+    fn hook(&self) -> Option<&Hook> {
+        Settings::hook(&self.config)
+    }
+
+    async fn receive(&self, knock: Knock, out: &Outbox) -> Answer {
+        let events = self.config.gate.let_in(&knock, out, &self.complaints, |arrived, failed| {
+            reading::events_of(&self.config, &knock.headers, &knock.body, arrived, failed)
+        })?;
+        hand_over(events, out).await
+    }
+}

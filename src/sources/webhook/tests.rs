@@ -1,0 +1,280 @@
+//! The whole source, from what is brought to what stands in the intake. No sockets: the door has its own tests.
+
+use axum::body::Bytes;
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
+use proptest::prelude::*;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, WWW_AUTHENTICATE};
+use tokio::join;
+
+use super::*;
+use crate::event::{Event, EventId, Name};
+use crate::said::Reading;
+use crate::sources::labels::Arrived;
+use crate::sources::posted::split::MOST_ELEMENTS;
+use crate::sources::visitor::{Visitor, headers};
+
+fn env(name: &str) -> Option<String> {
+    match name {
+        "KEY" => Some("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".to_owned()),
+        "TOKEN" => Some("open-sesame-0123456789".to_owned()),
+        _ => None,
+    }
+}
+
+fn read(text: &str) -> (Option<Config>, Vec<String>) {
+    let reading = Reading::new(text, &env);
+    let tree = reading.tree();
+    let mut table = Table::new(&reading, "source.webhook", &tree);
+    table.read_optional();
+    let config = Config::read(&table);
+    table.finish();
+    (config, reading.into_findings().problems.into_iter().map(|problem| problem.said).collect())
+}
+
+fn config(text: &str) -> Config {
+    let (config, problems) = read(text);
+    assert_eq!(problems, [""; 0], "{text}");
+    config.expect("right")
+}
+
+fn at_the_door(text: &str) -> Visitor<Webhook> {
+    Visitor::new("webhook", Webhook::open(config(text), &Outbound::new()))
+}
+
+fn ids(events: &[Event]) -> Vec<String> {
+    events.iter().map(|event| event.id.to_string()).collect()
+}
+
+const NAMED: &str =
+    "verify = \"none\"\ntype = \"{{ data.kind }}\"\nid = \"{{ data.id }}\"\nsubject = \"{{ headers['x-room'] }}\"";
+
+#[tokio::test]
+async fn a_request_is_answered_when_it_is_committed_and_not_before() {
+    let mut visitor = at_the_door("");
+    let knock = Knock { headers: HeaderMap::new(), query: None, body: Bytes::from_static(b"{}") };
+    let receive = visitor.source.receive(knock, &visitor.out);
+    tokio::pin!(receive);
+    let arrival = tokio::select! {
+        biased;
+        answer = &mut receive => panic!("answered before it was safe: {answer:?}"),
+        arrival = visitor.arrivals.recv() => arrival.expect("an event"),
+    };
+    let full = Fault::new("state_file", "the disk is full");
+    arrival.committed.expect("somebody waits").send(Err(full)).expect("still waiting");
+    assert_eq!(receive.await.expect_err("refused").status(), StatusCode::SERVICE_UNAVAILABLE);
+}
+
+#[tokio::test]
+async fn events_are_named_as_relays_toml_says() {
+    let mut visitor = at_the_door(NAMED);
+    let (answer, events) =
+        visitor.bring(&[("x-room", "hall"), ("x-room", "2")], r#"{"kind":"door.open","id":7}"#).await;
+    assert_eq!(answer, Ok(1));
+    let [event] = <[Event; 1]>::try_from(events).expect("one");
+    assert_eq!(
+        (&*event.r#type, &*event.subject, event.data.text()),
+        ("door.open", "hall, 2", r#"{"kind":"door.open","id":7}"#)
+    );
+    assert_eq!((event.id, &*event.source, &*event.kind), (EventId::Given("7".into()), "in", "webhook"));
+
+    let form = [("content-type", "application/x-www-form-urlencoded")];
+    let (_, events) = visitor.bring(&form, "kind=door.shut&id=8").await;
+    assert_eq!((&*events[0].r#type, events[0].data.text()), ("door.shut", r#"{"id":"8","kind":"door.shut"}"#));
+    let (_, events) = visitor.bring(&form, "payload=%7B%22kind%22%3A+%22door.jammed%22%7D").await;
+    assert_eq!((&*events[0].r#type, events[0].data.text()), ("door.jammed", r#"{"kind": "door.jammed"}"#));
+}
+
+#[tokio::test]
+async fn without_templates_an_event_is_a_message_with_the_id_of_its_delivery() {
+    let mut visitor = at_the_door("");
+    for (header, id) in [("webhook-id", "msg_1"), ("svix-id", "msg_2")] {
+        let (_, events) = visitor.bring(&[(header, id)], "[1]").await;
+        assert_eq!((&*events[0].r#type, ids(&events)), ("message", vec![id.to_owned()]));
+    }
+    let (_, events) = visitor.bring(&[("webhook-id", "")], "[1]").await;
+    assert!(matches!(events[0].id, EventId::Fresh(_)));
+}
+
+#[tokio::test]
+async fn a_list_is_split_into_one_commit() {
+    let mut visitor = at_the_door("split = \"data.alerts\"\ntype = \"{{ body.status }}.{{ data.n }}\"");
+    let (answer, events) =
+        visitor.bring(&[("webhook-id", "m")], r#"{"status":"bad","alerts":[{"n": 1},{"n":2.50}]}"#).await;
+    assert_eq!(answer, Ok(2));
+    assert_eq!(
+        events.iter().map(|event| (&*event.r#type, event.data.text())).collect::<Vec<_>>(),
+        [("bad.1", r#"{"n": 1}"#), ("bad.2.5", r#"{"n":2.50}"#)]
+    );
+    assert_eq!(ids(&events), ["m#0", "m#1"]);
+    assert_eq!(visitor.bring(&[], r#"{"alerts":[]}"#).await.0, Ok(0));
+    assert_eq!(
+        visitor.refused(&[], r#"{"alerts":{}}"#).await,
+        (400, "`data.alerts` is not there or is not a list".into())
+    );
+    let many = format!("{{\"alerts\":[{}0]}}", "0,".repeat(MOST_ELEMENTS));
+    assert_eq!(visitor.refused(&[], many).await.0, 413);
+}
+
+const CLOUD: &str = r#"{"specversion":"1.0","id":"1","source":"/shop","type":"order.paid","subject":"17","time":"2026-11-20T09:30:00Z","data":{"total":3}}"#;
+
+#[tokio::test]
+async fn cloudevents_name_themselves_in_every_mode() {
+    let mut visitor = at_the_door("");
+    let binary = [
+        ("ce-specversion", "1.0"),
+        ("ce-id", "1"),
+        ("ce-source", "/shop"),
+        ("ce-type", "order.paid"),
+        ("ce-subject", "17"),
+        ("ce-time", "2026-11-20T09:30:00Z"),
+        ("content-type", "application/json"),
+    ];
+    let batch = format!("[{CLOUD},{}]", CLOUD.replace("\"1\"", "\"2\""));
+    for (said, body, data) in [
+        (&[("content-type", "application/cloudevents+json; charset=utf-8")][..], CLOUD, CLOUD),
+        (&binary, r#"{"total":3}"#, r#"{"total":3}"#),
+        (&binary[..6], "", "null"),
+        (&[("content-type", "application/cloudevents-batch+json")], &batch, CLOUD),
+    ] {
+        let (_, events) = visitor.bring(said, body.to_owned()).await;
+        let event = &events[0];
+        assert_eq!((&*event.r#type, &*event.subject, event.data.text()), ("order.paid", "17", data));
+        assert_eq!(
+            (event.id.to_string().as_str(), event.time.to_string().as_str()),
+            ("/shop 1", "2026-11-20T09:30:00Z")
+        );
+        assert_eq!(events.len(), if data == body || body.is_empty() { 1 } else { 2 });
+    }
+    let twice = [&binary[..], &[("webhook-id", "m")]].concat();
+    assert_eq!(ids(&visitor.bring(&twice, "{}").await.1), ["m"], "that is what Standard Webhooks signs");
+    assert_eq!(
+        visitor.refused(&[("content-type", "application/cloudevents+json")], CLOUD.replace("order.paid", "")).await,
+        (400, "the CloudEvent has no `type`".into())
+    );
+}
+
+#[tokio::test]
+async fn a_template_goes_before_an_attribute() {
+    let mut visitor = at_the_door("type = \"shop.{{ data.type }}\"\nid = \"{{ data.data.order }}\"");
+    let (_, events) = visitor.bring(&[("content-type", "application/cloudevents+json")], CLOUD).await;
+    assert_eq!((&*events[0].r#type, ids(&events)), ("shop.order.paid", vec!["/shop 1".to_owned()]));
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_refused_with_the_reason_and_counted() {
+    let mut visitor = at_the_door(NAMED);
+    assert_eq!(visitor.refused(&[], "<xml>").await, (400, "not JSON: expected value at line 1 column 1".into()));
+    assert_eq!(visitor.refused(&[("content-type", "text/plain")], "{}").await.0, 415);
+    assert_eq!(visitor.refused(&[("content-type", "application/x-www-form-urlencoded")], "{}").await.0, 415);
+    assert_eq!(visitor.refused(&[], "[".repeat(10_000)).await.0, 400);
+    assert_eq!(visitor.pulse.skipped.load(std::sync::atomic::Ordering::Relaxed), 4);
+}
+
+#[tokio::test]
+async fn who_cannot_show_who_they_are_is_not_let_in_and_nothing_is_read() {
+    let mut visitor = at_the_door("verify = { basic = { user = \"x\", password = { env = \"TOKEN\" } } }");
+    let (answer, _) = visitor.bring(&[], "<xml>").await;
+    let response = answer.expect_err("refused").into_response();
+    assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(response.headers()[WWW_AUTHENTICATE], "Basic realm=\"tidings\"");
+    let mut visitor = at_the_door("verify = { standard_webhooks = { env = \"KEY\" } }");
+    assert_eq!(visitor.refused(&[], "{}").await, (401, "the header `webhook-id` is missing".into()));
+    let old = [
+        ("webhook-id", "msg_p5jXN8AQM9LWM0D4loKWxJek"),
+        ("webhook-timestamp", "1614265330"),
+        ("webhook-signature", "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="),
+    ];
+    let (status, said) = visitor.refused(&old, r#"{"test": 2432232314}"#).await;
+    assert!(status == 401 && said.contains("older or newer than 300 s"), "{said}");
+}
+
+#[tokio::test]
+async fn no_template_sees_a_secret() {
+    let rest =
+        "subject = \"{{ headers['x-gitlab-token'] }}{{ headers.authorization }}{{ headers.cookie }}{{ headers.x }}\"";
+    let mut visitor =
+        at_the_door(&format!("verify = {{ token = {{ env = \"TOKEN\" }}, header = \"X-Gitlab-Token\" }}\n{rest}"));
+    let said = [("x-gitlab-token", "open-sesame-0123456789"), ("authorization", "a"), ("cookie", "b"), ("x", "seen")];
+    assert_eq!(&*visitor.bring(&said, "{}").await.1[0].subject, "seen");
+    let printed = format!("{:?}", visitor.source);
+    assert!(!printed.contains("sesame"), "{printed}");
+}
+
+#[tokio::test]
+async fn the_source_is_up_until_it_is_told_to_stop() {
+    let mut visitor = at_the_door("");
+    let stop = Stop::new();
+    let script = async {
+        visitor.pulse.line.wait_for(|line| *line == crate::outbox::Line::Up).await.expect("up");
+        stop.say();
+    };
+    assert_eq!(join!(visitor.source.run(&visitor.out, &stop), script).0, Ok(()));
+    assert_eq!(visitor.source.look_up("/x").await.expect_err("nobody to ask").reason(), "no_look_up");
+}
+
+#[test]
+fn only_what_says_nothing_of_verification_is_open() {
+    let is_open = |text: &str| Settings::hook(&config(text)).expect("it has one").is_open();
+    assert!(is_open(""));
+    assert!(!is_open("verify = \"none\"") && !is_open("verify = { bearer = { env = \"TOKEN\" } }"));
+    let hook = config("verify = { path = { env = \"TOKEN\" } }");
+    let hook = Settings::hook(&hook).expect("it has one");
+    let secret = crate::secret::Secret::literal("open-sesame-0123456789");
+    assert!(!hook.is_open() && hook.is_same_as("in", &Hook::named().with_secret(secret), "in"));
+}
+
+#[test]
+fn what_cannot_be_meant_is_said() {
+    for (text, wanted) in [
+        ("verfy = 1", "unknown key `verfy`"),
+        ("type = \"{{ event.type }}\"", "unknown name `event`"),
+        ("split = \"alerts[]\"", "`alerts[]` is no path to a list"),
+        (
+            "path = { env = \"TOKEN\" }\nverify = { path = { env = \"TOKEN\" } }",
+            "`path` and `verify.path` both say where the secret stands",
+        ),
+    ] {
+        assert_eq!(read(text).1, [wanted], "{text}");
+    }
+    let (config, problems) = read("optional = true\nverify = { bearer = { env = \"UNSET\" } }");
+    assert!(config.is_none() && problems.is_empty(), "left out in peace: {problems:?}");
+}
+
+fn events_of(config: &Config, headers: &HeaderMap, body: &[u8]) -> Vec<Event> {
+    let (source, kind) = (Name::from("in"), Name::from("webhook"));
+    let arrived = Arrived { source: &source, kind: &kind, at: jiff::Timestamp::UNIX_EPOCH };
+    reading::events_of(config, headers, body, arrived, &mut |_| ()).unwrap_or_default()
+}
+
+proptest! {
+    #[test]
+    fn nothing_posted_breaks_the_reading(
+        bytes in proptest::collection::vec(any::<u8>(), 0..80),
+        (at, byte) in (0..CLOUD.len(), any::<u8>()),
+        said in "(application/)?(json|x-www-form-urlencoded|cloudevents\\+json|cloudevents-batch\\+json|[ -~]{0,20})",
+        value in "[ -~]{0,30}",
+    ) {
+        let split = config("split = \"data\"\ntype = \"{{ body.a }}{{ headers.a }}{{ data.type | upper }}\"\nid = \"{{ data.id }}\"");
+        let plain = config("subject = \"{{ data }}\"\ntime = \"{{ data.time }}\"");
+        let mut spoilt = CLOUD.as_bytes().to_vec();
+        spoilt[at] = byte;
+        let mut list = spoilt.clone();
+        list.insert(0, b'[');
+        list.push(b']');
+        let mut sent = headers(&[("ce-id", "a"), ("ce-source", "a"), ("ce-specversion", "1.0"), ("ce-type", "a"), ("a", "b")]);
+        for (key, said) in [(CONTENT_TYPE, said.as_str()), (HeaderName::from_static("ce-subject"), &value)] {
+            sent.insert(key, HeaderValue::try_from(said).expect("a value"));
+        }
+        for body in [&bytes, &spoilt, &list] {
+            for config in [&split, &plain] {
+                for sent in [&sent, &HeaderMap::new()] {
+                    for event in events_of(config, sent, body) {
+                        prop_assert!(!event.r#type.is_empty() && event.r#type.chars().count() <= 256);
+                        prop_assert!(serde_json::from_str::<Value>(event.data.text()).is_ok());
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Docker's own registry tells us of its images: its envelope through `[source.webhook]` and `split`.
+
+use reqwest::header::{CONTENT_TYPE, LOCATION};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use tidings::demo::standins::Slack;
+
+use crate::daemon::{Daemon, LIMIT, client};
+use crate::neighbour::{Neighbour, free_port};
+
+const TOKEN: &str = "f2f0c1d4-8f1e-4a55";
+
+const CONFIG: &str = r#"
+    [daemon]
+    listen = "127.0.0.1:0"
+    admin = "127.0.0.1:0"
+    [source.webhook.registry]
+    verify = { bearer = { env = "TOKEN" } }
+    split = "events"
+    type = "{{ 'tag' if data.target.tag else 'blob' }}.{{ data.action }}"
+    id = "{{ data.id }}"
+    subject = "{{ data.target.repository }}:{{ data.target.tag }}"
+    time = "{{ data.timestamp }}"
+    [sink.slack.ops]
+    webhook = { env = "SLACK_URL" }
+    rate = "none"
+    [[relay]]
+    name = "images"
+    match = { type = "tag.push" }
+    text = "{{ event.subject }} was pushed ({{ data.target.digest | replace('sha256:', '') | length }} digits)"
+    to = "ops"
+"#;
+
+const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+
+async fn registry(folder: &std::path::Path, hook: &str) -> Neighbour {
+    let port = free_port();
+    let config = format!(
+        r#"
+version: 0.1
+storage:
+  filesystem:
+    rootdirectory: {}
+http:
+  addr: 127.0.0.1:{port}
+notifications:
+  endpoints:
+  - name: tidings
+    url: "{hook}"
+    headers:
+      Authorization: ["Bearer {TOKEN}"]
+    timeout: 3s
+    threshold: 5
+    backoff: 50ms
+"#,
+        folder.join("images").display()
+    );
+    std::fs::write(folder.join("registry.yml"), config).expect("written");
+    Neighbour::start("docker-registry", &["serve", "registry.yml"], folder, port, "/v2/").await
+}
+
+fn digest(bytes: &[u8]) -> String {
+    let hex: String = Sha256::digest(bytes)
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .filter_map(|digit| char::from_digit(digit.into(), 16))
+        .collect();
+    format!("sha256:{hex}")
+}
+
+/// Uploads one blob, as `docker push` does.
+async fn upload(registry: &Neighbour, bytes: &'static [u8]) -> serde_json::Value {
+    let begun =
+        client().post(format!("{}/v2/shop/cart/blobs/uploads/", registry.url)).send().await.expect("it answers");
+    let place = begun.headers()[LOCATION].to_str().expect("text").to_owned();
+    let place = if place.starts_with('/') { format!("{}{place}", registry.url) } else { place };
+    let join = if place.contains('?') { '&' } else { '?' };
+    let done = client().put(format!("{place}{join}digest={}", digest(bytes))).body(bytes).send().await;
+    assert!(done.expect("it answers").status().is_success(), "{}", registry.said());
+    json!({"mediaType": "application/vnd.oci.image.config.v1+json", "digest": digest(bytes), "size": bytes.len()})
+}
+
+#[tokio::test]
+async fn an_image_that_is_pushed_to_dockers_registry_is_told() {
+    let slack = Slack::start().await.expect("loopback");
+    let daemon = Daemon::start(CONFIG, &[("TOKEN", TOKEN), ("SLACK_URL", &slack.url())]).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let registry = registry(folder.path(), &format!("{}/hooks/registry", daemon.door_url())).await;
+
+    let config = upload(&registry, b"{}").await;
+    for tag in ["1.0", "latest"] {
+        let manifest = json!({"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": []}).to_string();
+        let put = client().put(format!("{}/v2/shop/cart/manifests/{tag}", registry.url));
+        let put = put.header(CONTENT_TYPE, MANIFEST).body(manifest).send().await.expect("it answers");
+        assert!(put.status().is_success(), "{}", registry.said());
+        let told = slack.next(LIMIT).await;
+        let told = told.unwrap_or_else(|late| panic!("{late}\n{}\n{}", daemon.log(), registry.said()));
+        assert_eq!(told.text, format!("shop/cart:{tag} was pushed (64 digits)"));
+    }
+    let events = daemon.json("/api/v1/events").await;
+    let types: Vec<_> =
+        events["events"].as_array().expect("a list").iter().map(|event| event["type"].clone()).collect();
+    assert!(types.contains(&json!("blob.push")) && types.contains(&json!("tag.push")), "{events:#}");
+}
