@@ -145,19 +145,18 @@ fn inline(text: &str, markup: Markup) -> String {
 }
 
 fn one_line(text: &str) -> String {
-    text.replace(['\n', '\r', '\t', '\u{2028}', '\u{2029}'], " ")
+    text.replace(FENCE, "").replace(['\n', '\r', '\t', '\u{2028}', '\u{2029}'], " ")
 }
 
 impl Line {
     /// Its title, or the first line that says anything; for a message that says nothing, what sinks say then.
     pub(super) fn of(delivery: &Delivery, message: &Message) -> Self {
         let lines = message.title.iter().flat_map(|title| title.lines()).chain(message.text.lines());
-        let mut lines =
-            lines.map(|line| line.replace(FENCE, "")).filter(|line| line.chars().any(char::is_alphanumeric));
+        let mut lines = lines.filter(|line| line.chars().any(char::is_alphanumeric));
         // Cut for good when it is known for whom; here only so far that it costs no memory.
         let beginning = |line: &str| one_line(line.trim()).chars().take(2 * LONGEST_LINE).collect();
         match lines.next() {
-            Some(line) => Self::Worded(beginning(&line)),
+            Some(line) => Self::Worded(beginning(line)),
             None => Self::Bare(beginning(&format!("{} {}", delivery.event.r#type, delivery.event.subject))),
         }
     }
