@@ -5,6 +5,7 @@
 mod alertmanager;
 mod config;
 mod daemon;
+mod door;
 mod floors;
 mod health;
 mod hostile;
