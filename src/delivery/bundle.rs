@@ -120,10 +120,6 @@ impl Bundle {
         self.ids.len()
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.ids.is_empty()
-    }
-
     pub(super) fn is_full(&self) -> bool {
         self.len() >= FULL
     }

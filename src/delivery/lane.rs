@@ -28,7 +28,7 @@ use crate::metrics::SinkMetrics;
 use crate::outbox::Outbox;
 use crate::queue::{Delivery, Line, Note, Queue, QueueError};
 use crate::relay::{Relays, Silences};
-use crate::sinks::{Manner, Sink};
+use crate::sinks::{Manner, Reader, Sink};
 use crate::sources::Source;
 use crate::stop::Stop;
 
@@ -122,7 +122,7 @@ impl<S: Sink + Send + Sync + 'static, F: Source + Send + Sync + 'static> Lane<S,
         });
         let holds_for = (self.habits.concurrency == 1).then_some(STEP_ASIDE);
         let usual = if self.pace.is_some() { DIGEST } else { 0 };
-        let digest = if manner.chat { self.habits.digest.unwrap_or(usual) as usize } else { 0 };
+        let digest = if manner.reader == Reader::Chat { self.habits.digest.unwrap_or(usual) as usize } else { 0 };
         let room = if digest > 0 { WIDE_WINDOW } else { WINDOW.max(2 * manner.batch) };
         let mut lane = Running {
             preparation,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::event::digest;
 use crate::message::{Message, Signal};
 use crate::queue::Note;
 
@@ -76,13 +77,7 @@ pub(super) fn note_name(sort: &str, key: &str) -> String {
         return format!("{sort}:{key}");
     }
     let head: String = key.chars().take(SHOWN / 4).collect();
-    format!("{sort}:{head}#{}", digest(key))
-}
-
-/// SHA-256, shortened: other hashes of the standard library may change, and these are written down.
-fn digest(text: &str) -> String {
-    use sha2::{Digest, Sha256};
-    Sha256::digest(text).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    format!("{sort}:{head}#{}", digest(&[key]))
 }
 
 /// For a wait that is counted from now although the clock of the machine may have jumped.

@@ -15,6 +15,9 @@ use super::window::{Cargo, Next, Waiting};
 use crate::fault::Fault;
 use crate::message::{Message, Signal};
 use crate::queue::{Delivery, DeliveryId, Outcome};
+use crate::relay::{Relay, Throttle};
+use crate::said::print_duration;
+use crate::sinks::Reader;
 
 /// A storm that goes on is told of no more often than this.
 const NEXT_DIGEST: Duration = Duration::from_secs(10);
@@ -47,19 +50,23 @@ impl<S, F> Running<S, F> {
         }
         let accepted = delivery.accepted;
         let mut notes = Vec::new();
-        if let Some(quiet) = self.lane.relays.by_name(&delivery.relay).map(crate::relay::Relay::quiet)
+        if let Some(quiet) = self.lane.relays.by_name(&delivery.relay).map(Relay::quiet)
             && !quiet.is_default()
         {
             match self.gate.judge(&delivery.relay, quiet, &message, accepted) {
                 Pass::Go(remember) => notes = remember,
                 Pass::Seen(why) => return self.suppress(delivery.id, why).await,
+                Pass::HeldBack { throttle: Throttle { max, per }, .. } if self.manner.reader == Reader::Pager => {
+                    let why = format!("held back: more than {max} within {} (throttle)", print_duration(per));
+                    return self.suppress(delivery.id, why).await;
+                }
                 Pass::HeldBack { until, throttle } => {
                     let kind = BundleKind::Throttle { max: throttle.max, per: throttle.per };
                     self.window.gather(kind, moment(until), &delivery, &message, notes);
                     return Ok(());
                 }
             }
-            if let (Some(by), Some(group)) = (group, &quiet.group) {
+            if let (Some(by), Some(group)) = (group.filter(|_| self.manner.reader != Reader::Pager), &quiet.group) {
                 if message.signal == Some(Signal::Resolve) {
                     self.window.hurry(&message);
                 } else {
@@ -74,8 +81,8 @@ impl<S, F> Running<S, F> {
         let left = left.filter(|left| !left.is_zero());
         let mut waiting = match (left, self.window.storms(&delivery.relay)) {
             (None, true) => match self.window.join_storm(delivery, message, notes) {
-                Ok(()) => return Ok(()),
-                Err(alone) => alone,
+                None => return Ok(()),
+                Some(alone) => alone,
             },
             _ => Waiting::one(delivery, message, notes),
         };
@@ -148,7 +155,7 @@ impl<S, F> Running<S, F> {
 
     pub(super) fn remarked(&self, waiting: &Waiting) -> Option<Message> {
         let late = self.late.map(|hold| (waiting.cargo.accepted().0, hold));
-        if !self.manner.chat || (late.is_none() && !waiting.maybe) {
+        if self.manner.reader != Reader::Chat || (late.is_none() && !waiting.maybe) {
             return None;
         }
         let message = waiting.message.as_deref()?;

@@ -17,6 +17,7 @@ use crate::fault::Fault;
 use crate::message::{Message, Receipt, SendError};
 use crate::queue::{DeliveryId, Note, Outcome};
 use crate::said::print_duration;
+use crate::sinks::Reader;
 
 impl<S, F> Running<S, F> {
     /// Turns the verdict on one attempt into what happens next.
@@ -40,7 +41,7 @@ impl<S, F> Running<S, F> {
         match error {
             SendError::Later { maybe: true, cause, .. } if !self.manner.knows_repeats && !self.lane.habits.repeat => {
                 let why = format!("it may have arrived, and `repeat = false` forbids to send it again: {cause}");
-                self.bury(&waiting.cargo, waiting.attempts, rewritten(cause, why)).await
+                self.bury(&waiting.cargo, waiting.attempts, rewritten(&cause, why)).await
             }
             SendError::Later { wait, lane, maybe, cause } => {
                 waiting.maybe |= maybe && !self.manner.knows_repeats;
@@ -49,7 +50,9 @@ impl<S, F> Running<S, F> {
             SendError::NeverMessage(cause) => {
                 self.eased(began);
                 match waiting.message.as_mut() {
-                    Some(message) if self.manner.chat && !waiting.reduced && message.raw.is_none() => {
+                    Some(message)
+                        if self.manner.reader == Reader::Chat && !waiting.reduced && message.raw.is_none() =>
+                    {
                         warn!(sink = %self.lane.name, relay = %waiting.cargo.relay(), "refused, trying the bare text: {cause}");
                         **message = bare(message);
                         waiting.reduced = true;
@@ -256,7 +259,7 @@ fn is_older(cargo: &Cargo, limit: Duration, now: Timestamp) -> bool {
 }
 
 /// The same trouble in other words, with the answer that was received.
-fn rewritten(cause: Fault, why: String) -> Fault {
+fn rewritten(cause: &Fault, why: String) -> Fault {
     let fault = Fault::new(cause.reason(), why);
     match cause.reply() {
         Some(reply) => fault.with_reply(reply),

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 pub(super) use cargo::{Cargo, Waiting};
 
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "made and taken apart in one breath")]
 pub(super) enum Next {
     Send(Waiting),
     /// Nothing may go before this moment.

@@ -13,7 +13,8 @@ use reqwest::Method;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
 
-use super::{Manner, Sink, lasting_id, parts, to_body};
+use super::{Manner, Sink, parts, to_body};
+use crate::event::digest;
 use crate::fault::Fault;
 use crate::message::{Markup, Message, Receipt, SendError};
 use crate::outbound::{Endpoint, Outbound};
@@ -63,7 +64,7 @@ impl Http {
     fn id(&self, message: &Message) -> String {
         let origin = &message.origin;
         let parts = [&*origin.source, &origin.id.to_string(), &*origin.relay, self.url.url().as_str()];
-        format!("msg_{}", lasting_id(&parts))
+        format!("msg_{}", digest(&parts))
     }
 
     /// <https://github.com/cloudevents/spec/blob/main/cloudevents/spec.md>: attributes are never empty and hold no

@@ -56,17 +56,17 @@ impl Window {
         delivery: Delivery,
         message: Box<Message>,
         notes: Vec<Note>,
-    ) -> Result<(), Waiting> {
+    ) -> Option<Waiting> {
         let key = key_of(&message);
         let digest = self.waiting.iter().position(|waiting| takes(waiting, &delivery.relay, &BundleKind::Digest));
-        let Some(at) = digest else { return Err(Waiting::one(delivery, message, notes)) };
+        let Some(at) = digest else { return Some(Waiting::one(delivery, message, notes)) };
         let overtakes = key.is_some_and(|key| self.waiting.iter().skip(at + 1).any(|later| later.keys.contains(key)));
         match self.waiting.get_mut(at) {
             Some(digest) if !overtakes => {
                 digest.add(&delivery, &message, notes);
-                Ok(())
+                None
             }
-            _ => Err(Waiting::one(delivery, message, notes)),
+            _ => Some(Waiting::one(delivery, message, notes)),
         }
     }
 
@@ -95,7 +95,7 @@ impl Window {
             let joins = is_untried(&waiting) && waiting.cargo.relay() == relay;
             match waiting {
                 Waiting { cargo: Cargo::One(delivery), message: Some(message), notes, .. } if joins => {
-                    if let Err(alone) = self.join_storm(delivery, message, notes) {
+                    if let Some(alone) = self.join_storm(delivery, message, notes) {
                         self.waiting.push_back(alone);
                     }
                 }
