@@ -2,6 +2,7 @@
 
 mod api;
 mod tutum;
+mod vcenter;
 mod websocket;
 
 use serde_json::Value;
@@ -113,5 +114,6 @@ macro_rules! sources { ($($word:literal = $module:ident :: $Kind:ident),* $(,)?)
 
 sources! {
     "tutum" = tutum::Tutum,
+    "vcenter" = vcenter::Vcenter,
     "websocket" = websocket::Websocket,
 }
