@@ -16,7 +16,7 @@ async fn a_canary_that_comes_back_is_heard_and_told_to_nobody() {
     daemon.live(&fake, &with_canary(), sleep(Duration::from_secs(10_000))).await;
     let written = fake.state().next_key;
     assert!(written > 10, "{written}: a login, and a canary each quarter of an hour");
-    assert_eq!(daemon.keys(), []);
+    assert_eq!(daemon.keys(), [0_i64; 0]);
     assert_eq!(daemon.with(|kept| kept.lines.clone()), [Line::Up]);
 }
 
@@ -28,7 +28,7 @@ async fn a_canary_that_does_not_come_back_is_an_alarm_until_one_does() {
             daemon.is_up().await;
             sleep(Duration::from_secs(2000)).await;
             fake.state().swallows_notes = true;
-            daemon.until(|kept| downs(kept) >= 2).await;
+            daemon.until(|kept| downs(kept) >= 1 && fake.state().tries.len() >= 3).await;
             let ups = |kept: &Kept| kept.lines.iter().filter(|line| **line == Line::Up).count();
             assert_eq!(daemon.with(|kept| ups(kept)), 1, "a new login alone is no sign of health");
             fake.state().swallows_notes = false;

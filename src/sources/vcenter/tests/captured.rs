@@ -31,7 +31,42 @@ fn a_vm_that_was_powered_on() {
     let event = read(
         r#"<returnval xsi:type="VmPoweredOnEvent"><key>25</key><chainId>24</chainId><createdTime>2026-11-20T21:49:15.847590663Z</createdTime><userName></userName><datacenter><name>DC0</name><datacenter type="Datacenter">datacenter-2</datacenter></datacenter><computeResource><name>DC0_C0</name><computeResource type="ClusterComputeResource">clustercomputeresource-27</computeResource></computeResource><host><name>DC0_C0_H0</name><host type="HostSystem">host-34</host></host><vm><name>DC0_C0_RP0_VM1</name><vm type="VirtualMachine">vm-66</vm></vm><fullFormattedMessage>DC0_C0_RP0_VM1 on DC0_C0_H0 in DC0 is powered on </fullFormattedMessage><template>false</template></returnval>"#,
     );
-    insta::assert_snapshot!(shown(&event), @"");
+    insta::assert_snapshot!(shown(&event), @r#"
+    {
+      "data": {
+        "chainId": 24,
+        "class": "VmPoweredOnEvent",
+        "computeResource": {
+          "id": "ClusterComputeResource:clustercomputeresource-27",
+          "name": "DC0_C0"
+        },
+        "createdTime": "2026-11-20T21:49:15.847590663Z",
+        "datacenter": {
+          "id": "Datacenter:datacenter-2",
+          "name": "DC0"
+        },
+        "host": {
+          "id": "HostSystem:host-34",
+          "name": "DC0_C0_H0"
+        },
+        "key": 25,
+        "message": "DC0_C0_RP0_VM1 on DC0_C0_H0 in DC0 is powered on",
+        "template": false,
+        "userName": "",
+        "vm": {
+          "id": "VirtualMachine:vm-66",
+          "name": "DC0_C0_RP0_VM1"
+        }
+      },
+      "id": "dbed6e0c-bd88-4ef6-b594-21283e1c677f/25/2026-11-20T21:49:15.847590663Z",
+      "kind": "vcenter",
+      "source": "vc",
+      "specversion": "1.0",
+      "subject": "DC0_C0_RP0_VM1",
+      "time": "2026-11-20T21:49:15.847590663Z",
+      "type": "vm.powered.on"
+    }
+    "#);
 }
 
 #[test]
@@ -39,7 +74,45 @@ fn an_event_ex_with_arguments() {
     let event = read(
         r#"<Event xsi:type="EventEx"><key>-2147483648</key><chainId>7</chainId><createdTime>2026-11-20T23:36:02.5+02:00</createdTime><userName>VSPHERE.LOCAL\ops</userName><host><name>esx-1</name><host type="HostSystem">host-34</host></host><fullFormattedMessage>disk sda failed</fullFormattedMessage><eventTypeId>esx.problem.scsi.device.state.permanentloss</eventTypeId><severity>error</severity><message>disk failed</message><arguments><key>disk</key><value xsi:type="xsd:string">sda</value></arguments><arguments><key>tries</key><value xsi:type="xsd:int">3</value></arguments><arguments><key>fatal</key><value xsi:type="xsd:boolean">true</value></arguments><arguments><key>load</key><value xsi:type="xsd:double">0.5</value></arguments><arguments><key>disk</key><value xsi:type="xsd:string">sdb</value></arguments><arguments><key>empty</key></arguments><objectId>host-34</objectId><objectType>HostSystem</objectType><objectName>esx-1</objectName></Event>"#,
     );
-    insta::assert_snapshot!(shown(&event), @"");
+    insta::assert_snapshot!(shown(&event), @r#"
+    {
+      "data": {
+        "arguments": {
+          "disk": [
+            "sda",
+            "sdb"
+          ],
+          "empty": null,
+          "fatal": true,
+          "load": 0.5,
+          "tries": 3
+        },
+        "chainId": 7,
+        "class": "EventEx",
+        "createdTime": "2026-11-20T23:36:02.5+02:00",
+        "detail": "disk failed",
+        "eventTypeId": "esx.problem.scsi.device.state.permanentloss",
+        "host": {
+          "id": "HostSystem:host-34",
+          "name": "esx-1"
+        },
+        "key": -2147483648,
+        "message": "disk sda failed",
+        "objectId": "host-34",
+        "objectName": "esx-1",
+        "objectType": "HostSystem",
+        "severity": "error",
+        "userName": "VSPHERE.LOCAL\\ops"
+      },
+      "id": "dbed6e0c-bd88-4ef6-b594-21283e1c677f/-2147483648/2026-11-20T21:36:02.5Z",
+      "kind": "vcenter",
+      "source": "vc",
+      "specversion": "1.0",
+      "subject": "esx-1",
+      "time": "2026-11-20T21:36:02.5Z",
+      "type": "esx.problem.scsi.device.state.permanentloss"
+    }
+    "#);
 }
 
 #[test]
@@ -47,7 +120,30 @@ fn an_extended_event() {
     let event = read(
         r#"<Event xsi:type="ExtendedEvent"><key>9</key><chainId>9</chainId><createdTime>2026-11-20T21:36:02Z</createdTime><userName/><message>ext</message><eventTypeId>com.example.ext</eventTypeId><managedObject type="VirtualMachine">vm-57</managedObject><data><key>a</key><value>b</value></data></Event>"#,
     );
-    insta::assert_snapshot!(shown(&event), @"");
+    insta::assert_snapshot!(shown(&event), @r#"
+    {
+      "data": {
+        "arguments": {
+          "a": "b"
+        },
+        "chainId": 9,
+        "class": "ExtendedEvent",
+        "createdTime": "2026-11-20T21:36:02Z",
+        "eventTypeId": "com.example.ext",
+        "key": 9,
+        "managedObject": "VirtualMachine:vm-57",
+        "message": "ext",
+        "userName": ""
+      },
+      "id": "dbed6e0c-bd88-4ef6-b594-21283e1c677f/9/2026-11-20T21:36:02Z",
+      "kind": "vcenter",
+      "source": "vc",
+      "specversion": "1.0",
+      "subject": "",
+      "time": "2026-11-20T21:36:02Z",
+      "type": "com.example.ext"
+    }
+    "#);
 }
 
 #[test]
@@ -103,7 +199,9 @@ fn the_traces_of_our_own_sessions_are_known() {
     let mut own = crate::sources::vcenter::own::Own::default();
     own.session("52a-1", "tidings/1");
     let trace = |class: &str, key: &str, agent: &str| {
-        element(&format!("<Event xsi:type=\"{class}\"><sessionId>{key}</sessionId><userAgent>{agent}</userAgent></Event>"))
+        element(&format!(
+            "<Event xsi:type=\"{class}\"><sessionId>{key}</sessionId><userAgent>{agent}</userAgent></Event>"
+        ))
     };
     assert!(own.made(&trace("UserLoginSessionEvent", "52a-1", "")));
     assert!(own.made(&trace("UserLogoutSessionEvent", "other", "tidings/1")));

@@ -6,7 +6,8 @@ use crate::said::{Item, Reading, Table};
 use crate::secret::Origin;
 use crate::sources::vcenter::{Config, Vcenter};
 
-const WHOLE: &str = "url = \"https://vc.example.com\"\nusername = \"ops@vsphere.local\"\npassword = { env = \"PASSWORD\" }\n";
+const WHOLE: &str =
+    "url = \"https://vc.example.com\"\nusername = \"ops@vsphere.local\"\npassword = { env = \"PASSWORD\" }\n";
 
 fn read(text: &str) -> (Option<Config>, Vec<String>) {
     let env = |name: &str| match name {
@@ -58,16 +59,28 @@ fn what_is_wrong_is_said_in_plain_words() {
         ("", "`url` is missing here"),
         ("url = \"https://vc\"\nusername = \"u\"", "`password` is missing here"),
         ("url = \"https://vc\"\npassword = { env = \"PASSWORD\" }", "`username` is missing here"),
-        ("url = \"https://vc\"\nusername = \"u\"\npassword = { env = \"NOPE\" }", "`password`: the variable NOPE is not set"),
+        (
+            "url = \"https://vc\"\nusername = \"u\"\npassword = { env = \"NOPE\" }",
+            "`password`: the variable NOPE is not set",
+        ),
         ("url = { env = \"VCENTER_URL\" }\nusername = \"u\"", "`url` and `username` both say who we are"),
         ("url = \"u:s3cret@vc\"", "a password is written into this address"),
         ("url = \"ldap://u:s3cret@vc\"", "`url`: a vCenter's address begins with https"),
-        (&format!("{WHOLE}from = \"yesterday\""), "`yesterday` is no beginning; write \"now\", \"beginning\" or how long ago, like \"1h\""),
+        (
+            &format!("{WHOLE}from = \"yesterday\""),
+            "`yesterday` is no beginning; write \"now\", \"beginning\" or how long ago, like \"1h\"",
+        ),
         (&format!("{WHOLE}poll = \"1h\""), "`poll` is at most 10m"),
         (&format!("{WHOLE}overlap = \"2d\""), "`overlap` is at most 1d"),
-        (&format!("{WHOLE}filter = {{ entity = \"vm-42\" }}"), "`entity`: a reference to an object of vCenter is like VirtualMachine:vm-42"),
+        (
+            &format!("{WHOLE}filter = {{ entity = \"vm-42\" }}"),
+            "`entity`: a reference to an object of vCenter is like VirtualMachine:vm-42",
+        ),
         (&format!("{WHOLE}filter = {{ typs = [] }}"), "unknown key `typs`"),
-        (&format!("{WHOLE}canary = \"15m\"\nfilter = {{ users = \"a\" }}"), "`canary` cannot come back through a filter by `types` or `users`"),
+        (
+            &format!("{WHOLE}canary = \"15m\"\nfilter = {{ users = \"a\" }}"),
+            "`canary` cannot come back through a filter by `types` or `users`",
+        ),
         (&format!("{WHOLE}fingerprint = \"xx\""), "`fingerprint`"),
     ] {
         let (_, problems) = read(text);

@@ -12,6 +12,8 @@ use crate::fault::Fault;
 use crate::sources::vcenter::history::{Gate, History, Pages};
 use crate::vsphere::{Element, Reference, Trouble};
 
+const AGENT: &str = "tidings/test";
+
 /// Cheap to clone: the same vCenter.
 #[derive(Clone)]
 pub(super) struct Fake {
@@ -91,6 +93,11 @@ pub(super) fn event(class: &str, key: i64, time: Timestamp) -> Element {
     Element { name: "Event".into(), class: Some(class.into()), children, ..Element::default() }
 }
 
+/// What a session leaves in the history.
+fn trace(key: &str) -> Vec<Element> {
+    vec![leaf("sessionId", key), leaf("userAgent", AGENT)]
+}
+
 impl Fake {
     pub(super) fn new() -> Self {
         let state = State {
@@ -136,7 +143,8 @@ impl Fake {
 
     /// Something that a host tells late.
     pub(super) fn happened_ago(&self, ago: Duration) -> i64 {
-        let key = self.state().write("VmPoweredOnEvent", Vec::new(), -SignedDuration::try_from(ago).expect("short"), false);
+        let key =
+            self.state().write("VmPoweredOnEvent", Vec::new(), -SignedDuration::try_from(ago).expect("short"), false);
         self.news.notify_waiters();
         key
     }
@@ -233,9 +241,7 @@ impl State {
 
     /// The collector's latest page as it was when `up_to` had been written, newest first.
     fn page(&self, collector: &Collector, up_to: u64) -> Vec<Element> {
-        let held = |written: &&Written| {
-            self.as_debian || collector.begin.is_none_or(|begin| written.time >= begin)
-        };
+        let held = |written: &&Written| self.as_debian || collector.begin.is_none_or(|begin| written.time >= begin);
         let held: Vec<_> = self.events.iter().filter(|written| written.number <= up_to).filter(held).collect();
         let newest_first = held.iter().rev();
         if self.as_debian && collector.most < held.len() {
@@ -263,7 +269,7 @@ impl Gate for Fake {
         state.alive = Some(state.sessions);
         let (session, instance) = (state.sessions, state.instance.clone());
         let key = format!("session-{session}");
-        state.write("UserLoginSessionEvent", vec![leaf("sessionId", &key)], SignedDuration::ZERO, false);
+        state.write("UserLoginSessionEvent", trace(&key), SignedDuration::ZERO, false);
         drop(state);
         Ok(Inside { fake: self.clone(), session, key, instance })
     }
@@ -296,7 +302,7 @@ impl History for Inside {
     }
 
     fn user_agent(&self) -> &str {
-        "tidings/test"
+        AGENT
     }
 
     async fn now(&self) -> Result<Timestamp, Trouble> {
@@ -330,9 +336,10 @@ impl History for Inside {
             return Ok(page);
         }
         let (begin, next) = (collector.begin, collector.next);
-        let behind = state.events.iter().filter(|written| {
-            written.number >= next && begin.is_none_or(|begin| written.time >= begin)
-        });
+        let behind = state
+            .events
+            .iter()
+            .filter(|written| written.number >= next && begin.is_none_or(|begin| written.time >= begin));
         let page: Vec<_> = behind.take(most as usize).cloned().collect();
         if let Some(last) = page.last() {
             state.collectors.get_mut(&of.id).expect("there").next = last.number + 1;
@@ -408,9 +415,7 @@ impl History for Inside {
             state.alive = None;
             state.collectors.clear();
             state.watches.clear();
-            let key = leaf("sessionId", &self.key);
-            state.write("UserLogoutSessionEvent", vec![key], SignedDuration::ZERO, false);
+            state.write("UserLogoutSessionEvent", trace(&self.key), SignedDuration::ZERO, false);
         }
     }
 }
-

@@ -17,7 +17,7 @@ async fn a_first_start_skips_history_and_then_hears_everything_once_and_in_order
             }
         })
         .await;
-    assert_eq!(daemon.keys(), keys);
+    assert_keys(&daemon.keys(), &keys);
     assert_once(&daemon);
     assert_eq!(daemon.gaps(), []);
 }
@@ -51,7 +51,7 @@ async fn a_burst_larger_than_a_page_arrives_whole_and_a_page_at_a_time() {
             daemon.has(keys.len()).await;
         })
         .await;
-    assert_eq!(daemon.keys(), keys);
+    assert_keys(&daemon.keys(), &keys);
     assert_once(&daemon);
     assert!(daemon.with(|kept| kept.largest) <= 1000);
     assert_eq!(daemon.gaps(), []);
@@ -75,7 +75,7 @@ async fn what_happened_between_two_lives_is_read_and_nothing_is_repeated() {
         sleep(Duration::from_secs(7200)).await;
     }
     daemon.live(&fake, &wants(), daemon.has(keys.len())).await;
-    assert_eq!(daemon.keys(), keys);
+    assert_keys(&daemon.keys(), &keys);
     assert_once(&daemon);
     assert_eq!(daemon.gaps(), []);
 }
@@ -87,7 +87,7 @@ async fn a_daemon_that_heard_nothing_yet_has_a_place_all_the_same() {
     sleep(Duration::from_secs(60)).await;
     let keys = fake.burst(3);
     daemon.live(&fake, &wants(), daemon.has(3)).await;
-    assert_eq!(daemon.keys(), keys);
+    assert_keys(&daemon.keys(), &keys);
 }
 
 #[tokio::test(start_paused = true)]
@@ -101,12 +101,8 @@ async fn a_death_in_a_burst_loses_and_repeats_nothing() {
         assert!(daemon.keys().len() < 5000);
         daemon.live(&fake, &wants(), daemon.has(5000)).await;
         let mut read = daemon.keys();
-        // What was committed and is read again, the queue knows by its id.
-        read.dedup();
-        let mut once = read.clone();
-        once.sort_unstable();
-        once.dedup();
-        assert_eq!(once, keys, "{dies_after}");
+        read.sort_unstable();
+        assert_keys(&read, &keys);
         assert_eq!(daemon.gaps(), [], "{dies_after}");
     }
 }
@@ -125,7 +121,7 @@ async fn a_full_disk_stops_the_reading_and_loses_nothing() {
             }
         })
         .await;
-    assert_eq!(daemon.keys(), keys);
+    assert_keys(&daemon.keys(), &keys);
     assert_once(&daemon);
 }
 
@@ -146,9 +142,10 @@ async fn reconnecting_for_ever_leaves_nothing_behind_and_tells_nothing_of_itself
                     keys.extend(fake.burst(1));
                 }
             }
+            daemon.has(keys.len()).await;
         })
         .await;
-    assert_eq!(daemon.keys(), keys);
+    assert_keys(&daemon.keys(), &keys);
     assert_eq!(fake.left_behind(), (0, 0));
     assert!(fake.state().most_collectors <= 2, "{}", fake.state().most_collectors);
 }
@@ -162,7 +159,7 @@ async fn a_session_that_ends_in_mid_page_is_gone_on_with_where_it_was() {
         fake.fail_next(call, Trouble::LoggedOut);
     }
     daemon.live(&fake, &wants(), daemon.has(3500)).await;
-    assert_eq!(daemon.keys(), keys);
+    assert_keys(&daemon.keys(), &keys);
     assert_once(&daemon);
     assert_eq!(daemon.gaps(), []);
 }
@@ -180,7 +177,7 @@ async fn a_collector_that_is_gone_is_made_anew_in_the_same_session() {
             daemon.has(5).await;
         })
         .await;
-    assert_eq!(daemon.keys(), keys);
+    assert_keys(&daemon.keys(), &keys);
     assert_eq!(fake.state().tries.len(), 1, "no login was needed");
 }
 

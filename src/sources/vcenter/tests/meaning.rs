@@ -25,8 +25,13 @@ fn elements() -> impl Strategy<Value = Element> {
     let leaf = leaf.prop_map(|(name, class, kind, text)| Element { name, class, kind, text, children: Vec::new() });
     leaf.prop_recursive(5, 60, 8, |inner| {
         let node = (words(), prop::option::of(words()), prop::option::of(words()), words());
-        (node, prop::collection::vec(inner, 0..8))
-            .prop_map(|((name, class, kind, text), children)| Element { name, class, kind, text, children })
+        (node, prop::collection::vec(inner, 0..8)).prop_map(|((name, class, kind, text), children)| Element {
+            name,
+            class,
+            kind,
+            text,
+            children,
+        })
     })
 }
 
