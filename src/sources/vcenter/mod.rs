@@ -17,6 +17,7 @@ mod odd;
 mod own;
 mod place;
 mod reading;
+mod settling;
 mod tail;
 #[cfg(test)]
 mod tests;

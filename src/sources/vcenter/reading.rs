@@ -30,9 +30,6 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const SHORT: Duration = Duration::from_secs(10);
 /// The server counts waits in whole seconds, and none means that it does not wait.
 const SHORTEST_WAIT: Duration = Duration::from_secs(1);
-/// Where the server's clock was set back while we were away, nobody knows how far we must. The queue remembers ids
-/// for a day, so that nothing is repeated.
-const AGAIN: Duration = Duration::from_secs(86_400);
 /// Why a vCenter that is well does not write down an event of ours, and never will.
 const TAKES_NONE: [&str; 4] = ["MethodNotFound", "NoPermission", "NotSupported", "InvalidRequest"];
 /// Clocks this far apart are worth a line in the log: an event's time is the server's.
@@ -80,13 +77,13 @@ pub(super) struct Reader<'a> {
     stop: &'a Stop,
     /// None before the first session, and while something is being committed: whoever is interrupted there (its session
     /// was found dead) goes on from what the outbox knows to be committed.
-    place: Option<Place>,
+    pub(super) place: Option<Place>,
     /// Whether everything before the place was read: not so while a catch-up is under way.
     pub(super) whole: bool,
     /// The server's clock when it was last asked, and when that was.
     clock: (Timestamp, Instant),
     /// By the server's clock, for `from = "now"`: a commit that is refused must not move it.
-    began: Option<Timestamp>,
+    pub(super) began: Option<Timestamp>,
     pub(super) audits: Audits,
     pub(super) canary: Canary,
     pub(super) own: Own,
@@ -193,60 +190,6 @@ impl<'a> Reader<'a> {
                     self.canary.did_not_fly();
                 }
                 sent
-            }
-        }
-    }
-
-    /// Where to go on from: what was committed last, or, for the first time, what relays.toml says.
-    async fn settle(&mut self, instance: &str, now: Timestamp) -> Step<()> {
-        let source = self.out.source();
-        let known = match self.place.take() {
-            None => self.written_place(instance, now).await?,
-            known => known,
-        };
-        let known = known.filter(|place| {
-            if place.instance != instance {
-                warn!(%source, before = place.instance, instance, "another vCenter answers: its history is begun anew");
-                self.began = None;
-            }
-            place.instance == instance
-        });
-        let began = *self.began.get_or_insert(now);
-        let mut place = known.unwrap_or_else(|| {
-            let since = match self.wants.from {
-                From::Now => Some(began),
-                From::Ago(ago) => Some(back(began, ago)),
-                From::Beginning => None,
-            };
-            Place::new(instance, self.wants.filter, since, began)
-        });
-        if back(place.heard, TOLERANCE) > now {
-            warn!(%source, server = %now, read = %place.heard, "vCenter's clock was set back: its last day is read again");
-            place.turn_back(now, AGAIN);
-        }
-        if place.filter != self.wants.filter {
-            // The last event that the other filter showed need not be there behind this one.
-            place.change_filter(self.wants.filter, self.wants.overlap);
-        }
-        self.place = Some(place);
-        self.whole = false;
-        // From the first moment on, so that what happens while nobody listens is found again.
-        self.commit(Vec::new()).await
-    }
-
-    /// The place that was committed last. A damaged one is said, and stands for a moment ago.
-    async fn written_place(&self, instance: &str, now: Timestamp) -> Step<Option<Place>> {
-        let Some(written) = self.out.cursor() else { return Ok(None) };
-        match Place::read(&written) {
-            Ok(place) => Ok(Some(place)),
-            Err(error) => {
-                let source = self.out.source();
-                warn!(%source, error, "the place in vCenter's history is damaged; reading goes on from a little before now");
-                let since = back(now, self.wants.overlap);
-                let why =
-                    "the place in vCenter's history was damaged: what came before this since the last event is unknown";
-                self.tell_gap(since, since, None, why).await?;
-                Ok(Some(Place::new(instance, self.wants.filter, Some(since), now)))
             }
         }
     }
