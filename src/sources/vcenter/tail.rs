@@ -16,6 +16,8 @@ use crate::vsphere::{Reference, Trouble};
 
 /// Every change brings the whole page, so it is small.
 pub(super) const TAIL: u32 = 100;
+/// Up to a moment ago nothing was missed, so the whole overlap need not be read again for every burst of a storm.
+const A_LITTLE: Duration = Duration::from_secs(10);
 /// An event from before the reading began, whose key is this little above the last, has only come late.
 const LATE: i64 = 1_000_000;
 
@@ -84,7 +86,7 @@ impl<H: History> Tail<H> {
         }
         if torn {
             debug!(source = %reader.out.source(), "more came than a page holds; catching up");
-            let begin = reader.place()?.begin(reader.wants.overlap);
+            let begin = reader.place()?.begin(reader.wants.overlap.min(A_LITTLE));
             reader.catch_up(history, begin).await?;
             let seen = &reader.place()?.seen;
             fresh.retain(|event| !seen.contains(&event.mark));

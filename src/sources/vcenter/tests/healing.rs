@@ -207,7 +207,7 @@ async fn the_simulator_of_debian_is_read_as_it_is() {
     fake.burst(25);
     sleep(Duration::from_secs(600)).await;
     let mut keys = Vec::new();
-    for round in 0..4 {
+    for round in 0..3 {
         daemon
             .live(&fake, &wants(), async {
                 daemon.until(|kept| kept.lines.iter().filter(|line| **line == Line::Up).count() > round).await;

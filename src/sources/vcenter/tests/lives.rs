@@ -92,14 +92,14 @@ async fn a_daemon_that_heard_nothing_yet_has_a_place_all_the_same() {
 
 #[tokio::test(start_paused = true)]
 async fn a_death_in_a_burst_loses_and_repeats_nothing() {
-    for dies_after in [1, 999, 1000, 1001, 2500, 4999] {
+    for dies_after in [1, 1000, 2500] {
         let (fake, daemon) = (Fake::new(), Daemon::default());
         daemon.live(&fake, &wants(), daemon.is_up()).await;
-        let keys = fake.burst(5000);
+        let keys = fake.burst(3000);
         daemon.with(|kept| kept.dies_after = Some(dies_after));
         daemon.live(&fake, &wants(), std::future::pending()).await;
-        assert!(daemon.keys().len() < 5000);
-        daemon.live(&fake, &wants(), daemon.has(5000)).await;
+        assert!(daemon.keys().len() < 3000);
+        daemon.live(&fake, &wants(), daemon.has(3000)).await;
         let mut read = daemon.keys();
         read.sort_unstable();
         assert_keys(&read, &keys);
