@@ -6,6 +6,7 @@
 //! `MiniJinja` is met in `engine` and `view` only. What operators hush for a while (`silence`) is the one thing here
 //! that changes while the daemon runs, and that looks at a clock.
 
+mod acronyms;
 mod bits;
 mod condition;
 mod engine;

@@ -7,6 +7,7 @@ mod github;
 mod labels;
 mod posted;
 mod tutum;
+mod vcenter;
 mod verify;
 #[cfg(test)]
 mod visitor;
@@ -124,6 +125,7 @@ sources! {
     "alertmanager" = alertmanager::Alertmanager,
     "github" = github::Github,
     "tutum" = tutum::Tutum,
+    "vcenter" = vcenter::Vcenter,
     "webhook" = webhook::Webhook,
     "websocket" = websocket::Websocket,
 }
