@@ -14,3 +14,4 @@ mod papers;
 mod shipped;
 mod tree;
 mod tutorial;
+mod vcenter;

@@ -1,0 +1,5 @@
+//! A vCenter as the source: over TLS against the simulator, and against a scripted one for what the simulator never does.
+
+mod scripted;
+mod scripted_rules;
+mod sim;
