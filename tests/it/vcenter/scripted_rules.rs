@@ -214,7 +214,7 @@ async fn a_virtual_machine_is_found_with_its_folders_and_a_wrong_path_spoils_all
 async fn troubles_come_when_their_turn_is_and_to_whom_they_are_meant() {
     let vcenter = Scripted::start();
     let mut caller = Caller::logged_in(&vcenter).await;
-    let mut now = async |caller: &mut Caller| caller.try_say("CurrentTime", "ServiceInstance", "").await;
+    let now = async |caller: &mut Caller| caller.try_say("CurrentTime", "ServiceInstance", "").await;
     vcenter.befall("CurrentTime", 1, Trouble::Html503);
     vcenter.befall("CurrentTime", 0, Trouble::CutOff);
     vcenter.befall("CurrentTime", 0, Trouble::Broken);
@@ -247,7 +247,7 @@ async fn a_logged_event_comes_back_unless_the_script_keeps_it() {
     let vcenter = Scripted::start();
     let mut caller = Caller::logged_in(&vcenter).await;
     let collector = caller.collector(10).await;
-    let mut log = async |caller: &mut Caller| {
+    let log = async |caller: &mut Caller| {
         caller.say("LogUserEvent", "EventManager", "<entity type=\"Folder\">group-d1</entity><msg>tweet</msg>").await.0
     };
     assert_eq!(log(&mut caller).await, 200);

@@ -110,10 +110,6 @@ impl Simulator {
         format!("127.0.0.1:{}", self.port)
     }
 
-    pub(crate) fn pid(&self) -> u32 {
-        self.running.as_ref().and_then(|running| running.child.id()).expect("it runs")
-    }
-
     /// Does what `order` says (see main.go), and returns when it has happened, with what it was answered.
     pub(crate) async fn order(&mut self, order: &str) -> String {
         let running = self.running.as_mut().expect("it runs");
@@ -126,10 +122,6 @@ impl Simulator {
 
     pub(crate) async fn power_off(&mut self, vm: &str) -> String {
         self.order(&format!("poweroff {vm}")).await
-    }
-
-    pub(crate) async fn power_on(&mut self, vm: &str) -> String {
-        self.order(&format!("poweron {vm}")).await
     }
 
     /// So many events, whose messages are `burst FIRST` and so on.

@@ -8,13 +8,14 @@ mod inventory;
 mod server;
 mod soap;
 mod state;
+mod trouble;
 mod waiting;
 mod wire;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use tokio::time::timeout;
 
 pub(crate) use self::history::What;
@@ -43,6 +44,8 @@ pub(crate) enum Trouble {
     LoggedOut,
     /// The same, said by a `missingSet` under status 200 where the request reads properties.
     LoggedOutQuietly,
+    /// Nothing is there, it says, though there is; and passes over what it would have said.
+    Empty,
     /// What it acts on is taken away, as by an administrator.
     Gone,
     /// Any other fault.
@@ -133,10 +136,6 @@ impl Scripted {
         self.shared.change(|state| state.history.ahead = by);
     }
 
-    pub(crate) fn now(&self) -> Timestamp {
-        self.shared.look(|state| state.history.now())
-    }
-
     /// Befalls a coming request of this name: the next one after `spared` others.
     pub(crate) fn befall(&self, request: &'static str, spared: usize, trouble: Trouble) {
         self.shared.change(|state| state.script.push((request, spared, trouble)));
@@ -153,11 +152,6 @@ impl Scripted {
     /// As a restart of vpxd does: nobody is logged in any more.
     pub(crate) fn drop_sessions(&self) {
         self.shared.change(|state| state.sessions.clear());
-    }
-
-    /// From now on another password is the right one.
-    pub(crate) fn change_password(&self, password: &'static str) {
-        self.shared.change(|state| state.password = password);
     }
 
     pub(crate) async fn go_down(&self) {

@@ -7,10 +7,11 @@ use tokio::sync::watch;
 
 use super::history::{Filter, What};
 use super::inventory::{self, Found};
-use super::soap::{self, Node, envelope, fault, response};
+use super::soap::{self, Node, fault, response};
 use super::state::{Refusal, State, Waiter, not_there, refusal};
-use super::wire::{Answer, Request};
-use super::{Canary, Trouble, USER};
+use super::trouble::befallen;
+use super::wire::{Answer, Request, whole};
+use super::{Canary, PASSWORD, Trouble, USER, wire};
 
 const COOKIE: &str = "vmware_soap_session";
 const VERSIONS: [&str; 4] = ["8.0.3.0", "8.0.2.0", "7.0.3.0", "6.5"];
@@ -50,7 +51,7 @@ impl Shared {
         if (request.method.as_str(), request.path.as_str()) == ("GET", "/sdk/vimServiceVersions.xml") {
             self.change(|state| *state.asked.entry("vimServiceVersions.xml".to_owned()).or_default() += 1);
             let trouble = self.hold(|state| state.draw("vimServiceVersions.xml"));
-            return trouble.map_or_else(|| whole(200, versions()), |trouble| befallen(trouble, versions()));
+            return trouble.map_or_else(|| whole(200, versions()), |trouble| befallen(trouble, "", versions()));
         }
         match self.understood(&request) {
             Ok(asked) => self.answer_asked(&request, &asked).await,
@@ -112,7 +113,7 @@ impl Shared {
             (_, Some(session)) => self.change(|state| state.answer(session, asked)),
         };
         match (answer, trouble) {
-            (Ok(answer), Some(trouble)) if trouble != Trouble::Gone => befallen(trouble, answer),
+            (Ok(answer), Some(trouble)) if trouble != Trouble::Gone => befallen(trouble, name, answer),
             (Ok(answer), _) => whole(200, answer),
             (Err(Refusal(name, words, detail)), _) => whole(500, fault(name, &words, &detail)),
         }
@@ -121,7 +122,7 @@ impl Shared {
     fn log_in(&self, asked: &Node, again: bool) -> Answer {
         let said = |name| asked.text_at(&[name]);
         let outcome = self.change(|state| {
-            let good = said("userName") == USER && said("password") == state.password;
+            let good = said("userName") == USER && said("password") == PASSWORD;
             state.log_in(good, again)
         });
         match outcome {
@@ -135,7 +136,7 @@ impl Shared {
                 );
                 // Quotes and all: this is how it has to come back.
                 let cookie = format!("{COOKIE}=\"{key}\"; Path=/; HttpOnly; Secure; ");
-                Answer::Whole { status: 200, kind: XML, cookie: Some(cookie), body: response("Login", &returned) }
+                Answer::Whole { status: 200, kind: wire::XML, cookie: Some(cookie), body: response("Login", &returned) }
             }
         }
     }
@@ -279,46 +280,6 @@ fn missing(asked: &Node) -> String {
          <privilegeId>System.Read</privilegeId></fault><localizedMessage></localizedMessage></fault></missingSet></objects>",
         obj.kind, obj.text
     )
-}
-
-fn befallen(trouble: Trouble, answer: String) -> Answer {
-    match trouble {
-        Trouble::Html503 => Answer::Whole {
-            status: 503,
-            kind: "text/html",
-            cookie: None,
-            body: "<html><head><title>503 Service Unavailable</title><body><h1>503<br>no healthy upstream".to_owned(),
-        },
-        Trouble::CutOff => whole(200, in_mid_element(&answer)),
-        Trouble::Broken => Answer::Broken(in_mid_element(&answer)),
-        Trouble::Hang => Answer::Never,
-        Trouble::Fault(name) => whole(500, fault(name, "Ein allgemeiner Fehler ist aufgetreten.", "")),
-        Trouble::Bomb => whole(200, bomb()),
-        Trouble::Abyss => whole(200, envelope(&"<a>".repeat(200_000))),
-        Trouble::LoggedOut | Trouble::LoggedOutQuietly | Trouble::Gone => whole(200, answer),
-    }
-}
-
-/// Two thirds of it, and then to the middle of the next tag.
-fn in_mid_element(answer: &str) -> String {
-    let from = answer.len() * 2 / 3;
-    let tag = answer.char_indices().find(|(at, letter)| *at >= from && *letter == '<');
-    let end = tag.map_or(from, |(at, _)| at + 3);
-    answer.chars().take(answer.get(..end).map_or(10, |part| part.chars().count())).collect()
-}
-
-fn bomb() -> String {
-    let entities: String =
-        (1..=9).map(|n| format!("<!ENTITY a{n} \"{}\">", format!("&a{};", n - 1).repeat(10))).collect();
-    let text = envelope("<LoginResponse xmlns=\"urn:vim25\"><returnval><key>&a9;</key></returnval></LoginResponse>");
-    let (head, rest) = text.split_once('\n').expect("a declaration");
-    format!("{head}\n<!DOCTYPE a [<!ENTITY a0 \"boom boom boom boom\">{entities}]>{rest}")
-}
-
-const XML: &str = "text/xml; charset=utf-8";
-
-fn whole(status: u16, body: String) -> Answer {
-    Answer::Whole { status, kind: XML, cookie: None, body }
 }
 
 fn versions() -> String {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::history::{Entry, Filter, History};
 use super::soap::Node;
-use super::{Canary, Deaf, Held, PASSWORD, Trouble};
+use super::{Canary, Deaf, Held, Trouble};
 
 /// For one client, says the vendor.
 const MOST_COLLECTORS: usize = 32;
@@ -15,7 +15,6 @@ pub(super) struct State {
     /// The request, how many of them go well before, and what befalls the one after them.
     pub(super) script: Vec<(&'static str, usize, Trouble)>,
     pub(super) canary: Canary,
-    pub(super) password: &'static str,
     pub(super) asked: BTreeMap<String, usize>,
     pub(super) offences: Vec<String>,
     /// What cannot be seen from what is there now.
@@ -70,7 +69,6 @@ impl State {
             sessions: BTreeMap::new(),
             script: Vec::new(),
             canary: Canary::default(),
-            password: PASSWORD,
             asked: BTreeMap::new(),
             offences: Vec::new(),
             counted: Held::default(),

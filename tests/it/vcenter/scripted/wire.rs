@@ -42,6 +42,12 @@ pub(super) enum Answer {
     Never,
 }
 
+pub(super) const XML: &str = "text/xml; charset=utf-8";
+
+pub(super) fn whole(status: u16, body: String) -> Answer {
+    Answer::Whole { status, kind: XML, cookie: None, body }
+}
+
 type Answering = Arc<dyn Fn(Request) -> BoxFuture<'static, Answer> + Send + Sync>;
 
 /// Can be closed and opened again; ends, with all its connections, when it is dropped.
