@@ -24,7 +24,7 @@ fn program() -> Option<PathBuf> {
         return Some(named);
     }
     let hash = Sha256::digest(read("tests/vcsim/main.go"));
-    let name: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let name = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
     let built =
         Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the target folder").join(format!("vcsim-{name}"));
     if built.is_file() {

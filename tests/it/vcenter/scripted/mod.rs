@@ -163,7 +163,7 @@ impl Scripted {
     }
 
     pub(crate) fn held(&self) -> Held {
-        self.shared.look(|state| state.held())
+        self.shared.look(state::State::held)
     }
 
     /// How often this was asked so far.

@@ -53,7 +53,7 @@ impl Shared {
             let trouble = self.hold(|state| state.draw("vimServiceVersions.xml"));
             return trouble.map_or_else(|| whole(200, versions()), |trouble| befallen(trouble, "", versions()));
         }
-        match self.understood(&request) {
+        match Self::understood(&request) {
             Ok(asked) => self.answer_asked(&request, &asked).await,
             Err(offence) => {
                 self.change(|state| state.offences.push(offence.clone()));
@@ -63,7 +63,7 @@ impl Shared {
     }
 
     /// The request, where everything about it is as vCenter wants it.
-    fn understood(&self, request: &Request) -> Result<Node, String> {
+    fn understood(request: &Request) -> Result<Node, String> {
         if (request.method.as_str(), request.path.as_str()) != ("POST", "/sdk") {
             return Err(format!("{} {}", request.method, request.path));
         }
@@ -284,7 +284,7 @@ fn missing(asked: &Node) -> String {
 
 fn versions() -> String {
     let [newest, priors @ ..] = VERSIONS;
-    let priors: String = priors.iter().map(|version| format!("<version>{version}</version>")).collect();
+    let priors = format!("<version>{}</version>", priors.join("</version><version>"));
     format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\" ?>\n<namespaces version=\"1.0\">\
          <namespace><name>urn:other</name><version>1.0</version></namespace>\

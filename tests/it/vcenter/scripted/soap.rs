@@ -45,7 +45,7 @@ impl Node {
             let (space, name) = reader.resolver().resolve_attribute(attribute.key);
             let value = attribute.normalized_value(XmlVersion::Implicit1_0).map_err(|error| error.to_string())?;
             match (space_of(space)?.as_str(), text(name.as_ref()).as_str()) {
-                (XSI, "type") => node.class = value.rsplit(':').next().unwrap_or_default().to_owned(),
+                (XSI, "type") => value.rsplit(':').next().unwrap_or_default().clone_into(&mut node.class),
                 ("", "type") => node.kind = value.into_owned(),
                 _ => {}
             }

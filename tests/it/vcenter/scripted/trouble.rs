@@ -32,8 +32,8 @@ fn in_mid_element(answer: &str) -> String {
 }
 
 fn bomb() -> String {
-    let entities: String =
-        (1..=9).map(|n| format!("<!ENTITY a{n} \"{}\">", format!("&a{};", n - 1).repeat(10))).collect();
+    let entity = |n: u32| format!("<!ENTITY a{n} \"{}\">", format!("&a{};", n - 1).repeat(10));
+    let entities = (1..=9).map(entity).collect::<Vec<_>>().concat();
     let text = envelope("<LoginResponse xmlns=\"urn:vim25\"><returnval><key>&a9;</key></returnval></LoginResponse>");
     let (head, rest) = text.split_once('\n').expect("a declaration");
     format!("{head}\n<!DOCTYPE a [<!ENTITY a0 \"boom boom boom boom\">{entities}]>{rest}")
