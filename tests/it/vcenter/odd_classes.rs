@@ -82,6 +82,31 @@ async fn every_class_comes_through_whether_it_is_known_or_not() {
 }
 
 #[tokio::test]
+async fn what_a_filter_leaves_out_is_not_even_sent() {
+    let vcenter = Scripted::start();
+    let filtered = |filter: &str| format!("{}\nfilter = {filter}", to_scripted(&vcenter));
+    let by_type = filtered(r#"{ types = ["VmPoweredOnEvent", "com.example.disk.failed"] }"#);
+    let by_user = filtered(r#"{ users = ["storm"], entity = "VirtualMachine:vm-42" }"#);
+    let elsewhere = filtered(r#"{ entity = "VirtualMachine:vm-43" }"#);
+    let daemons =
+        [keeping(&by_type, PASSWORD).await, keeping(&by_user, PASSWORD).await, keeping(&elsewhere, PASSWORD).await];
+    for daemon in &daemons {
+        up(daemon).await;
+    }
+    let [by_type, by_user, elsewhere] = daemons;
+    vcenter.plain("VmRemovedEvent", "removed");
+    let rest = "<eventTypeId>com.example.disk.failed</eventTypeId><message>disk</message>".to_owned();
+    vcenter.happens(What::Other { class: "EventEx", message: "disk".to_owned(), rest });
+    vcenter.burst(0..200);
+    holds_exactly(&by_type, 0..200).await;
+    holds_exactly(&by_user, 0..200).await;
+    assert_eq!(column(&by_type, "type", "type <> 'vm.powered.on'"), ["com.example.disk.failed"]);
+    assert_eq!(column(&by_user, "type", "type <> 'vm.powered.on'"), [""; 0]);
+    assert_eq!(column(&elsewhere, "type", "true"), [""; 0]);
+    assert_eq!(vcenter.offences(), [""; 0]);
+}
+
+#[tokio::test]
 async fn a_machine_is_fetched_with_its_folders_even_when_one_has_a_slash_in_its_name() {
     use tidings::demo::standins::Slack;
 
@@ -107,7 +132,7 @@ async fn a_machine_is_fetched_with_its_folders_even_when_one_has_a_slash_in_its_
     vcenter.burst(0..3);
     for _ in 0..3 {
         let text = slack.next(LIMIT).await.unwrap_or_else(|late| panic!("{late}\n{}", daemon.log())).text;
-        assert_eq!(text, "web-01 in /DC0/vm/Web/Shop: owner: ops &lt;db&gt; &amp; co");
+        assert_eq!(text, "web-01 in /DC0/vm/Web/Shop/web-01: owner: ops &lt;db&gt; &amp; co");
     }
     assert_eq!(vcenter.offences(), [""; 0]);
 }

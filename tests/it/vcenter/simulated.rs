@@ -44,7 +44,10 @@ async fn a_machine_that_is_powered_off_is_told_in_the_chat_with_the_folders_it_l
     up(&daemon).await;
     let next = async || slack.next(LIMIT).await.unwrap_or_else(|late| panic!("{late}\n{}", daemon.log())).text;
     vcenter.power_off("DC0_H0_VM0").await;
-    assert_eq!(next().await, "DC0_H0_VM0 on DC0_H0 in DC0 is powered off: /DC0/vm/web/shop, DC0_H0_VM0 is poweredOff");
+    assert_eq!(
+        next().await,
+        "DC0_H0_VM0 on DC0_H0 in DC0 is powered off: /DC0/vm/web/shop/DC0_H0_VM0, DC0_H0_VM0 is poweredOff"
+    );
     vcenter.order("clone DC0_H0_VM0 web-02").await;
     assert_eq!(next().await, "vm.cloned web-02");
     vcenter.order("annotate web-02 owner: <db> & co").await;
