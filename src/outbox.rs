@@ -2,27 +2,23 @@
 //!
 //! A source knows nothing beyond this: not the relays, not the queue, not who watches its health.
 
+mod arrival;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 use crate::event::{Event, Name};
 use crate::fault::Fault;
+use arrival::History;
+
+pub use arrival::{Arrival, Cursor, Group};
 
 /// A full intake slows the sources down; it must never eat the memory instead.
 pub const INTAKE: usize = 512;
-
-/// What stands in the intake: an event, and who wants to know when it is safe.
-#[derive(Debug)]
-pub struct Arrival {
-    pub event: Event,
-    /// The source's place in its own history, committed together with the event.
-    pub cursor: Option<String>,
-    /// Answered when the event is committed (or was seen before, or is wanted by nobody).
-    pub committed: Option<oneshot::Sender<Result<(), Fault>>>,
-}
 
 /// How a source is, as far as itself can tell.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,12 +28,26 @@ pub enum Line {
     Down(Fault),
 }
 
+/// Something is missing that nobody can fetch any more.
+#[derive(Debug)]
+pub struct Gap {
+    pub from: Timestamp,
+    pub to: Timestamp,
+    /// How many events, where the source can know.
+    pub events: Option<u64>,
+    pub why: String,
+    /// Answered when it is written down.
+    pub told: Option<oneshot::Sender<Result<(), Fault>>>,
+}
+
 /// A source's own end of the intake; made by `app`, one for each source.
 #[derive(Debug, Clone)]
 pub struct Outbox {
     source: Name,
     kind: Name,
     arrivals: mpsc::Sender<Arrival>,
+    history: Arc<History>,
+    gaps: mpsc::Sender<Gap>,
     line: watch::Sender<Line>,
     last_event: watch::Sender<Option<Instant>>,
     attended: Arc<AtomicBool>,
@@ -53,6 +63,7 @@ pub struct Pulse {
     pub attended: Arc<AtomicBool>,
     /// How much came that could not be understood.
     pub skipped: Arc<AtomicU64>,
+    pub gaps: mpsc::Receiver<Gap>,
 }
 
 impl Outbox {
@@ -61,13 +72,16 @@ impl Outbox {
         let (last_event, last_event_seen) = watch::channel(None);
         let skipped = Arc::new(AtomicU64::new(0));
         let attended = Arc::new(AtomicBool::new(false));
+        let (gaps, gaps_told) = mpsc::channel(1);
         let pulse = Pulse {
             line: line_seen,
             last_event: last_event_seen,
             attended: Arc::clone(&attended),
             skipped: Arc::clone(&skipped),
+            gaps: gaps_told,
         };
-        (Self { source, kind, arrivals, line, last_event, attended, skipped }, pulse)
+        let history = Arc::default();
+        (Self { source, kind, arrivals, history, gaps, line, last_event, attended, skipped }, pulse)
     }
 
     pub fn source(&self) -> &Name {
@@ -78,23 +92,59 @@ impl Outbox {
         &self.kind
     }
 
+    /// Where the source stood when the daemon last stopped; said once, before the source runs.
+    pub fn resume_at(&self, place: Option<String>) {
+        self.history.set(place);
+    }
+
+    /// The last committed place of the source in its own history: where to go on from.
+    pub fn cursor(&self) -> Option<String> {
+        self.history.place()
+    }
+
     /// Hands over an event whose sender can be told: resolves when it is committed, so only then answer or move on.
     pub async fn put(&self, event: Event, cursor: Option<String>) -> Result<(), Fault> {
         self.heard();
-        let (committed, answer) = oneshot::channel();
-        self.send(Arrival { event, cursor, committed: Some(committed) }).await?;
-        answer.await.unwrap_or_else(|_| Err(closing()))
+        self.put_group(Group::One(event), cursor).await
+    }
+
+    /// The same for events that belong together: all of them and the cursor are committed at once, or nothing is.
+    /// Without events only the cursor moves. After a refusal go on from [`Outbox::cursor`]: what was handed in behind
+    /// the refused group with a cursor is refused as well.
+    pub async fn put_all(&self, events: Vec<Event>, cursor: Option<String>) -> Result<(), Fault> {
+        if events.is_empty() && cursor.is_none() {
+            return Ok(());
+        }
+        if !events.is_empty() {
+            self.heard();
+        }
+        self.put_group(Group::Many { source: self.source.clone(), events }, cursor).await
     }
 
     /// Hands over an event of a stream, which has nobody to tell: resolves when there is room in the intake.
     pub async fn offer(&self, event: Event) -> Result<(), Fault> {
         self.heard();
-        self.send(Arrival { event, cursor: None, committed: None }).await
+        self.send(Arrival { group: Group::One(event), cursor: None, committed: None }).await
     }
 
     /// Hands over what is worth a mention but not worth waiting for: dropped (and said so) when the intake is full or closing.
     pub fn mention(&self, event: Event) -> bool {
-        self.arrivals.try_send(Arrival { event, cursor: None, committed: None }).is_ok()
+        self.arrivals.try_send(Arrival { group: Group::One(event), cursor: None, committed: None }).is_ok()
+    }
+
+    /// Says that something is missing for good: a `source.gap`, counted, and resolved when it is written down.
+    /// Say so before the cursor moves past it.
+    pub async fn gap(
+        &self,
+        from: Timestamp,
+        to: Timestamp,
+        events: Option<u64>,
+        why: impl Into<String>,
+    ) -> Result<(), Fault> {
+        let (told, answer) = oneshot::channel();
+        let gap = Gap { from, to, events, why: why.into(), told: Some(told) };
+        self.gaps.send(gap).await.map_err(|_| closing())?;
+        answer.await.unwrap_or_else(|_| Err(closing()))
     }
 
     /// The connection stands, or the poll was answered.
@@ -125,6 +175,13 @@ impl Outbox {
         if self.attended.load(Ordering::Relaxed) {
             self.last_event.send_replace(Some(Instant::now()));
         }
+    }
+
+    async fn put_group(&self, group: Group, cursor: Option<String>) -> Result<(), Fault> {
+        let (committed, answer) = oneshot::channel();
+        let cursor = cursor.map(|place| self.history.cursor(place));
+        self.send(Arrival { group, cursor, committed: Some(committed) }).await?;
+        answer.await.unwrap_or_else(|_| Err(closing()))
     }
 
     async fn send(&self, arrival: Arrival) -> Result<(), Fault> {

@@ -194,6 +194,8 @@ impl App {
         }
         floors.intake.run("intake", intake.run(stops.intake.clone()));
         for part in sources {
+            let place = queue.cursor(&part.name).await;
+            part.outbox.resume_at(place.with_context(|| format!("cannot read where {} stood", part.name))?);
             let open = incidents.iter().find(|incident| incident.source == part.name).cloned();
             part.start(&mut floors.sources, &stops.sources, open, &herald, &metrics);
         }
@@ -214,7 +216,8 @@ impl SourcePart {
     fn start(self, floor: &mut Supervisor, stop: &Stop, open: Option<Incident>, herald: &Herald, metrics: &Metrics) {
         let Self { name, source, outbox, pulse, habits, shown } = self;
         let (herald, metrics) = (herald.clone(), metrics.source(&name));
-        let watch = Watch { source: name.clone(), habits, open, herald, metrics, shown };
+        let catches_up = source.catches_up();
+        let watch = Watch { source: name.clone(), habits, catches_up, open, herald, metrics, shown };
         floor.run(format!("watch over {name}"), watch.run(pulse, stop.clone()));
         let stop = stop.clone();
         floor.keep(format!("source {name}"), move || {

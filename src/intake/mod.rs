@@ -3,6 +3,7 @@
 //! One task, so that events keep their order. While one batch is on its way to the disk the next is
 //! being planned; when both are full, arrivals wait in their channel and the sources with them.
 
+mod batch;
 mod health;
 mod notice;
 mod recent;
@@ -14,17 +15,18 @@ use std::time::Duration;
 
 use futures::future::{BoxFuture, FutureExt, OptionFuture};
 use jiff::Timestamp;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use crate::event::{Event, Name};
 use crate::fault::Fault;
 use crate::metrics::{Counter, Metrics, RelayMetrics, SourceMetrics, unix_seconds};
-use crate::outbox::Arrival;
+use crate::outbox::{Arrival, Group};
 use crate::queue::{Committed, Entry, Queue, QueueError, Route};
 use crate::relay::Relays;
 use crate::stop::Stop;
+use batch::{Batch, Planned};
 
 pub use health::{Condition, Habits, State};
 pub use notice::{Herald, Notice};
@@ -32,9 +34,9 @@ pub use recent::Recent;
 pub use watch::Watch;
 
 /// Events in here at the most, the commit under way included. Beyond that they wait in their channel, and their source
-/// with them.
+/// with them. The last group that comes in may stand over.
 const NEXT_BATCH: usize = 2048;
-/// Events in one commit: verdicts wait behind it, so it must not take long.
+/// Events in one commit: verdicts wait behind it, so it must not take long. Only a group that is larger makes it larger.
 const ONE_COMMIT: usize = 256;
 /// How long a full disk is left alone before the next try.
 const PATIENCE: Duration = Duration::from_millis(250);
@@ -49,27 +51,6 @@ pub struct Intake {
     recent: Arc<Recent>,
     /// Each relay's counters, by its number.
     counted: Vec<RelayMetrics>,
-}
-
-type Answer = Option<oneshot::Sender<Result<(), Fault>>>;
-
-/// What is to be committed together, and who waits for it.
-#[derive(Default)]
-struct Batch {
-    entries: Vec<Entry>,
-    answers: Vec<Answer>,
-}
-
-impl Batch {
-    fn take_first(&mut self, many: usize) -> Self {
-        let many = many.min(self.entries.len());
-        let entries = self.entries.split_off(many);
-        let answers = self.answers.split_off(many);
-        Self {
-            entries: std::mem::replace(&mut self.entries, entries),
-            answers: std::mem::replace(&mut self.answers, answers),
-        }
-    }
 }
 
 impl Intake {
@@ -90,14 +71,14 @@ impl Intake {
         let mut counters: HashMap<Name, SourceMetrics> = HashMap::new();
         let (mut arrived, mut noticed) = (Vec::new(), Vec::new());
         let mut next = Batch::default();
-        let mut answers: Vec<Answer> = Vec::new();
+        let mut waiting: Vec<Planned> = Vec::new();
         let mut committing: Option<BoxFuture<'static, CommitEnd>> = None;
         let (mut open, mut under_way) = (true, 0);
         loop {
-            if committing.is_none() && !next.entries.is_empty() {
+            if committing.is_none() && !next.is_empty() {
                 let batch = next.take_first(ONE_COMMIT);
                 under_way = batch.entries.len();
-                answers = batch.answers;
+                waiting = batch.groups;
                 committing = Some(commit(self.queue.clone(), batch.entries, self.metrics.clone()).boxed());
             }
             if !open && committing.is_none() {
@@ -109,7 +90,7 @@ impl Intake {
                 biased;
                 Some(end) = OptionFuture::from(committing.as_mut()) => {
                     (committing, under_way) = (None, 0);
-                    self.after_commit(end, std::mem::take(&mut answers), &mut next).await;
+                    self.after_commit(end, std::mem::take(&mut waiting), &mut next).await;
                 }
                 taken = self.notices.recv_many(&mut noticed, room), if open && room > 0 => {
                     for notice in noticed.drain(..) {
@@ -142,7 +123,21 @@ impl Intake {
     }
 
     fn plan_arrival(&self, arrival: Arrival, now: f64, counters: &mut HashMap<Name, SourceMetrics>, next: &mut Batch) {
-        let Arrival { event, cursor, committed } = arrival;
+        let Arrival { group, cursor, committed } = arrival;
+        let planned = Planned::arrived(cursor, committed);
+        if planned.has_a_hole_before_it() {
+            return planned.refuse(&Fault::new("state_file", "what came before this could not be written"));
+        }
+        match group {
+            Group::One(event) => next.push(self.plan_event(event, now, counters), planned),
+            Group::Many { source, events } => {
+                let entries = events.into_iter().map(|event| self.plan_event(event, now, counters));
+                next.push_all(source, entries, planned);
+            }
+        }
+    }
+
+    fn plan_event(&self, event: Event, now: f64, counters: &mut HashMap<Name, SourceMetrics>) -> Entry {
         let counter = match counters.get(&event.source) {
             Some(counter) => counter,
             None => counters.entry(event.source.clone()).or_insert_with(|| self.metrics.source(&event.source)),
@@ -155,25 +150,15 @@ impl Intake {
             counter.unmatched.inc();
         }
         self.recent.push(Arc::clone(&event));
-        if routes.is_empty() && cursor.is_none() {
-            // Counted and forgotten: whoever waits may go on at once.
-            answer(committed, &Ok(()));
-            return;
-        }
-        next.entries.push(Entry { event, routes, cursor, incident: None });
-        next.answers.push(committed);
+        Entry { event, routes, cursor: None, incident: None }
     }
 
     fn plan_notice(&self, notice: Notice, next: &mut Batch) {
-        let event = Arc::new(notice.event);
+        let Notice { event, incident, must, committed } = notice;
+        let event = Arc::new(event);
         let routes = self.routes(&event);
         self.recent.push(Arc::clone(&event));
-        if routes.is_empty() && notice.incident.is_none() {
-            answer(Some(notice.committed), &Ok(()));
-            return;
-        }
-        next.entries.push(Entry { event, routes, cursor: None, incident: notice.incident });
-        next.answers.push(Some(notice.committed));
+        next.push(Entry { event, routes, cursor: None, incident }, Planned::noticed(committed, must));
     }
 
     /// Which relay takes the event to which sink.
@@ -200,38 +185,18 @@ impl Intake {
         }
     }
 
-    async fn after_commit(&self, end: CommitEnd, answers: Vec<Answer>, next: &mut Batch) {
+    async fn after_commit(&self, end: CommitEnd, groups: Vec<Planned>, next: &mut Batch) {
         match end.result {
-            Ok(_) => {
-                for waiting in answers {
-                    answer(waiting, &Ok(()));
-                }
-            }
+            Ok(_) => groups.into_iter().for_each(Planned::accept),
             Err(QueueError::Closed) => {
-                let closed = Err(Fault::new("closing", "the state file is closed"));
-                for waiting in answers {
-                    answer(waiting, &closed);
-                }
+                let closed = Fault::new("closing", "the state file is closed");
+                groups.into_iter().for_each(|group| group.refuse(&closed));
             }
             Err(trouble) => {
                 let fault = Fault::new("state_file", trouble.to_string());
                 // The queue says this once, and again when it is over.
                 debug!("nothing can be accepted: {fault}; trying again");
-                // Who can be told is told, and sends again. A stream's events have nobody: they wait here, in front.
-                let refused = Err(fault);
-                let mut kept = Batch::default();
-                for (entry, waiting) in end.entries.into_iter().zip(answers) {
-                    match waiting {
-                        Some(waiting) if entry.incident.is_none() => answer(Some(waiting), &refused),
-                        waiting => {
-                            kept.entries.push(entry);
-                            kept.answers.push(waiting);
-                        }
-                    }
-                }
-                kept.entries.append(&mut next.entries);
-                kept.answers.append(&mut next.answers);
-                *next = kept;
+                next.take_back(Batch { entries: end.entries, groups }, &fault);
                 tokio::time::sleep(PATIENCE).await;
             }
         }
@@ -248,13 +213,6 @@ async fn commit(queue: Queue, entries: Vec<Entry>, metrics: Metrics) -> CommitEn
     let result = queue.commit(entries.clone()).await;
     metrics.commit_seconds().observe(began.elapsed().as_secs_f64());
     CommitEnd { entries, result }
-}
-
-fn answer(waiting: Answer, result: &Result<(), Fault>) {
-    if let Some(waiting) = waiting {
-        // Whoever asked may have gone meanwhile; the commit stands all the same.
-        let _gone = waiting.send(result.clone());
-    }
 }
 
 /// Word of a sink's trouble never goes to that very sink.

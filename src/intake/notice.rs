@@ -13,6 +13,8 @@ use crate::queue::IncidentChange;
 pub struct Notice {
     pub event: Event,
     pub incident: Option<IncidentChange>,
+    /// While nothing can be written it waits instead of being refused: nobody could tell it a second time.
+    pub must: bool,
     pub committed: oneshot::Sender<Result<(), Fault>>,
 }
 
@@ -40,7 +42,8 @@ impl Herald {
         log_ours(&event);
         let (committed, answer) = oneshot::channel();
         let closing = || Fault::new("closing", "the daemon is stopping");
-        self.0.send(Notice { event, incident, committed }).await.map_err(|_| closing())?;
+        let must = incident.is_some() || r#type == "source.gap";
+        self.0.send(Notice { event, incident, must, committed }).await.map_err(|_| closing())?;
         answer.await.unwrap_or_else(|_| Err(closing()))
     }
 }

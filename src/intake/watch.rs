@@ -13,7 +13,7 @@ use super::health::{Condition, Habits, Health, News};
 use crate::event::Name;
 use crate::fault::Fault;
 use crate::metrics::SourceMetrics;
-use crate::outbox::{Line, Pulse};
+use crate::outbox::{Gap, Line, Pulse};
 use crate::queue::{Incident, IncidentChange};
 use crate::said::print_duration;
 use crate::stop::Stop;
@@ -21,6 +21,8 @@ use crate::stop::Stop;
 pub struct Watch {
     pub source: Name,
     pub habits: Habits,
+    /// Whether what happens while the line is down comes later all the same: then a lost line is no gap by itself.
+    pub catches_up: bool,
     /// What an earlier life of the daemon left open.
     pub open: Option<Incident>,
     pub herald: Herald,
@@ -58,9 +60,9 @@ impl Watch {
                         self.metrics.reconnects.inc();
                     }
                     if up && let Some(from) = lost_at.take() {
-                        stop.or(self.tell_gap(from)).await.unwrap_or(Ok(()))?;
+                        stop.or(self.tell_gap(missed(from))).await.unwrap_or(Ok(()))?;
                     }
-                    if came_up && matches!(line, Line::Down(_)) {
+                    if came_up && !self.catches_up && matches!(line, Line::Down(_)) {
                         lost_at.get_or_insert_with(Timestamp::now);
                     }
                     health.line(Instant::now(), line);
@@ -69,6 +71,9 @@ impl Watch {
                     if let Some(at) = *pulse.last_event.borrow_and_update() {
                         health.heard(at);
                     }
+                }
+                Some(gap) = pulse.gaps.recv() => {
+                    stop.or(self.tell_gap(gap)).await.unwrap_or(Ok(()))?;
                 }
                 () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {}
             }
@@ -86,11 +91,19 @@ impl Watch {
         });
     }
 
-    /// A live stream keeps nothing for us: what it sent while we were away is a hole that nobody can fill, so it is told.
-    async fn tell_gap(&self, from: Timestamp) -> Result<(), Fault> {
-        let why = "what the stream sent while it was not connected was not heard";
-        let data = json!({ "why": why, "from": from.to_string(), "to": Timestamp::now().to_string() });
-        self.herald.tell("source.gap", &self.source, &data, None).await
+    async fn tell_gap(&self, gap: Gap) -> Result<(), Fault> {
+        let Gap { from, to, events, why, told } = gap;
+        let data = json!({ "why": why, "from": from.to_string(), "to": to.to_string(), "events": events });
+        let result = self.herald.tell("source.gap", &self.source, &data, None).await;
+        if result.is_ok() {
+            // Of some holes nobody knows the size: they are told, but there is nothing to count.
+            self.metrics.gap_events.inc_by(events.unwrap_or(0));
+        }
+        if let Some(told) = told {
+            // Whoever told it may have gone meanwhile.
+            let _gone = told.send(result.clone());
+        }
+        result
     }
 
     /// The incident and its event are one transaction: a restart neither repeats the one nor forgets the other.
@@ -114,6 +127,12 @@ impl Watch {
         let data = json!({ "why": why, "after": spoken(after) });
         self.herald.tell(r#type, &self.source, &data, Some(change)).await
     }
+}
+
+/// A live stream keeps nothing for us: what it sent while we were away is a hole that nobody can fill, so it is told.
+fn missed(from: Timestamp) -> Gap {
+    let why = "what the stream sent while it was not connected was not heard".to_owned();
+    Gap { from, to: Timestamp::now(), events: None, why, told: None }
 }
 
 /// Nobody wants the milliseconds of an outage, unless there is nothing else.

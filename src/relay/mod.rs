@@ -5,6 +5,7 @@
 //! where `when` needed that ([`Relay::still_wants`]), and worded for one sink ([`Relay::word`]).
 //! `MiniJinja` is met in `engine` and `view` only.
 
+mod acronyms;
 mod bits;
 mod condition;
 mod engine;

@@ -2,10 +2,12 @@
 
 mod api;
 mod tutum;
+mod vcenter;
 mod websocket;
 
 use serde_json::Value;
 
+use crate::door::{Answer, Hook, Knock, Refusal};
 use crate::fault::Fault;
 use crate::outbound::Outbound;
 use crate::outbox::Outbox;
@@ -17,6 +19,29 @@ pub trait Source {
     fn run(&self, out: &Outbox, stop: &Stop) -> impl Future<Output = Result<(), Fault>> + Send;
     /// Answers a relay's `fetch`: one attempt to get what `reference` (out of an event, so untrusted) names.
     fn look_up(&self, reference: &str) -> impl Future<Output = Result<Value, Fault>> + Send;
+    /// Where it waits at our door, if it does. Asked once, before it runs.
+    fn hook(&self) -> Option<&Hook> {
+        None
+    }
+    /// Takes what somebody brought to its hook: verifies it, hands the events over, and answers when they are committed.
+    fn receive(&self, knock: Knock, out: &Outbox) -> impl Future<Output = Answer> + Send {
+        let _nobody_waits = (knock, out);
+        std::future::ready(Err(Refusal::not_found()))
+    }
+    /// Whether what happens while its line is down comes later all the same, from a cursor or by a sender that tries
+    /// again. A source that does not catch up has missed it, which is told as a gap; one that does tells by itself
+    /// (`Outbox::gap`) what it could not get any more.
+    fn catches_up(&self) -> bool {
+        self.hook().is_some()
+    }
+}
+
+/// What `check` asks of every kind's `Config`, before there is a source.
+pub trait Settings {
+    /// The hook that the source will have.
+    fn hook(&self) -> Option<&Hook> {
+        None
+    }
 }
 
 /// What the alert says when the source is lost and when it is back, unless relays.toml words it.
@@ -54,6 +79,10 @@ macro_rules! sources { ($($word:literal = $module:ident :: $Kind:ident),* $(,)?)
             match self { $(Self::$Kind(_) => $module::$Kind::ALERT_TEXTS),* }
         }
 
+        pub fn hook(&self) -> Option<&Hook> {
+            match self { $(Self::$Kind(config) => Settings::hook(config)),* }
+        }
+
         /// Touches no network.
         pub fn open(self, net: &Outbound) -> AnySource {
             match self { $(Self::$Kind(config) => AnySource::$Kind($module::$Kind::open(config, net))),* }
@@ -68,10 +97,23 @@ macro_rules! sources { ($($word:literal = $module:ident :: $Kind:ident),* $(,)?)
         async fn look_up(&self, reference: &str) -> Result<Value, Fault> {
             match self { $(Self::$Kind(source) => source.look_up(reference).await),* }
         }
+
+        fn hook(&self) -> Option<&Hook> {
+            match self { $(Self::$Kind(source) => source.hook()),* }
+        }
+
+        async fn receive(&self, knock: Knock, out: &Outbox) -> Answer {
+            match self { $(Self::$Kind(source) => source.receive(knock, out).await),* }
+        }
+
+        fn catches_up(&self) -> bool {
+            match self { $(Self::$Kind(source) => source.catches_up()),* }
+        }
     }
 } }
 
 sources! {
     "tutum" = tutum::Tutum,
+    "vcenter" = vcenter::Vcenter,
     "websocket" = websocket::Websocket,
 }

@@ -3,6 +3,7 @@
 use crate::said::{Problem, Said, Table};
 use crate::secret::Secret;
 use crate::socket::{Address, Habits};
+use crate::sources::Settings;
 use crate::sources::api::{Api, basic, secret_header};
 
 const STREAM: &str = "wss://stream.tutum.co/v1/events";
@@ -28,6 +29,8 @@ enum Credentials {
         token: Said<Secret>,
     },
 }
+
+impl Settings for Config {}
 
 impl Config {
     pub(in crate::sources) fn read(table: &Table) -> Option<Self> {

@@ -5,6 +5,7 @@ use reqwest::header::{AUTHORIZATION, CONNECTION, HeaderName, HeaderValue, UPGRAD
 use super::labels::Labels;
 use crate::said::{Problem, Table};
 use crate::socket::{Address, Habits};
+use crate::sources::Settings;
 use crate::sources::api::{Api, basic, secret_header};
 
 #[derive(Debug)]
@@ -14,6 +15,8 @@ pub struct Config {
     pub(super) habits: Habits,
     pub(super) labels: Labels,
 }
+
+impl Settings for Config {}
 
 impl Config {
     pub(in crate::sources) fn read(table: &Table) -> Option<Self> {

@@ -63,7 +63,7 @@ fn ends(room: usize) -> Ends {
 }
 
 async fn next(arrivals: &mut mpsc::Receiver<Arrival>) -> Event {
-    soon(arrivals.recv()).await.expect("an event").event
+    soon(arrivals.recv()).await.expect("an event").into_events().remove(0)
 }
 
 async fn line_is(pulse: &mut Pulse, wanted: impl Fn(&Line) -> bool) -> Line {

@@ -1,0 +1,39 @@
+//! What somebody brought, and what they are told.
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use super::Refusal;
+
+/// One request to a hook: whole and within its limits, but from anybody. Verify it before anything else.
+#[derive(Debug, Clone)]
+pub struct Knock {
+    pub headers: HeaderMap,
+    /// As it came, still encoded. It may hold secrets: keep it out of logs.
+    pub query: Option<String>,
+    pub body: Bytes,
+}
+
+pub type Answer = Result<Welcome, Refusal>;
+
+/// What was brought is safe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Welcome {
+    accepted: usize,
+}
+
+impl Welcome {
+    /// Say so only when these events are committed. None at all is fine too: a sender may only try the road.
+    pub fn accepted(events: usize) -> Self {
+        Self { accepted: events }
+    }
+}
+
+impl IntoResponse for Welcome {
+    fn into_response(self) -> Response {
+        (StatusCode::ACCEPTED, Json(json!({ "accepted": self.accepted }))).into_response()
+    }
+}
