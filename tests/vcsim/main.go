@@ -12,6 +12,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"log"
 	"net/url"
 	"os"
@@ -40,6 +41,7 @@ func main() {
 	user := flag.String("user", "", "who may log in; empty: anybody")
 	password := flag.String("password", "", "with which password")
 	flag.DurationVar(&simulator.SessionIdleTimeout, "idle", 0, "a session that says nothing for so long is dropped; 0: never")
+	verbose := flag.Bool("verbose", false, "let the simulator tell what it does")
 	flag.IntVar(&model.Machine, "vms", model.Machine, "virtual machines of each resource pool")
 	flag.Parse()
 
@@ -63,6 +65,9 @@ func main() {
 	hand, err := newHand(context.Background(), server.URL)
 	if err != nil {
 		log.Fatal(err)
+	}
+	if !*verbose {
+		log.SetOutput(io.Discard)
 	}
 	fmt.Printf("%s://%s%s\n", server.URL.Scheme, server.URL.Host, server.URL.Path)
 

@@ -106,10 +106,12 @@ impl Shared {
             });
         }
         let answer = match (name, &session) {
+            // What befalls a login befalls it before it is one: whoever hears nothing of a session cannot end it.
+            ("Login", _) if trouble.is_some() => Ok(response(name, "<returnval><key>52</key></returnval>")),
             ("Login", _) => return self.log_in(asked, session.is_some()),
             ("RetrieveServiceContent", _) => Ok(response(name, SERVICE_CONTENT)),
             (_, None) => refusal("NotAuthenticated", "Die Sitzung ist nicht authentifiziert."),
-            ("WaitForUpdatesEx", Some(session)) if trouble.is_none() => self.wait_for_updates(session, asked).await,
+            ("WaitForUpdatesEx", Some(session)) => self.wait_for_updates(session, asked).await,
             (_, Some(session)) => self.change(|state| state.answer(session, asked)),
         };
         match (answer, trouble) {
