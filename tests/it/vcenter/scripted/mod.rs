@@ -190,8 +190,8 @@ impl Scripted {
             }
         };
         if timeout(limit, waiting).await.is_err() {
-            let asked = self.shared.look(|state| state.asked.clone());
-            panic!("never {what}: {:?}, asked {asked:?}, {:?}", self.held(), self.offences());
+            let (asked, script) = self.shared.look(|state| (state.asked.clone(), state.script.clone()));
+            panic!("never {what}: {:?}, asked {asked:?}, {:?}, to come: {script:?}", self.held(), self.offences());
         }
     }
 }
