@@ -6,10 +6,11 @@ mod arrival;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::event::{Event, Name};
 use crate::fault::Fault;
@@ -52,6 +53,8 @@ pub struct Outbox {
     last_event: watch::Sender<Option<Instant>>,
     attended: Arc<AtomicBool>,
     skipped: Arc<AtomicU64>,
+    /// How long a full intake is waited for; None: for ever.
+    patience: Option<Duration>,
 }
 
 /// The other end of what a source says about itself; held by the watch over its health.
@@ -81,7 +84,14 @@ impl Outbox {
             gaps: gaps_told,
         };
         let history = Arc::default();
-        (Self { source, kind, arrivals, history, gaps, line, last_event, attended, skipped }, pulse)
+        (Self { source, kind, arrivals, history, gaps, line, last_event, attended, skipped, patience: None }, pulse)
+    }
+
+    /// The same outbox for somebody who cannot wait long: a `put` into an intake that stays full is refused as `busy`,
+    /// before anything of it was taken.
+    #[must_use]
+    pub fn hurried(&self, patience: Duration) -> Self {
+        Self { patience: Some(patience), ..self.clone() }
     }
 
     pub fn source(&self) -> &Name {
@@ -185,7 +195,11 @@ impl Outbox {
     }
 
     async fn send(&self, arrival: Arrival) -> Result<(), Fault> {
-        self.arrivals.send(arrival).await.map_err(|_| closing())
+        let Some(patience) = self.patience else { return self.arrivals.send(arrival).await.map_err(|_| closing()) };
+        let room = timeout(patience, self.arrivals.reserve()).await;
+        let room = room.map_err(|_| Fault::new("busy", "the intake is full"))?;
+        room.map_err(|_| closing())?.send(arrival);
+        Ok(())
     }
 }
 

@@ -303,6 +303,6 @@ fn gauge(count: u64) -> i64 {
 fn fault(error: QueueError) -> Refusal {
     match error {
         QueueError::Closed => Refusal::unready("the daemon is stopping", "ask again when it has started"),
-        trouble => Fault::new("state_file", trouble.to_string()).into(),
+        trouble => Refusal::broken(&Fault::new("state_file", trouble.to_string())),
     }
 }

@@ -1,5 +1,6 @@
 //! The only place that knows everyone: builds the parts, hands them to each other, starts and drains them.
 
+mod hooks;
 mod house;
 mod running;
 
@@ -17,6 +18,7 @@ use tracing::{info, warn};
 use crate::config::{Config, SinkPart};
 use crate::delivery::{self, Lane, LaneState, LookUps, Pace, Paces};
 use crate::desk;
+use crate::door;
 use crate::event::{Name, OURSELVES};
 use crate::fault::Fault;
 use crate::intake::{self, Condition, Herald, Intake, Recent, State, Watch};
@@ -38,6 +40,8 @@ pub use running::Running;
 
 /// Everything built, nothing started: building opens the state file but touches no network.
 pub struct App {
+    listen: SocketAddr,
+    door_file: PathBuf,
     admin: SocketAddr,
     desk_file: PathBuf,
     drain: Duration,
@@ -149,6 +153,8 @@ impl App {
         );
         let intake = Intake::new(arrivals_end, notices, relays, queue.clone(), metrics.clone(), recent);
         Ok(Self {
+            listen: daemon.listen,
+            door_file: door::address_file(&daemon.state),
             admin: daemon.admin,
             desk_file: desk::address_file(&daemon.state),
             drain: daemon.drain,
@@ -164,7 +170,8 @@ impl App {
 
     /// From here on the network is touched. The desk comes first: a port that is taken is a fault of the start.
     pub async fn start(self) -> anyhow::Result<Running> {
-        let Self { admin, desk_file, drain, sources, lanes, intake, herald, house, queue, metrics } = self;
+        let Self { listen, door_file, admin, desk_file, drain, sources, lanes, intake, herald, house, queue, metrics } =
+            self;
         let listener = TcpListener::bind(admin).await;
         let listener = listener.with_context(|| {
             format!("the desk cannot listen on {admin}: is there another tidings? else set `admin` of [daemon], port 0 for any")
@@ -172,6 +179,8 @@ impl App {
         let address = desk::Address::reached(listener.local_addr()?);
         address.write(&desk_file).with_context(|| format!("cannot write {}", desk_file.display()))?;
         info!(desk = %address, "the desk is open");
+        let places = hooks::places(&sources, &metrics);
+        let door = hooks::listen(listen, &places, &door_file).await?;
 
         let incidents = queue.incidents().await.context("cannot read the open incidents")?;
         for orphan in incidents.iter().filter(|incident| !house.has_source(&incident.source)) {
@@ -193,6 +202,10 @@ impl App {
             floors.lanes.run(format!("lane {}", lane.name), lane.run(stops.lanes.clone()));
         }
         floors.intake.run("intake", intake.run(stops.intake.clone()));
+        if let Some(listener) = door {
+            let strangers = metrics.door(&Name::from(""));
+            floors.door.run("door", door::open(listener, places, strangers, stops.door.clone()));
+        }
         for part in sources {
             let place = queue.cursor(&part.name).await;
             part.outbox.resume_at(place.with_context(|| format!("cannot read where {} stood", part.name))?);

@@ -20,6 +20,7 @@ const LAST_WRITE: Duration = Duration::from_secs(1);
 
 /// The house's tasks, front to back. They are stopped in this order, so that what is on its way arrives.
 pub(super) struct Floors {
+    pub(super) door: Supervisor,
     pub(super) sources: Supervisor,
     pub(super) intake: Supervisor,
     pub(super) lanes: Supervisor,
@@ -40,6 +41,7 @@ pub struct Running {
 /// One word for each of the [`Floors`].
 #[derive(Default)]
 pub(super) struct Stops {
+    pub(super) door: Stop,
     pub(super) sources: Stop,
     pub(super) intake: Stop,
     pub(super) lanes: Stop,
@@ -53,6 +55,7 @@ impl Floors {
             Supervisor::new(stop.clone()).count_restarts(move |task, more| metrics.task_restarted(task, more))
         };
         Self {
+            door: floor(&stops.door),
             sources: floor(&stops.sources),
             intake: floor(&stops.intake),
             lanes: floor(&stops.lanes),
@@ -63,6 +66,7 @@ impl Floors {
     /// Resolves when a task ends that must not.
     async fn wait(&mut self) -> Ended {
         tokio::select! {
+            ended = self.door.wait() => ended,
             ended = self.sources.wait() => ended,
             ended = self.intake.wait() => ended,
             ended = self.lanes.wait() => ended,
@@ -95,13 +99,15 @@ impl Running {
         notify_systemd(sd_notify::NotifyState::Stopping);
     }
 
-    /// Front to back: sources, intake, lanes, desk; then the state file. Never longer than `drain` for all together.
+    /// Front to back: door, sources, intake, lanes, desk; then the state file. Never longer than `drain` for all together.
     pub async fn drain(mut self) {
         self.house.close();
         info!("stopping");
         tell(&self.herald, "daemon.stopping").await;
         let end = Instant::now() + self.drain;
         let left = || end.saturating_duration_since(Instant::now());
+        self.stops.door.say();
+        self.floors.door.drain(left()).await;
         self.stops.sources.say();
         self.floors.sources.drain(left()).await;
         self.stops.intake.say();

@@ -1,5 +1,6 @@
 //! The sources and sinks of relays.toml, with the keys that all of their kind share.
 
+use std::net::SocketAddr;
 use std::ops::Range;
 
 use super::console;
@@ -34,6 +35,8 @@ pub(super) enum Outcome<T> {
 #[derive(Debug)]
 pub struct SourcePart {
     pub name: Name,
+    /// Where the name stands.
+    span: Range<usize>,
     pub config: SourceConfig,
     pub watch: intake::Habits,
     pub look_ups: LookUpHabits,
@@ -95,12 +98,32 @@ pub(super) fn each<'r, 't>(
 
 impl SourcePart {
     pub(super) fn read(part: Part) -> Outcome<Self> {
-        let Part { kind, name, table, .. } = part;
+        let Part { kind, name, name_span: span, table } = part;
         let config = SourceConfig::read(kind, &table);
         let watch = intake::Habits::read(&table);
         let look_ups = LookUpHabits::read(&table);
         let alert = Alert::read(&table);
-        finish(name, config, table, |name, config| Self { name, config, watch, look_ups, alert })
+        finish(name, config, table, |name, config| Self { name, span, config, watch, look_ups, alert })
+    }
+
+    /// Two sources at one place of the door would take each other's events; and at one that others reach, events from
+    /// anybody are taken only when that was meant.
+    pub(super) fn check_hooks(reading: &Reading, sources: &[Self], listen: SocketAddr) {
+        let waiting: Vec<_> =
+            sources.iter().filter_map(|source| source.config.hook().map(|hook| (source, hook))).collect();
+        for (number, (source, hook)) in waiting.iter().enumerate() {
+            let before = waiting.iter().take(number);
+            if let Some((other, _)) = before.clone().find(|(other, at)| at.is_same_as(&other.name, hook, &source.name)) {
+                let said = format!("`{}` waits at the same path as `{}`", source.name, other.name);
+                let hint = "give one of them another `path`";
+                reading.problem(Problem::error(source.span.clone(), said).hint(hint));
+            }
+            if hook.is_open() && !listen.ip().is_loopback() {
+                let said = format!("anybody who reaches {listen} could send events to `{}`", source.name);
+                let hint = "say with `verify` how senders show who they are, or write verify = \"none\" if that is meant";
+                reading.problem(Problem::error(source.span.clone(), said).hint(hint));
+            }
+        }
     }
 
     /// The built-in relay that alerts when this source is lost and says when it is back.

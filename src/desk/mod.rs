@@ -2,30 +2,34 @@
 //!
 //! It asks the house through [`House`] and knows neither its queue nor its relays.
 
-mod address;
 mod asks;
 mod guard;
-mod patience;
 mod refusal;
 mod routes;
 pub mod shapes;
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
 use tokio::net::TcpListener;
-use tracing::warn;
 
+use crate::door::{self, Manners};
 use crate::fault::Fault;
 use crate::stop::Stop;
 
-pub use address::{Address, address_file};
 pub use asks::{DeadAsk, EventsAsk, ExplainAsk};
-pub use refusal::Refusal;
+pub use crate::door::{Address, Refusal};
 
-/// Requests under way when the stop comes may take so long; idle connections are closed at once.
-const GRACE: Duration = Duration::from_secs(3);
+/// Operators and a scraper need a few connections, and their verbs none that stand about.
+const MANNERS: Manners =
+    Manners { who: "desk", room: 64, head: Duration::from_secs(10), idle: Duration::from_secs(60) };
+
+/// The file beside the state file that tells where the desk is.
+pub fn address_file(state: &Path) -> PathBuf {
+    Address::file(state, MANNERS.who)
+}
 
 /// What the desk asks of the house; `app` answers. The answers' form is in [`shapes`].
 pub trait House: Send + Sync + 'static {
@@ -56,18 +60,5 @@ pub struct Desk<H> {
 
 /// Serves until the stop, and then lets what is under way finish, within a limit.
 pub async fn serve<H: House>(listener: TcpListener, desk: Desk<H>, stop: Stop) -> Result<(), Fault> {
-    let heard = stop.clone();
-    let serving = axum::serve(patience::Door::new(listener), routes::router(desk))
-        .with_graceful_shutdown(async move { heard.wait().await });
-    let too_late = async {
-        stop.wait().await;
-        tokio::time::sleep(GRACE).await;
-    };
-    tokio::select! {
-        end = serving.into_future() => end.map_err(|error| Fault::new("listen", format!("the desk: {error}"))),
-        () = too_late => {
-            warn!(limit = ?GRACE, "the desk broke off requests that did not end in time");
-            Ok(())
-        }
-    }
+    door::serve(listener, routes::router(desk), MANNERS, stop).await
 }

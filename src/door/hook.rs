@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use subtle::ConstantTimeEq as _;
-
 use crate::said::{Problem, Table};
 use crate::secret::Secret;
 
@@ -102,16 +100,11 @@ impl Hook {
 
     /// Whether two sources of these names would wait at the same place.
     pub fn is_same_as(&self, name: &str, other: &Self, other_name: &str) -> bool {
-        self.is_at(name, &other.path(other_name))
-    }
-
-    /// Whether `path` leads here. Takes as long for a wrong secret as for the right one.
-    pub fn is_at(&self, name: &str, path: &str) -> bool {
-        self.path(name).as_bytes().ct_eq(path.as_bytes()).into()
+        self.path(name) == other.path(other_name)
     }
 
     /// Never to be logged: [`Hook`]'s own Debug and [`Hook::shown`] leave the secret out.
-    fn path(&self, name: &str) -> String {
+    pub(super) fn path(&self, name: &str) -> String {
         match &self.path {
             Path::Named => format!("/hooks/{name}"),
             Path::WithSecret(secret) => format!("/hooks/{name}/{}", secret.expose()),

@@ -89,6 +89,11 @@ impl Refusal {
         Self { retry_after: Some(SOON), ..refusal }
     }
 
+    /// 500: strangers are not told more; the log has it.
+    pub fn broken_here() -> Self {
+        Self::with(StatusCode::INTERNAL_SERVER_ERROR, "something broke here", "the daemon's log says more")
+    }
+
     /// What `WWW-Authenticate` asks for, beside a 401.
     #[must_use]
     pub fn challenge(self, scheme: &'static str) -> Self {
@@ -117,8 +122,7 @@ impl From<Fault> for Refusal {
             "closing" => Self::closing(),
             reason => {
                 error!(reason, "a request could not be answered: {fault}");
-                let error = "something broke here";
-                Self::with(StatusCode::INTERNAL_SERVER_ERROR, error, "the daemon's log says more")
+                Self::broken_here()
             }
         }
     }

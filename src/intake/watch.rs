@@ -48,6 +48,7 @@ impl Watch {
             pulse.attended.store(listens, Ordering::Relaxed);
             let deadline = health.deadline();
             tokio::select! {
+                biased;
                 () = stop.wait() => return Ok(()),
                 changed = pulse.line.changed() => {
                     if changed.is_err() {
@@ -67,13 +68,13 @@ impl Watch {
                     }
                     health.line(Instant::now(), line);
                 }
+                Some(gap) = pulse.gaps.recv() => {
+                    stop.or(self.tell_gap(gap)).await.unwrap_or(Ok(()))?;
+                }
                 Ok(()) = pulse.last_event.changed(), if listens => {
                     if let Some(at) = *pulse.last_event.borrow_and_update() {
                         health.heard(at);
                     }
-                }
-                Some(gap) = pulse.gaps.recv() => {
-                    stop.or(self.tell_gap(gap)).await.unwrap_or(Ok(()))?;
                 }
                 () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {}
             }

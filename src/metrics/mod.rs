@@ -53,6 +53,14 @@ pub struct SinkMetrics {
     attempts_failed: Family<Labels<2>, Counter>,
 }
 
+/// Handles of one hook at the door.
+#[derive(Debug, Clone)]
+pub struct DoorMetrics {
+    pub accepted: Counter,
+    source: Name,
+    requests: Family<Labels<2>, Counter>,
+}
+
 /// Handles of one relay.
 #[derive(Debug, Clone)]
 pub struct RelayMetrics {
@@ -106,6 +114,13 @@ impl Metrics {
             sink: sink.clone(),
             attempts_failed: all.attempts_failed.clone(),
         }
+    }
+
+    /// Of what is brought to `source`; an empty name stands for requests that find no source.
+    pub fn door(&self, source: &Name) -> DoorMetrics {
+        let requests = self.0.door_requests.clone();
+        let labels = [("source", source.to_string()), ("status", "202".to_owned())];
+        DoorMetrics { accepted: requests.get_or_create_owned(&labels), source: source.clone(), requests }
     }
 
     pub fn relay(&self, relay: &Name) -> RelayMetrics {
@@ -162,6 +177,14 @@ impl SinkMetrics {
     }
 }
 
+impl DoorMetrics {
+    /// Counts a request by the status that it was answered with. Most are [`DoorMetrics::accepted`].
+    pub fn answered(&self, status: u16) {
+        let labels = [("source", self.source.to_string()), ("status", status.to_string())];
+        self.requests.get_or_create(&labels).inc();
+    }
+}
+
 /// What `*_timestamp_seconds` gauges hold.
 pub fn unix_seconds(at: Timestamp) -> f64 {
     at.duration_since(Timestamp::UNIX_EPOCH).as_secs_f64()
@@ -173,7 +196,7 @@ mod tests {
 
     use super::*;
 
-    const FAMILIES: [&str; 23] = [
+    const FAMILIES: [&str; 24] = [
         "build_info",
         "commit_seconds",
         "config_last_reload_success_timestamp_seconds",
@@ -182,6 +205,7 @@ mod tests {
         "deliveries_total",
         "delivery_attempts_failed_total",
         "delivery_seconds",
+        "door_requests_total",
         "events_matched_total",
         "events_received_total",
         "events_unmatched_total",
@@ -204,6 +228,7 @@ mod tests {
         metrics.source(&"prod".into());
         metrics.sink(&"ops".into());
         metrics.relay(&"services".into());
+        metrics.door(&"registry".into());
         metrics.task_restarted(&"source prod".into(), 0);
         metrics
     }

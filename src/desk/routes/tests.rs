@@ -41,7 +41,7 @@ impl House for Scripted {
         Ok(self.note(ask))
     }
     async fn dead(&self, _: DeadAsk) -> Result<Value, Refusal> {
-        Err(Fault::new("disk", "the disk is gone").into())
+        Err(Refusal::broken(&Fault::new("disk", "the disk is gone")))
     }
     async fn replay(&self, ask: DeadAsk) -> Result<Value, Refusal> {
         Ok(self.note(ask))

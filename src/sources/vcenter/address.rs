@@ -27,7 +27,8 @@ impl Address {
             Some((credentials, place)) => (Some(credentials), place),
             None => (None, rest),
         };
-        let mut url = Url::parse(&format!("{scheme}://{place}")).map_err(|error| format!("this is no address: {error}"))?;
+        let mut url =
+            Url::parse(&format!("{scheme}://{place}")).map_err(|error| format!("this is no address: {error}"))?;
         if url.query().is_some() || url.fragment().is_some() {
             return Err("a vCenter's address has no query".to_owned());
         }
@@ -70,7 +71,8 @@ mod tests {
 
     #[test]
     fn urls_and_the_form_of_old_are_read() {
-        let named = |url: &str, user: &str, password: &str| (url.to_owned(), Some(user.to_owned()), Some(password.to_owned()));
+        let named =
+            |url: &str, user: &str, password: &str| (url.to_owned(), Some(user.to_owned()), Some(password.to_owned()));
         for (text, expected) in [
             ("root:s3cret@10.0.0.5:443", named("https://10.0.0.5/sdk", "root", "s3cret")),
             (
@@ -90,7 +92,9 @@ mod tests {
 
     #[test]
     fn what_is_no_address_is_refused_without_being_repeated() {
-        for wrong in ["", "ldap://vc", "u:s3cret@", "https://u:s3cret@vc:port", "https://u:s3cret@vc?x=1", "https://vc#x"] {
+        for wrong in
+            ["", "ldap://vc", "u:s3cret@", "https://u:s3cret@vc:port", "https://u:s3cret@vc?x=1", "https://vc#x"]
+        {
             let said = Address::parse(wrong).err().expect("wrong");
             assert!(!said.contains("s3cret"), "{said}");
         }

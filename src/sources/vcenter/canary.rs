@@ -89,7 +89,7 @@ impl Canary {
 
 fn says(element: &Element, words: &str) -> bool {
     element.class.as_deref() == Some("GeneralUserEvent")
-        && ["message", "fullFormattedMessage"].iter().any(|name| {
-            element.text_of(name).is_some_and(|text| text.contains(words))
-        })
+        && ["message", "fullFormattedMessage"]
+            .iter()
+            .any(|name| element.text_of(name).is_some_and(|text| text.contains(words)))
 }

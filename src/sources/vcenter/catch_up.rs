@@ -66,7 +66,8 @@ impl Reader<'_> {
             }
             if let (Some(first), Some(last)) = (page.all.first(), page.all.last()) {
                 if before.is_none() && !page.anchored {
-                    self.hole(anchor, *first, "vCenter no longer has what followed the last event that was read").await?;
+                    self.hole(anchor, *first, "vCenter no longer has what followed the last event that was read")
+                        .await?;
                 }
                 // Only a row that rises proves that nothing older is still to come.
                 if let Some(behind) = behind.filter(|behind| behind <= first) {
@@ -157,17 +158,26 @@ impl Reader<'_> {
             let later = fresh.split_off(fresh.len().min(PAGE as usize));
             let now = std::mem::replace(&mut fresh, later);
             let place = self.place_mut()?;
-            for event in &now {
-                place.seen.insert(event.mark);
+            let last = place.last;
+            let marks: Vec<_> = now.iter().map(|event| event.mark).collect();
+            for mark in &marks {
+                place.seen.insert(*mark);
                 if reaching {
-                    place.reach(event.mark);
+                    place.reach(*mark);
                 }
             }
             self.audits.heard();
             let events: Vec<_> = now.into_iter().filter_map(|event| event.event).collect();
-            if !events.is_empty() {
-                self.commit(events).await?;
+            if events.is_empty() {
+                continue;
             }
+            let committed = self.commit(events).await;
+            if matches!(committed, Err(End::Anew)) {
+                let place = self.place_mut()?;
+                place.last = last;
+                place.seen.remove(&marks);
+            }
+            committed?;
         }
         Ok(())
     }

@@ -68,7 +68,10 @@ impl Config {
 fn address(table: &Table) -> Option<Said<Address>> {
     let Some(url) = table.text_or_secret("url") else {
         if !table.has("url") {
-            table.missing_but("url", Some("write url = \"https://vcenter.example.com\", or url = { env = \"VCENTER_URL\" }"));
+            table.missing_but(
+                "url",
+                Some("write url = \"https://vcenter.example.com\", or url = { env = \"VCENTER_URL\" }"),
+            );
         }
         return None;
     };
@@ -76,7 +79,9 @@ fn address(table: &Table) -> Option<Said<Address>> {
         Ok(address) => {
             if address.password.is_some() && *url.value.origin() == Origin::Literal {
                 let problem = Problem::warning(url.span.clone(), "a password is written into this address");
-                table.reading.problem(problem.hint("better: url = { env = \"VCENTER_URL\" }, or `password` as a secret of its own"));
+                table.reading.problem(
+                    problem.hint("better: url = { env = \"VCENTER_URL\" }, or `password` as a secret of its own"),
+                );
             }
             Some(Said { value: address, span: url.span })
         }
@@ -97,10 +102,9 @@ fn credentials(
 ) -> Option<(reqwest::Url, String, Secret)> {
     let Said { value: Address { url, user, password: inside }, span } = address?;
     let mut twice = false;
-    for (key, is_twice) in [
-        ("username", user.is_some() && table.has("username")),
-        ("password", inside.is_some() && table.has("password")),
-    ] {
+    for (key, is_twice) in
+        [("username", user.is_some() && table.has("username")), ("password", inside.is_some() && table.has("password"))]
+    {
         if is_twice {
             let problem = Problem::error(span.clone(), format!("`url` and `{key}` both say who we are"));
             table.reading.problem(problem.hint("keep one of them"));
@@ -129,7 +133,8 @@ fn from(table: &Table) -> From {
         text => match parse_duration(text) {
             Ok(ago) => From::Ago(ago),
             Err(_) => {
-                let wrong = format!("`{text}` is no beginning; write \"now\", \"beginning\" or how long ago, like \"1h\"");
+                let wrong =
+                    format!("`{text}` is no beginning; write \"now\", \"beginning\" or how long ago, like \"1h\"");
                 table.reading.problem(Problem::error(said.span, wrong));
                 From::Now
             }
@@ -150,10 +155,12 @@ impl Filter {
     fn read(table: &Table) -> Self {
         let Some(inner) = table.table("filter") else { return Self::default() };
         let entity = inner.text("entity").and_then(|said| {
-            said.value.parse().map_err(|fault| {
-                inner.reading.problem(Problem::error(said.span, format!("`entity`: {fault}")));
-            })
-            .ok()
+            said.value
+                .parse()
+                .map_err(|fault| {
+                    inner.reading.problem(Problem::error(said.span, format!("`entity`: {fault}")));
+                })
+                .ok()
         });
         let words = |key: &'static str| {
             let said = inner.texts(key).unwrap_or_default();

@@ -117,9 +117,8 @@ impl History for Live<'_> {
 
     async fn found_dead(&self) {
         let mut current = self.entrance.current.subscribe();
-        let gone = current.wait_for(|current| {
-            !current.as_ref().is_some_and(|current| Arc::ptr_eq(current, &self.session))
-        });
+        let gone =
+            current.wait_for(|current| !current.as_ref().is_some_and(|current| Arc::ptr_eq(current, &self.session)));
         if gone.await.is_err() {
             // The other end lives as long as we do.
             std::future::pending::<()>().await;

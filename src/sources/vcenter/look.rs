@@ -12,8 +12,7 @@ use crate::vsphere::{Element, Found, Reference, Session, Trouble};
 
 /// What every object of the inventory has.
 const COMMON: [&str; 3] = ["name", "customValue", "availableField"];
-const VM: [&str; 5] =
-    ["runtime.powerState", "runtime.host", "config.annotation", "guest.ipAddress", "guest.hostName"];
+const VM: [&str; 5] = ["runtime.powerState", "runtime.host", "config.annotation", "guest.ipAddress", "guest.hostName"];
 const HOST: [&str; 2] = ["runtime.powerState", "runtime.connectionState"];
 const DATASTORE: [&str; 3] = ["summary.capacity", "summary.freeSpace", "summary.accessible"];
 /// What else may be asked for. A path that a kind does not have would fail the whole question.
@@ -127,7 +126,9 @@ fn told(reference: &Reference, found: &Found, root: &Reference, host: Option<(St
         path.push('/');
         path.push_str(part);
     }
-    set("path", path.into());
+    if !found.ancestors.is_empty() {
+        set("path", path.into());
+    }
     set("name", name.into());
     for (name, path) in [
         ("power_state", "runtime.powerState"),
@@ -218,27 +219,74 @@ mod tests {
                 ("name", "web%2f01 100%25"),
                 ("runtime.powerState", "poweredOff"),
                 ("config.annotation", "owner: ops &lt;db&gt;"),
-                ("customValue", "<CustomFieldValue><key>7</key><value>team-db</value></CustomFieldValue>\
-                    <CustomFieldValue><key>9</key><value>x</value></CustomFieldValue>"),
+                (
+                    "customValue",
+                    "<CustomFieldValue><key>7</key><value>team-db</value></CustomFieldValue>\
+                    <CustomFieldValue><key>9</key><value>x</value></CustomFieldValue>",
+                ),
                 ("availableField", "<CustomFieldDef><key>7</key><name>owner</name></CustomFieldDef>"),
             ],
-            &[("Folder:group-v9", "prod"), ("Folder:group-v3", "vm"), ("Datacenter:datacenter-2", "DC%5c0"), ("Folder:group-d1", "Datacenters")],
+            &[
+                ("Folder:group-v9", "prod"),
+                ("Folder:group-v3", "vm"),
+                ("Datacenter:datacenter-2", "DC%5c0"),
+                ("Folder:group-d1", "Datacenters"),
+            ],
         );
         let host = Some(("esx-1".to_owned(), reference("HostSystem:host-21")));
         let told = told(&reference("VirtualMachine:vm-42"), &found, &reference("Folder:group-d1"), host);
-        insta::assert_json_snapshot!(told, @"");
+        insta::assert_snapshot!(serde_json::to_string_pretty(&told).expect("JSON"), @r#"
+        {
+          "annotation": "owner: ops <db>",
+          "custom": {
+            "9": "x",
+            "owner": "team-db"
+          },
+          "datacenter": "DC\\0",
+          "folder": "prod",
+          "host": "esx-1",
+          "host_id": "HostSystem:host-21",
+          "id": "VirtualMachine:vm-42",
+          "kind": "VirtualMachine",
+          "name": "web/01 100%",
+          "path": "/DC\\0/vm/prod/web/01 100%",
+          "power_state": "poweredOff"
+        }
+        "#);
     }
 
     #[test]
     fn what_cannot_be_read_is_left_out() {
-        let told = told(&reference("Datastore:datastore-5"), &found(&[("name", "LocalDS"), ("summary.freeSpace", "1099511627776"), ("summary.accessible", "true")], &[]), &reference("Folder:group-d1"), None);
-        insta::assert_json_snapshot!(told, @"");
+        let told = told(
+            &reference("Datastore:datastore-5"),
+            &found(&[("name", "LocalDS"), ("summary.freeSpace", "1099511627776"), ("summary.accessible", "true")], &[]),
+            &reference("Folder:group-d1"),
+            None,
+        );
+        insta::assert_snapshot!(serde_json::to_string_pretty(&told).expect("JSON"), @r#"
+        {
+          "accessible": true,
+          "custom": {},
+          "free": 1099511627776,
+          "id": "Datastore:datastore-5",
+          "kind": "Datastore",
+          "name": "LocalDS",
+          "path": "/LocalDS"
+        }
+        "#);
     }
 
     #[test]
     fn only_what_is_in_the_inventory_may_be_asked_for() {
         assert!(Wanted::read(" VirtualMachine:vm-42 ").is_ok());
-        for bad in ["", "vm-42", "SessionManager:SessionManager", "EventHistoryCollector:session[52]1", "Task:task-1", "VirtualMachine:<a/>"] {
+        for bad in [
+            "",
+            "vm-42",
+            "SessionManager:SessionManager",
+            "EventHistoryCollector:session[52]1",
+            "Task:task-1",
+            "VirtualMachine:<a/>",
+        ] {
             assert!(Wanted::read(bad).is_err(), "{bad}");
         }
     }

@@ -26,7 +26,11 @@ impl Odd {
         let new = self.known.insert(hasher.finish());
         if new {
             let class = element.class.as_deref().unwrap_or("no class");
-            self.skips.note(source, "something in vCenter's history is no event and was skipped", format!("{class}: {why}"));
+            self.skips.note(
+                source,
+                "something in vCenter's history is no event and was skipped",
+                format!("{class}: {why}"),
+            );
         }
         new
     }

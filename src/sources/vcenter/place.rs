@@ -157,6 +157,16 @@ impl Seen {
         new
     }
 
+    /// These came last, and did not get through.
+    pub(super) fn remove(&mut self, marks: &[Mark]) {
+        for mark in marks.iter().rev() {
+            if self.order.back() == Some(mark) {
+                self.order.pop_back();
+                self.known.remove(mark);
+            }
+        }
+    }
+
     pub(super) fn contains(&self, mark: &Mark) -> bool {
         self.known.contains(mark)
     }

@@ -14,9 +14,9 @@ use tracing::{debug, info, warn};
 use super::audit::Audits;
 use super::canary::Canary;
 use super::history::History;
+use super::odd::Odd;
 use super::own::Own;
 use super::place::{Place, back};
-use super::odd::Odd;
 use super::tail::Tail;
 use crate::event::Event;
 use crate::fault::Fault;
@@ -74,8 +74,8 @@ pub(super) struct Reader<'a> {
     pub(super) wants: &'a Wants,
     pub(super) out: &'a Outbox,
     stop: &'a Stop,
-    /// None before the first session, and while something is being committed: whoever is interrupted there goes on
-    /// from what the outbox knows to be committed.
+    /// None before the first session, and while something is being committed: whoever is interrupted there (its session
+    /// was found dead) goes on from what the outbox knows to be committed.
     place: Option<Place>,
     /// Whether everything before the place was read: not so while a catch-up is under way.
     pub(super) whole: bool,
@@ -183,7 +183,11 @@ impl<'a> Reader<'a> {
     /// Where to go on from: what was committed last, or, for the first time, what relays.toml says.
     async fn settle(&mut self, instance: &str, now: Timestamp) -> Step<()> {
         let source = self.out.source();
-        let known = self.place.take().or_else(|| self.written_place(instance, now)).filter(|place| {
+        let known = match self.place.take() {
+            None => self.written_place(instance, now).await?,
+            known => known,
+        };
+        let known = known.filter(|place| {
             if place.instance != instance {
                 warn!(%source, before = place.instance, instance, "another vCenter answers: its history is begun anew");
                 self.began = None;
@@ -214,18 +218,23 @@ impl<'a> Reader<'a> {
     }
 
     /// The place that was committed last. A damaged one is said, and stands for a moment ago.
-    fn written_place(&self, instance: &str, now: Timestamp) -> Option<Place> {
-        match Place::read(&self.out.cursor()?) {
-            Ok(place) => Some(place),
+    async fn written_place(&self, instance: &str, now: Timestamp) -> Step<Option<Place>> {
+        let Some(written) = self.out.cursor() else { return Ok(None) };
+        match Place::read(&written) {
+            Ok(place) => Ok(Some(place)),
             Err(error) => {
                 let source = self.out.source();
                 warn!(%source, error, "the place in vCenter's history is damaged; reading goes on from a little before now");
-                Some(Place::new(instance, self.wants.filter, Some(back(now, self.wants.overlap)), now))
+                let since = back(now, self.wants.overlap);
+                let why =
+                    "the place in vCenter's history was damaged: what came before this since the last event is unknown";
+                self.tell_gap(since, since, None, why).await?;
+                Ok(Some(Place::new(instance, self.wants.filter, Some(since), now)))
             }
         }
     }
 
-    /// Hands events over together with the place behind them. What is refused is read again from the place before it.
+    /// Hands events over together with the place behind them. After a refusal the caller takes back what it added.
     pub(super) async fn commit(&mut self, events: Vec<Event>) -> Step<()> {
         let now = self.server_now();
         let mut place = self.place.take().ok_or(End::Anew)?;
@@ -233,13 +242,18 @@ impl<'a> Reader<'a> {
             place.listened_until(now);
         }
         let put = self.stop.or(self.out.put_all(events, Some(place.write()))).await;
-        self.after_outbox(put).await?;
         self.place = Some(place);
-        Ok(())
+        self.after_outbox(put).await
     }
 
     /// Says that something is missing for good.
-    pub(super) async fn tell_gap(&mut self, from: Timestamp, to: Timestamp, events: Option<u64>, why: &str) -> Step<()> {
+    pub(super) async fn tell_gap(
+        &mut self,
+        from: Timestamp,
+        to: Timestamp,
+        events: Option<u64>,
+        why: &str,
+    ) -> Step<()> {
         let told = self.stop.or(self.out.gap(from, to, events, why)).await;
         self.after_outbox(told).await
     }

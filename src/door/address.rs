@@ -1,4 +1,4 @@
-//! Where the desk can be found: the file `desk` beside the state file, written when it listens.
+//! Where the door and the desk can be found: a file of that name beside the state file, written when it listens.
 
 use std::fmt;
 use std::io;
@@ -8,17 +8,17 @@ use std::path::{Path, PathBuf};
 /// Longer than any address that may stand there.
 const LONGEST: usize = 100;
 
-/// The file's path, from the state file's.
-pub fn address_file(state: &Path) -> PathBuf {
-    state.with_file_name("desk")
-}
-
-/// How this machine reaches the desk.
+/// How this machine reaches somebody who listens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Address(SocketAddr);
 
 impl Address {
-    /// From where the desk listens. "Everywhere" is reached through the loopback.
+    /// The file that holds the address of `who`, from the state file's path.
+    pub fn file(state: &Path, who: &str) -> PathBuf {
+        state.with_file_name(who)
+    }
+
+    /// From where somebody listens. "Everywhere" is reached through the loopback.
     pub fn reached(mut listening: SocketAddr) -> Self {
         match listening.ip() {
             IpAddr::V4(ip) if ip.is_unspecified() => listening.set_ip(Ipv4Addr::LOCALHOST.into()),
@@ -30,7 +30,7 @@ impl Address {
 
     /// Blocking, and only a few bytes: once, at the start. Whoever reads meanwhile sees the old file or the new one.
     pub fn write(self, file: &Path) -> io::Result<()> {
-        let fresh = file.with_file_name("desk.new");
+        let fresh = file.with_extension("new");
         std::fs::write(&fresh, format!("{self}\n"))?;
         std::fs::rename(&fresh, file)
     }
@@ -59,7 +59,7 @@ mod tests {
     #[test]
     fn what_was_written_is_read_and_everywhere_is_loopback() {
         let folder = tempfile::tempdir().expect("a folder");
-        let file = address_file(&folder.path().join("tidings.db"));
+        let file = Address::file(&folder.path().join("tidings.db"), "desk");
         for (listening, reached) in
             [("0.0.0.0:80", "127.0.0.1:80"), ("[::]:80", "[::1]:80"), ("10.0.0.1:1", "10.0.0.1:1")]
         {

@@ -1,0 +1,65 @@
+//! The sources that wait at the door, and the door's own place.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context;
+use tokio::net::TcpListener;
+use tracing::{info, warn};
+
+use super::SourcePart;
+use crate::door::{Address, Answer, INTAKE_PATIENCE, Knock, Place, Receiver};
+use crate::metrics::Metrics;
+use crate::outbox::Outbox;
+use crate::sources::{AnySource, Source};
+
+/// A source, as the door sees it.
+pub(super) struct Waiting {
+    source: Arc<AnySource>,
+    outbox: Outbox,
+}
+
+impl Receiver for Waiting {
+    async fn receive(&self, knock: Knock) -> Answer {
+        self.source.receive(knock, &self.outbox).await
+    }
+}
+
+pub(super) fn places(sources: &[SourcePart], metrics: &Metrics) -> Vec<Place<Waiting>> {
+    let waiting = sources.iter().filter_map(|part| {
+        let hook = part.source.hook()?.clone();
+        let receiver = Waiting { source: Arc::clone(&part.source), outbox: part.outbox.hurried(INTAKE_PATIENCE) };
+        Some(Place { name: part.name.clone(), hook, receiver, metrics: metrics.door(&part.name) })
+    });
+    waiting.collect()
+}
+
+/// The door's listener, and the file that tells where it is; nothing of either where nobody waits.
+pub(super) async fn listen(
+    listen: SocketAddr,
+    places: &[Place<Waiting>],
+    file: &Path,
+) -> anyhow::Result<Option<TcpListener>> {
+    if places.is_empty() {
+        // One that an earlier configuration left would lead astray.
+        match std::fs::remove_file(file) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                warn!("{} cannot be removed: {error}", file.display())
+            }
+            _ => {}
+        }
+        return Ok(None);
+    }
+    let listener = TcpListener::bind(listen).await.with_context(|| {
+        format!("the door cannot listen on {listen}: is the port taken? else set `listen` of [daemon], port 0 for any")
+    })?;
+    let address = Address::reached(listener.local_addr()?);
+    address.write(file).with_context(|| format!("cannot write {}", file.display()))?;
+    info!(door = %address, "the door is open");
+    for place in places {
+        info!(source = %place.name, "{} waits at {}", place.name, place.hook.shown(&place.name));
+    }
+    Ok(Some(listener))
+}

@@ -1,0 +1,204 @@
+//! Groups and cursors, from the outbox to the state file. Real files and threads, no frozen clock.
+
+mod door;
+mod gaps;
+
+use serde_json::json;
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+
+use super::*;
+use crate::event::{Body, EventId};
+use crate::outbox::{INTAKE, Outbox, Pulse};
+use crate::queue::{Line, Policy};
+use crate::relay::{Relay, with_room};
+use crate::said::{Node, Reading, Table};
+
+struct World {
+    out: Outbox,
+    queue: Queue,
+    stop: Stop,
+    intake: JoinHandle<Result<(), Fault>>,
+    pulse: Pulse,
+    herald: Herald,
+    metrics: Metrics,
+    recent: Arc<Recent>,
+    _folder: TempDir,
+}
+
+/// Takes `wanted`, and nothing else, to the sink `ops`.
+fn relays() -> Relays {
+    with_room(|| {
+        let text = "[relay]\nname = \"all\"\nmatch = { type = \"wanted\" }\ntext = \"x\"\nto = \"ops\"";
+        let reading = Reading::new(text, &|_| None);
+        let tree = reading.tree();
+        let Node::Table(members) = &tree.node else { panic!("a file is a table") };
+        let mut relay = Relay::read(&Table::new(&reading, "relay", &members[0].1)).expect("a relay");
+        relay.sinks = vec!["ops".into()];
+        Relays::compile(vec![relay])
+    })
+}
+
+impl World {
+    fn new(policy: Policy) -> Self {
+        let (world, run) = Self::standing_still(policy);
+        world.going(run)
+    }
+
+    /// One whose intake does not move until it is let [`go`](World::going).
+    fn standing_still(policy: Policy) -> (Self, Intake) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let queue = Queue::open(&folder.path().join("tidings.db"), policy).expect("a state file");
+        let (arrivals, other_end) = mpsc::channel(INTAKE);
+        let (out, pulse) = Outbox::new("shop".into(), "webhook".into(), arrivals);
+        let (herald, notices) = Herald::new();
+        let (metrics, recent) = (Metrics::new(), Arc::<Recent>::default());
+        let intake =
+            Intake::new(other_end, notices, Arc::new(relays()), queue.clone(), metrics.clone(), Arc::clone(&recent));
+        let (stop, resting) = (Stop::new(), idle());
+        let world = Self { out, queue, stop, intake: resting, pulse, herald, metrics, recent, _folder: folder };
+        (world, intake)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the test owns the intake's task")]
+    fn going(self, intake: Intake) -> Self {
+        let intake = tokio::spawn(intake.run(self.stop.clone()));
+        Self { intake, ..self }
+    }
+
+    async fn place(&self) -> Option<String> {
+        self.queue.cursor("shop").await.expect("a readable state file")
+    }
+
+    /// What lies committed, in order.
+    async fn committed(&self, line: &mut Line) -> Vec<u64> {
+        let mut numbers = Vec::new();
+        let pending = self.queue.backlog().await.expect("counts").first().map_or(0, |ops| ops.pending);
+        while numbers.len() < usize::try_from(pending).expect("few") {
+            let more = line.take(1000).await.expect("an open queue");
+            numbers.extend(more.iter().map(|delivery| delivery.event.data.value()["n"].as_u64().expect("a number")));
+        }
+        numbers
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "it ends at once")]
+fn idle() -> JoinHandle<Result<(), Fault>> {
+    tokio::spawn(async { Ok(()) })
+}
+
+fn event(r#type: &str, n: u64, size: usize) -> Event {
+    Event {
+        id: EventId::fresh(now()),
+        source: "shop".into(),
+        kind: "webhook".into(),
+        r#type: r#type.into(),
+        time: now(),
+        subject: "".into(),
+        data: Body::from_value(&json!({ "n": n, "filler": "x".repeat(size) })),
+    }
+}
+
+fn wanted(numbers: std::ops::Range<u64>, size: usize) -> Vec<Event> {
+    numbers.map(|n| event("wanted", n, size)).collect()
+}
+
+fn small_disk() -> Policy {
+    Policy { max_pages: Some(200), ..Policy::default() }
+}
+
+/// More than the small disk holds.
+const TOO_MUCH: usize = 4000;
+
+#[tokio::test]
+async fn a_group_comes_whole_in_order_and_with_its_cursor() {
+    let world = World::new(Policy::default());
+    let mut line = world.queue.line("ops");
+    assert_eq!(world.out.cursor(), None);
+    world.out.put_all(wanted(0..1000, 0), Some("a".into())).await.expect("taken");
+    assert_eq!((world.out.cursor().as_deref(), world.place().await.as_deref()), (Some("a"), Some("a")));
+    assert_eq!(world.committed(&mut line).await, (0..1000).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_cursor_moves_also_with_events_that_nobody_wants_and_without_any() {
+    let world = World::new(Policy::default());
+    world.out.put(event("unwanted", 0, 0), Some("a".into())).await.expect("taken");
+    assert_eq!(world.place().await.as_deref(), Some("a"));
+    let mixed = vec![event("unwanted", 0, 0), event("wanted", 1, 0), event("unwanted", 2, 0)];
+    world.out.put_all(mixed, Some("b".into())).await.expect("taken");
+    assert_eq!(world.place().await.as_deref(), Some("b"));
+    world.out.put_all(vec![event("unwanted", 3, 0)], Some("c".into())).await.expect("taken");
+    assert_eq!(world.place().await.as_deref(), Some("c"));
+    world.out.put_all(Vec::new(), Some("d".into())).await.expect("taken");
+    assert_eq!((world.out.cursor().as_deref(), world.place().await.as_deref()), (Some("d"), Some("d")));
+    world.out.put_all(Vec::new(), None).await.expect("nothing to do");
+    world.out.put(event("wanted", 4, 0), None).await.expect("taken");
+    assert_eq!(world.out.cursor().as_deref(), Some("d"), "what comes without a cursor moves none");
+    assert_eq!(world.committed(&mut world.queue.line("ops")).await, [1, 4]);
+}
+
+#[tokio::test]
+async fn a_refused_group_is_refused_whole_and_nothing_overtakes_it_with_its_cursor() {
+    let world = World::new(small_disk());
+    world.out.put_all(wanted(0..10, 0), Some("a".into())).await.expect("taken");
+    let other = world.out.clone();
+    let (large, behind, bare) = tokio::join!(
+        world.out.put_all(wanted(10..500, TOO_MUCH), Some("b".into())),
+        other.put_all(wanted(500..501, 0), Some("c".into())),
+        other.put(event("wanted", 501, 0), None),
+    );
+    assert_eq!(large.expect_err("it does not fit").reason(), "state_file");
+    assert_eq!(behind.expect_err("it would move the cursor past a hole").reason(), "state_file");
+    assert_eq!((world.out.cursor().as_deref(), world.place().await.as_deref()), (Some("a"), Some("a")));
+    // Whoever goes on from the cursor is taken again, as soon as there is room.
+    while world.out.put_all(wanted(10..20, 0), Some("b".into())).await.is_err() {}
+    assert_eq!((world.out.cursor().as_deref(), world.place().await.as_deref()), (Some("b"), Some("b")));
+    let mut committed = world.committed(&mut world.queue.line("ops")).await;
+    committed.retain(|n| *n != 501);
+    assert_eq!(committed, (0..20).collect::<Vec<_>>());
+    drop(bare);
+}
+
+#[tokio::test]
+async fn what_the_disk_refused_of_a_stream_waits_in_front_and_keeps_its_order() {
+    let world = World::new(small_disk());
+    for n in 0..400 {
+        world.out.offer(event("wanted", n, TOO_MUCH)).await.expect("room in the intake");
+    }
+    let mut line = world.queue.line("ops");
+    let refusing = async {
+        while !matches!(world.queue.health(), crate::queue::Health::Refusing(_)) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), refusing).await.expect("the disk is small");
+    let committed = world.committed(&mut line).await;
+    assert_eq!(committed, (0..committed.len() as u64).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_put_that_nobody_waits_for_moves_the_cursor_all_the_same() {
+    let (world, intake) = World::standing_still(Policy::default());
+    let given_up = tokio::time::timeout(Duration::from_millis(1), world.out.put_all(wanted(0..3, 0), Some("a".into())));
+    given_up.await.expect_err("nobody takes it yet");
+    let world = world.going(intake);
+    world.out.put_all(wanted(3..4, 0), None).await.expect("taken");
+    assert_eq!((world.out.cursor().as_deref(), world.place().await.as_deref()), (Some("a"), Some("a")));
+    world.stop.say();
+    world.intake.await.expect("no panic").expect("a peaceful end");
+}
+
+#[tokio::test]
+async fn who_is_in_a_hurry_is_refused_before_anything_was_taken() {
+    let (world, intake) = World::standing_still(Policy::default());
+    for n in 0..INTAKE {
+        world.out.offer(event("wanted", n as u64, 0)).await.expect("room in the intake");
+    }
+    let hurried = world.out.hurried(Duration::from_millis(5));
+    assert_eq!(hurried.put(event("wanted", 9999, 0), None).await.expect_err("full").reason(), "busy");
+    let world = world.going(intake);
+    hurried.put(event("wanted", INTAKE as u64, 0), None).await.expect("taken");
+    let committed = world.committed(&mut world.queue.line("ops")).await;
+    assert_eq!(committed, (0..=INTAKE as u64).collect::<Vec<_>>());
+}
