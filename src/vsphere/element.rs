@@ -125,7 +125,8 @@ impl Tree {
     fn close(&mut self) -> Result<(), Fault> {
         let mut element = self.open.pop().ok_or_else(|| unreadable("its tags do not match"))?;
         if !element.children.is_empty() {
-            element.text = element.text.trim().to_owned();
+            let trimmed = element.text.trim().to_owned();
+            element.text = trimmed;
         }
         match self.open.last_mut() {
             Some(parent) => parent.children.push(element),
@@ -146,9 +147,8 @@ impl Tree {
     fn into_root(self) -> Result<Element, Fault> {
         match self.root {
             Some(root) if self.open.is_empty() => Ok(root),
-            Some(_) => Err(cut_off()),
             None if self.open.is_empty() => Err(unreadable("it is empty")),
-            None => Err(cut_off()),
+            _ => Err(cut_off()),
         }
     }
 }

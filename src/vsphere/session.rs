@@ -31,7 +31,7 @@ pub struct About {
     pub name: String,
     pub version: String,
     pub build: String,
-    /// `VirtualCenter`, or `HostAgent` for a lone ESXi.
+    /// `VirtualCenter`, or `HostAgent` for a lone `ESXi`.
     pub api_type: String,
     pub instance_uuid: String,
 }

@@ -42,16 +42,11 @@ impl Trouble {
     /// Of a `<soapenv:Fault>`, which came as the answer to `doing`.
     pub(super) fn of_soap(doing: &str, fault: &Element, hidden: &Hidden) -> Self {
         let said = fault.text_of("faultstring").unwrap_or_default();
-        let inside = fault.child("detail").and_then(|detail| detail.children.first());
-        match inside {
-            Some(inside) => Self::judge(doing, inside, said, hidden),
-            None => {
-                let code = fault.text_of("faultcode").unwrap_or_default();
-                let code =
-                    Element { name: code.rsplit(':').next().unwrap_or_default().to_owned(), ..Element::default() };
-                Self::judge(doing, &code, said, hidden)
-            }
+        if let Some(inside) = fault.child("detail").and_then(|detail| detail.children.first()) {
+            return Self::judge(doing, inside, said, hidden);
         }
+        let code = fault.text_of("faultcode").and_then(|code| code.rsplit(':').next()).unwrap_or_default();
+        Self::judge(doing, &Element { name: code.to_owned(), ..Element::default() }, said, hidden)
     }
 
     /// Of a `LocalizedMethodFault`, which stands within an answer: in a missingSet, in a task.

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fingerprint([u8; 32]);
 
-/// What VMware's older tools call a thumbprint.
+/// What older tools call a thumbprint.
 const SHA1_DIGITS: usize = 40;
 
 impl Fingerprint {

@@ -107,7 +107,7 @@ fn depth_width_and_size_have_their_bounds() {
     assert_eq!(refused("<a>".repeat(1_000_000)), "the answer is no XML that can be read: it is nested too deep");
     let wide = format!("<a>{}</a>", "<b/>".repeat(1_000_000));
     assert_eq!(refused(wide), "the answer has more than a million elements");
-    let many: String = (0..1000).map(|number| format!(" xmlns:n{number}='urn:{number}'")).collect();
+    let many = (0..1000).fold(String::new(), |many, number| many + &format!(" xmlns:n{number}='urn:x'"));
     assert_eq!(refused(format!("<a{many}/>")), "the answer is no XML that can be read: its namespaces are broken");
     assert_eq!(refused(vec![b' '; super::super::element::LONGEST + 1]), "the answer is longer than 64 MiB");
 }
