@@ -81,6 +81,12 @@ impl Canary {
         Some(Fault::new("canary", said))
     }
 
+    /// It was not sent, or nobody knows: another one is, as soon as there is a line.
+    pub(super) fn did_not_fly(&mut self) {
+        self.flying = None;
+        self.next = Instant::now();
+    }
+
     /// vCenter takes none.
     pub(super) fn give_up(&mut self) {
         (self.every, self.flying, self.missed) = (None, None, false);

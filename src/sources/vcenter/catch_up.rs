@@ -56,6 +56,8 @@ impl Reader<'_> {
         let mut before: Option<HashSet<Mark>> = None;
         loop {
             let elements = self.ask(history.read_on(collector, PAGE)).await?;
+            // A line on which nothing can be read does not stand.
+            self.stand();
             if elements.is_empty() {
                 break;
             }
@@ -65,7 +67,7 @@ impl Reader<'_> {
                 break;
             }
             if let (Some(first), Some(last)) = (page.all.first(), page.all.last()) {
-                if before.is_none() && !page.anchored {
+                if behind.is_none() && !page.anchored {
                     self.hole(anchor, *first, "vCenter no longer has what followed the last event that was read")
                         .await?;
                 }

@@ -127,19 +127,17 @@ fn credentials(
 
 fn from(table: &Table) -> From {
     let Some(said) = table.text("from") else { return From::Now };
-    match said.value.as_str() {
-        "now" => From::Now,
-        "beginning" => From::Beginning,
-        text => match parse_duration(text) {
-            Ok(ago) => From::Ago(ago),
-            Err(_) => {
-                let wrong =
-                    format!("`{text}` is no beginning; write \"now\", \"beginning\" or how long ago, like \"1h\"");
-                table.reading.problem(Problem::error(said.span, wrong));
-                From::Now
-            }
-        },
+    let ago = match said.value.as_str() {
+        "now" => return From::Now,
+        "beginning" => return From::Beginning,
+        text => parse_duration(text).ok(),
+    };
+    if ago.is_none() {
+        let wrong = format!("`{}` is no beginning", said.value);
+        let problem = Problem::error(said.span, wrong);
+        table.reading.problem(problem.hint("write \"now\", \"beginning\", or how long ago, like \"1h\""));
     }
+    ago.map_or(From::Now, From::Ago)
 }
 
 fn bounded(table: &Table, key: &'static str, duration: Option<Duration>, most: Duration) -> Option<Duration> {

@@ -36,7 +36,7 @@ impl Entrance {
         found.clone()
     }
 
-    /// Whoever met NotAuthenticated says so, so that the reading need not find out by itself.
+    /// Whoever met `NotAuthenticated` says so, so that the reading need not find out by itself.
     pub(super) fn is_dead(&self, session: &Arc<Session>) {
         self.current.send_if_modified(|current| {
             let same = current.as_ref().is_some_and(|current| Arc::ptr_eq(current, session));

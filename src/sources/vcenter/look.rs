@@ -270,8 +270,7 @@ mod tests {
           "free": 1099511627776,
           "id": "Datastore:datastore-5",
           "kind": "Datastore",
-          "name": "LocalDS",
-          "path": "/LocalDS"
+          "name": "LocalDS"
         }
         "#);
     }

@@ -40,6 +40,8 @@ pub(super) fn event(element: &Element, (time, key): Mark, instance: &str, out: &
     let class = element.class.as_deref().unwrap_or("Event");
     let subject = subject(element);
     let data = data(element, class, &subject);
+    // Most events are wanted by nobody who needs more than their type: the tree is not kept beside the text.
+    let data = Body::parse(data.to_string()).unwrap_or_else(|_| Body::from_value(&data));
     Event {
         id: EventId::Given(format!("{instance}/{key}/{time}").into()),
         source: out.source().clone(),
@@ -47,7 +49,7 @@ pub(super) fn event(element: &Element, (time, key): Mark, instance: &str, out: &
         r#type: event_type(class, element.text_of("eventTypeId")).into(),
         time,
         subject: subject.into(),
-        data: Body::from_value(&data),
+        data,
     }
 }
 

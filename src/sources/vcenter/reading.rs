@@ -33,6 +33,10 @@ const SHORTEST_WAIT: Duration = Duration::from_secs(1);
 /// Where the server's clock was set back while we were away, nobody knows how far we must. The queue remembers ids
 /// for a day, so that nothing is repeated.
 const AGAIN: Duration = Duration::from_secs(86_400);
+/// Why a vCenter that is well does not write down an event of ours, and never will.
+const TAKES_NONE: [&str; 4] = ["MethodNotFound", "NoPermission", "NotSupported", "InvalidRequest"];
+/// Clocks this far apart are worth a line in the log: an event's time is the server's.
+const APART: Duration = Duration::from_secs(60);
 /// A clock behind what was read by more than this was set back.
 pub(super) const TOLERANCE: Duration = Duration::from_secs(300);
 
@@ -125,6 +129,10 @@ impl<'a> Reader<'a> {
     /// Tail first, then catch up, so that there is no hole between them.
     async fn follow<H: History>(&mut self, history: &H) -> Step<Infallible> {
         let now = self.ask_clock(history).await?;
+        let ours = Timestamp::now();
+        if back(now.max(ours), APART) > now.min(ours) {
+            warn!(source = %self.out.source(), server = %now, %ours, "the clocks of vCenter and of this machine differ");
+        }
         self.settle(history.instance(), now).await?;
         let mut tail = Tail::open(self, history).await?;
         let end = self.listen(history, &mut tail).await;
@@ -136,9 +144,6 @@ impl<'a> Reader<'a> {
 
     async fn listen<H: History>(&mut self, history: &H, tail: &mut Tail<H>) -> Step<Infallible> {
         let first = tail.changes(self, history, self.wants.poll).await?.unwrap_or_default();
-        if !self.canary.is_missed() {
-            self.out.up();
-        }
         let began = Instant::now();
         let read = self.catch_up(history, self.place()?.begin(self.wants.overlap)).await?;
         if read > 0 {
@@ -159,6 +164,13 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// The line is up, unless it was found to be one that only looks so.
+    pub(super) fn stand(&self) {
+        if !self.canary.is_missed() {
+            self.out.up();
+        }
+    }
+
     /// Sends the canary when it is time, and misses it when it does not come back.
     async fn sing<H: History>(&mut self, history: &H, tail: &mut Tail<H>) -> Step<()> {
         if self.canary.is_overdue() {
@@ -170,13 +182,18 @@ impl<'a> Reader<'a> {
         }
         let Some(words) = self.canary.next() else { return Ok(()) };
         match self.ask(history.note(&words)).await {
-            Err(End::Lost(Trouble::Server { name, fault })) => {
+            Err(End::Lost(Trouble::Server { name, fault })) if TAKES_NONE.contains(&name.as_str()) => {
                 warn!(source = %self.out.source(), fault = name, "no canary from now on, vCenter does not take it: {fault}");
                 self.canary.give_up();
                 self.out.up();
                 Ok(())
             }
-            sent => sent,
+            sent => {
+                if sent.is_err() {
+                    self.canary.did_not_fly();
+                }
+                sent
+            }
         }
     }
 
@@ -247,13 +264,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Says that something is missing for good.
-    pub(super) async fn tell_gap(
-        &mut self,
-        from: Timestamp,
-        to: Timestamp,
-        events: Option<u64>,
-        why: &str,
-    ) -> Step<()> {
+    pub(super) async fn tell_gap(&self, from: Timestamp, to: Timestamp, events: Option<u64>, why: &str) -> Step<()> {
         let told = self.stop.or(self.out.gap(from, to, events, why)).await;
         self.after_outbox(told).await
     }

@@ -21,6 +21,7 @@ pub(super) struct Fake {
     news: Arc<Notify>,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a vice of its own")]
 pub(super) struct State {
     pub(super) instance: String,
     events: VecDeque<Written>,
@@ -84,7 +85,7 @@ pub(super) struct Inside {
     instance: String,
 }
 
-pub(super) fn leaf(name: &str, text: impl ToString) -> Element {
+pub(super) fn leaf(name: &str, text: impl std::fmt::Display) -> Element {
     Element { name: name.into(), text: text.to_string(), ..Element::default() }
 }
 
@@ -405,7 +406,7 @@ impl History for Inside {
     }
 
     async fn found_dead(&self) {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     /// As a real one, it keeps nothing of a session that logged out.

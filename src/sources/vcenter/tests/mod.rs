@@ -97,9 +97,10 @@ impl Daemon {
             kept.largest = kept.largest.max(events.len());
             for event in events {
                 assert!(matches!(event.id, EventId::Given(_)));
-                match kept.ids.insert(event.id.to_string()) {
-                    true => kept.events.push(event),
-                    false => kept.repeated += 1,
+                if kept.ids.insert(event.id.to_string()) {
+                    kept.events.push(event);
+                } else {
+                    kept.repeated += 1;
                 }
             }
             if let Some(cursor) = cursor {
@@ -149,7 +150,7 @@ impl Daemon {
         let told = async {
             story.await;
             stop.say();
-            std::future::pending().await
+            std::future::pending::<()>().await;
         };
         tokio::select! {
             () = source => {}
