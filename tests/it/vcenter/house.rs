@@ -78,6 +78,12 @@ pub(crate) async fn up(daemon: &Daemon) {
     daemon.until("up", |status| status["sources"][0]["state"] == "up").await;
 }
 
+/// Nothing is being read any more: there is one collector, and its page is watched.
+pub(crate) async fn caught_up(vcenter: &Scripted) {
+    let quiet = |vcenter: &Scripted| vcenter.asked("RetrievePropertiesEx") > 0 && vcenter.held().collectors == 1;
+    vcenter.until("caught up", quiet, LIMIT).await;
+}
+
 pub(crate) async fn lost(daemon: &Daemon) {
     daemon.until("lost", |status| status["sources"][0]["state"] == "lost").await;
 }

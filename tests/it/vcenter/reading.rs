@@ -6,7 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 use tidings::demo::standins::{PagerDuty, Slack};
 
 use super::house::{
-    self, KEEP, OPS, column, hearing, held, holds, holds_exactly, holds_exactly_within, keeping, logs, to_scripted, up,
+    self, KEEP, OPS, caught_up, column, hearing, held, holds, holds_exactly, holds_exactly_within, keeping, logs,
+    to_scripted, up,
 };
 use super::scripted::{Canary, PASSWORD, Scripted, Trouble};
 use crate::daemon::{Daemon, LIMIT, sqlite};
@@ -151,12 +152,28 @@ async fn a_reading_that_says_nothing_though_there_is_more_is_made_anew() {
     let slack = Slack::start().await.expect("loopback");
     let config = format!("{}{OPS}{KEEP}", hearing(&to_scripted(&vcenter), "tell = \"ops\""));
     let daemon = house::with_slack(&config, PASSWORD, &slack).await;
-    up(&daemon).await;
+    caught_up(&vcenter).await;
     // The third page is empty, and so are all that follow it: more is hidden than the latest page shows.
     for spared in [2, 2, 2] {
         vcenter.befall("ReadNextEvents", spared, Trouble::Empty);
     }
     vcenter.burst(0..5_000);
+    holds_exactly(&daemon, 0..5_000).await;
+    assert_eq!(slack.posts().len(), 0, "nothing was missing for good: {:?}", slack.posts());
+}
+
+#[tokio::test]
+async fn what_happens_between_the_last_reading_and_the_look_at_the_latest_page_is_no_gap() {
+    let vcenter = Scripted::start();
+    let slack = Slack::start().await.expect("loopback");
+    // More than the page shows: at first when nothing was read yet, then when something was.
+    vcenter.befall("RetrievePropertiesEx", 0, Trouble::Storm(0, 2_500));
+    let config = format!("{}{OPS}{KEEP}", hearing(&to_scripted(&vcenter), "tell = \"ops\""));
+    let daemon = house::with_slack(&config, PASSWORD, &slack).await;
+    holds_exactly(&daemon, 0..2_500).await;
+    caught_up(&vcenter).await;
+    vcenter.befall("RetrievePropertiesEx", 0, Trouble::Storm(2_700, 5_000));
+    vcenter.burst(2_500..2_700);
     holds_exactly(&daemon, 0..5_000).await;
     assert_eq!(slack.posts().len(), 0, "nothing was missing for good: {:?}", slack.posts());
 }

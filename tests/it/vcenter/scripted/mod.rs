@@ -46,6 +46,8 @@ pub(crate) enum Trouble {
     LoggedOutQuietly,
     /// Nothing is there, it says, though there is; and passes over what it would have said.
     Empty,
+    /// No trouble: these numbers happen at this moment, and the request is answered.
+    Storm(usize, usize),
     /// What it acts on is taken away, as by an administrator.
     Gone,
     /// Any other fault.

@@ -87,7 +87,12 @@ impl Shared {
         let session = session.filter(|key| self.look(|state| state.sessions.contains_key(key)));
         let trouble = self.change(|state| {
             *state.asked.entry(name.to_owned()).or_default() += 1;
-            state.draw(name)
+            let trouble = state.draw(name);
+            if let Some(Trouble::Storm(from, to)) = trouble {
+                state.history.push_burst(from..to);
+                return None;
+            }
+            trouble
         });
         if matches!(trouble, Some(Trouble::LoggedOut | Trouble::LoggedOutQuietly)) {
             self.change(|state| state.sessions.remove(session.as_deref().unwrap_or_default()));

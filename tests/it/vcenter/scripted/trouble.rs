@@ -19,7 +19,7 @@ pub(super) fn befallen(trouble: Trouble, name: &str, answer: String) -> Answer {
         Trouble::Bomb => whole(200, bomb()),
         Trouble::Empty => whole(200, response(name, "")),
         Trouble::Abyss => whole(200, envelope(&"<a>".repeat(200_000))),
-        Trouble::LoggedOut | Trouble::LoggedOutQuietly | Trouble::Gone => whole(200, answer),
+        Trouble::LoggedOut | Trouble::LoggedOutQuietly | Trouble::Gone | Trouble::Storm(..) => whole(200, answer),
     }
 }
 
