@@ -7,6 +7,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -14,11 +15,13 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"net/http"
 	"net/url"
 	"os"
 	"os/signal"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/vmware/govmomi/event"
@@ -62,6 +65,7 @@ func main() {
 		model.Service.TLS = &tls.Config{Certificates: []tls.Certificate{pair}}
 	}
 	server := model.Service.NewServer()
+	server.Config.Handler = &turns{next: server.Config.Handler}
 	hand, err := newHand(context.Background(), server.URL)
 	if err != nil {
 		log.Fatal(err)
@@ -96,6 +100,33 @@ func main() {
 			}
 		}
 	}
+}
+
+// Whoever destroys a collector takes its lock and then the one of the events; an event that comes in at that moment
+// takes them the other way round, and from then on the simulator (0.24.2) answers nothing about events. So nothing
+// else is done meanwhile. Waits are long and take no part in it.
+type turns struct {
+	sync.RWMutex
+	next http.Handler
+}
+
+func (t *turns) ServeHTTP(answer http.ResponseWriter, request *http.Request) {
+	body, err := io.ReadAll(request.Body)
+	if err != nil {
+		http.Error(answer, err.Error(), http.StatusBadRequest)
+		return
+	}
+	request.Body = io.NopCloser(bytes.NewReader(body))
+	switch {
+	case bytes.Contains(body, []byte("WaitForUpdates")):
+	case bytes.Contains(body, []byte("DestroyCollector")):
+		t.Lock()
+		defer t.Unlock()
+	default:
+		t.RLock()
+		defer t.RUnlock()
+	}
+	t.next.ServeHTTP(answer, request)
 }
 
 // The hand that makes things happen.
