@@ -153,6 +153,19 @@ async fn a_reading_that_is_deaf_from_the_start_is_not_believed() {
     }
 }
 
+#[tokio::test]
+async fn a_stop_in_the_middle_of_logging_in_leaves_no_session_behind() {
+    let vcenter = Scripted::start();
+    // The session is there; what is asked in it first gets no answer.
+    vcenter.befall("CurrentTime", 0, Trouble::Hang);
+    let mut daemon = keeping(&to_scripted(&vcenter), PASSWORD).await;
+    vcenter.until("hanging", |vcenter| vcenter.troubles_left() == 0, LIMIT).await;
+    assert_eq!(vcenter.held().sessions, 1);
+    assert!(daemon.stop().await.success());
+    let held = vcenter.held();
+    assert_eq!((held.sessions, held.logouts), (0, 1), "{held:?}:\n{}", daemon.log());
+}
+
 /// Nobody but an audit finds a deaf tail, and those are far apart; but no event is lost by it.
 #[tokio::test]
 async fn what_a_deaf_tail_did_not_say_is_read_in_the_next_session() {
