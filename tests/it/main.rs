@@ -22,4 +22,5 @@ mod storm;
 mod threads;
 mod tree;
 mod tutorial;
+mod vcenter;
 mod webhooks;
