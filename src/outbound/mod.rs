@@ -4,6 +4,7 @@
 //! again. Knows no vendor; what a reply means is judged by [`Reply::verdict`].
 
 mod endpoint;
+mod exchange;
 mod guard;
 mod redact;
 mod reply;
@@ -11,7 +12,10 @@ mod reply;
 pub(crate) mod stage;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) mod tls_stage;
 mod trouble;
+mod trust;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -26,8 +30,10 @@ use crate::fault::Fault;
 use crate::message::SendError;
 
 pub use endpoint::Endpoint;
+pub use exchange::Answer;
 pub use guard::own_host_only;
 pub use reply::{Class, Reply};
+pub use trust::{Fingerprint, Trust};
 
 const USER_AGENT: &str = concat!("tidings/", env!("CARGO_PKG_VERSION"));
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
@@ -60,6 +66,8 @@ pub struct Outbound(Arc<Clients>);
 #[derive(Debug)]
 struct Clients {
     patience: Patience,
+    /// Whom it was told to trust; the system's roots if nobody said.
+    trust: Option<Trust>,
     tls: OnceLock<Arc<ClientConfig>>,
     /// To this machine without TLS: needs no roots.
     near: OnceLock<Client>,
@@ -75,8 +83,20 @@ impl Outbound {
     }
 
     pub fn patient(patience: Patience) -> Self {
+        Self::made(patience, None)
+    }
+
+    /// The same patience for a server of its own: its TLS trusts as `trust` says, on this machine as well, and its
+    /// refusals name the certificate that was seen. It speaks HTTP/1.1 only, so that a request that waits for
+    /// minutes has its connection for itself.
+    #[must_use]
+    pub fn trusting(&self, trust: &Trust) -> Self {
+        Self::made(self.0.patience, Some(trust.clone()))
+    }
+
+    fn made(patience: Patience, trust: Option<Trust>) -> Self {
         let [near, near_tls, far] = [const { OnceLock::new() }; 3];
-        Self(Arc::new(Clients { patience, tls: OnceLock::new(), near, near_tls, far }))
+        Self(Arc::new(Clients { patience, trust, tls: OnceLock::new(), near, near_tls, far }))
     }
 
     /// One POST of JSON (unless `headers` say otherwise) to an address of relays.toml. Transport trouble comes
@@ -119,12 +139,10 @@ impl Outbound {
         if let Some(made) = self.0.tls.get() {
             return Ok(Arc::clone(made));
         }
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .and_then(BuilderVerifierExt::with_platform_verifier)
-            .map_err(|error| Fault::new("tls", format!("the system's root certificates cannot be used: {error}")))?
-            .with_no_client_auth();
+        let config = match &self.0.trust {
+            None => usual_tls()?,
+            Some(trust) => trust.tls()?,
+        };
         Ok(Arc::clone(self.0.tls.get_or_init(|| Arc::new(config))))
     }
 
@@ -140,7 +158,8 @@ impl Outbound {
             return Ok(made.clone());
         }
         let tls = if is_near && is_plain { rootless()? } else { ClientConfig::clone(&*self.tls()?) };
-        let builder = with_our_limits(self.0.patience).tls_backend_preconfigured(offering_http2(tls));
+        let tls = if self.0.trust.is_none() { offering_http2(tls) } else { tls };
+        let builder = with_our_limits(self.0.patience).tls_backend_preconfigured(tls);
         // A proxy cannot know what this machine calls itself.
         let builder = if is_near { builder.no_proxy() } else { builder };
         let client = builder.build().map_err(|error| trouble::fault(error, &[]))?;
@@ -167,6 +186,16 @@ fn with_our_limits(patience: Patience) -> ClientBuilder {
         .referer(false)
 }
 
+fn usual_tls() -> Result<ClientConfig, Fault> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .and_then(BuilderVerifierExt::with_platform_verifier)
+        .map_err(|error| Fault::new("tls", format!("the system's root certificates cannot be used: {error}")))?
+        .with_no_client_auth();
+    Ok(config)
+}
+
 /// A client wants TLS even where it never uses it; this one trusts nobody and costs nothing.
 fn rootless() -> Result<ClientConfig, Fault> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -187,15 +216,19 @@ async fn read(mut response: Response, limit: usize, secrets: Arc<[String]>) -> r
     let status = response.status().as_u16();
     let wish = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
     let retry_after = wish.and_then(|value| reply::retry_after(value, Timestamp::now()));
+    let (body, whole) = whole_body(&mut response, limit).await?;
+    Ok((Reply::new(status, retry_after, body, secrets), whole))
+}
+
+/// A body to its end, or its first `limit` bytes and false.
+async fn whole_body(response: &mut Response, limit: usize) -> reqwest::Result<(Vec<u8>, bool)> {
     let mut body = Vec::new();
-    let mut whole = true;
     while let Some(chunk) = response.chunk().await? {
         let room = limit - body.len();
         body.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
         if chunk.len() > room {
-            whole = false;
-            break;
+            return Ok((body, false));
         }
     }
-    Ok((Reply::new(status, retry_after, body, secrets), whole))
+    Ok((body, true))
 }
