@@ -1,7 +1,9 @@
 //! The sources and sinks of relays.toml, with the keys that all of their kind share.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::console;
 use super::names::Known;
@@ -9,10 +11,10 @@ use crate::delivery::{self, LookUpHabits};
 use crate::event::Name;
 use crate::intake;
 use crate::message::{Severity, Signal};
-use crate::relay::{BuiltIn, Relay, Says, Template};
+use crate::relay::{BuiltIn, Defaults, Relay, Says, Template};
 use crate::said::{Item, Node, Problem, Reading, Said, Table, nearest};
 use crate::sinks::{self, SinkConfig};
-use crate::sources::{self, SourceConfig};
+use crate::sources::{self, DefaultText, SourceConfig};
 
 /// Names of the built-in relays behind `alert` begin so.
 pub(super) const ALERT: &str = "alert ";
@@ -113,17 +115,34 @@ impl SourcePart {
             sources.iter().filter_map(|source| source.config.hook().map(|hook| (source, hook))).collect();
         for (number, (source, hook)) in waiting.iter().enumerate() {
             let before = waiting.iter().take(number);
-            if let Some((other, _)) = before.clone().find(|(other, at)| at.is_same_as(&other.name, hook, &source.name)) {
+            if let Some((other, _)) = before.clone().find(|(other, at)| at.is_same_as(&other.name, hook, &source.name))
+            {
                 let said = format!("`{}` waits at the same path as `{}`", source.name, other.name);
                 let hint = "give one of them another `path`";
                 reading.problem(Problem::error(source.span.clone(), said).hint(hint));
             }
             if hook.is_open() && !listen.ip().is_loopback() {
                 let said = format!("anybody who reaches {listen} could send events to `{}`", source.name);
-                let hint = "say with `verify` how senders show who they are, or write verify = \"none\" if that is meant";
+                let hint =
+                    "say with `verify` how senders show who they are, or write verify = \"none\" if that is meant";
                 reading.problem(Problem::error(source.span.clone(), said).hint(hint));
             }
         }
+    }
+
+    /// What relays without a `text` say, for each kind of source that there is.
+    pub(super) fn default_texts(reading: &Reading, sources: &[Self]) -> Arc<Defaults> {
+        let mut defaults = Defaults::default();
+        let by_kind: BTreeMap<_, _> = sources.iter().map(|source| (source.config.kind(), &source.config)).collect();
+        for (kind, config) in by_kind {
+            for DefaultText { r#type, text } in config.default_texts() {
+                let said = Said { value: (*text).to_owned(), span: 0..0 };
+                if let Some(template) = Template::compile(reading, &said, &Template::ROOTS) {
+                    defaults.teach(kind, r#type, template);
+                }
+            }
+        }
+        Arc::new(defaults)
     }
 
     /// The built-in relay that alerts when this source is lost and says when it is back.

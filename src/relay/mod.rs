@@ -7,6 +7,7 @@
 
 mod bits;
 mod condition;
+mod defaults;
 mod engine;
 mod faults_in;
 mod fetched;
@@ -29,6 +30,7 @@ mod wording;
 #[cfg(test)]
 mod tests;
 
+pub use defaults::Defaults;
 pub use engine::with_room;
 pub use fetched::{Fetched, Outcome, Reference};
 pub use glob::fits;
