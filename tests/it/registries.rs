@@ -27,7 +27,12 @@ const CONFIG: &str = r#"
     rate = "none"
     [[relay]]
     name = "images"
-    match = { kind = ["dtr", "harbor", "dockerhub"], type = { not = ["*.pull", "manifest.*"] } }
+    match = { kind = ["dtr", "harbor", "dockerhub"], type = { not = ["*.pull", "manifest.*", "scan.completed"] } }
+    to = "room"
+    [[relay]]
+    name = "scans"
+    match = { kind = ["dtr", "harbor"], type = "scan.completed" }
+    link = "{% if data.location %}https://dtr.example.com{{ data.location }}{% endif %}"
     to = "room"
     [[relay]]
     name = "scan details"
@@ -133,6 +138,11 @@ fn scanned(tag: &str) -> Value {
         "contents": {"namespace": "foo", "repository": "bar", "tag": tag, "scanSummary": {"critical": 21, "major": 30, "minor": 13}}})
 }
 
+fn summary(tag: &str) -> String {
+    let page = format!("https://dtr.example.com/repositories/foo/bar/tags/{tag}");
+    format!("The scan of foo/bar:{tag} found 21 critical, 30 major and 13 minor vulnerabilities\n{page}")
+}
+
 #[tokio::test]
 async fn a_scan_is_told_once_with_its_details_in_order_in_one_thread() {
     let house = House::open().await;
@@ -140,7 +150,7 @@ async fn a_scan_is_told_once_with_its_details_in_order_in_one_thread() {
         let taken = house.post(&format!("registry/{KEY}"), &scanned("1.0")).await;
         assert_eq!(taken, (202, json!({"accepted": 1})));
     }
-    assert_eq!(house.says().await, "The scan of foo/bar:1.0 found 21 critical, 30 major and 13 minor vulnerabilities");
+    assert_eq!(house.says().await, summary("1.0"));
     let (first, second) = (house.says().await, house.says().await);
     assert_eq!(first.lines().count(), 15);
     assert_eq!(first.lines().next(), Some("CVE-2020-0000 (critical 9.0) in openssl 1.0.2g, layer 1"));
@@ -150,7 +160,7 @@ async fn a_scan_is_told_once_with_its_details_in_order_in_one_thread() {
 
     // The next image has a thread of its own, and a fetch that fails takes nothing from what was posted.
     assert_eq!(house.post(&format!("registry/{KEY}"), &scanned("1.1")).await.0, 202);
-    assert_eq!(house.says().await, "The scan of foo/bar:1.1 found 21 critical, 30 major and 13 minor vulnerabilities");
+    assert_eq!(house.says().await, summary("1.1"));
     assert_eq!(house.says().await.trim(), "(scan could not be fetched: 404 NO_SUCH_TAG)");
     assert_eq!(house.says().await.trim(), "(scan could not be fetched: 404 NO_SUCH_TAG)");
     let threads: Vec<_> = house.room.threads().into_iter().map(|thread| (thread.key, thread.texts.len())).collect();

@@ -11,9 +11,14 @@ const REPOSITORY: &str = "{% if event.subject %}Repository {{ event.subject }}{%
 const CHART: &str = "A chart of {{ event.subject or 'a repository' }} was {{ event.type | split('.') | last | past }}\
     {% if data.contents.author %} by {{ data.contents.author }}{% endif %}";
 
-const SCANNED: &str = "{% set scan = data.contents.scanSummary %}The scan of {{ event.subject or 'an image' }} \
+/// What has not been checked yet was checked in the year 1.
+const SCANNED: &str = "{% set scan = data.contents.scanSummary %}\
+    {% set statuses = ['failed', 'unscanned', 'scanning', 'pending', 'scanned', 'checking', 'completed'] %}\
+    {% set status = statuses[scan.last_scan_status] %}{% set time = scan.check_completed_at %}\
+    The scan of {{ event.subject or 'an image' }} \
     {% if scan %}found {{ scan.critical or 0 }} critical, {{ scan.major or 0 }} major and {{ scan.minor or 0 }} minor \
-    vulnerabilities{% else %}is completed{% endif %}";
+    vulnerabilities{% else %}is completed{% endif %}\
+    {% if status %} ({{ status }}{% if time and time[:4] != '0001' %}, {{ time[:16] | replace('T', ' ') }} UTC{% endif %}){% endif %}";
 
 const NOT_SCANNED: &str = "The scan of {{ event.subject or 'an image' }} failed\
     {% if data.contents.error %}: {{ data.contents.error }}{% endif %}";

@@ -38,7 +38,7 @@ fn all() -> Vec<Value> {
         "targetRepository": "prod/bar", "targetTag": "1.0", "promotedAt": "2015-01-02T15:04:05Z"});
     let mirrored = json!({"namespace": "foo", "repository": "bar", "tag": "1.0", "mirroringPolicyID": "7", "digest": "sha256:b5bb",
         "remoteRepository": "far/bar", "remoteTag": "1.0"});
-    let scanner = |success: bool| {
+    let database = |success: bool| {
         json!({"scanner_version": 3, "scanner_updated_at": "", "db_version": 1388,
         "db_updated_at": "2015-01-02T15:04:05Z", "success": success, "replicas": {}})
     };
@@ -59,8 +59,8 @@ fn all() -> Vec<Value> {
         notification("REPO_UPDATED", &repository("REPO_UPDATED")),
         notification("REPO_DELETED", &repository("REPO_DELETED")),
         notification("REPO_EVENT", &repository("REPO_CREATED")),
-        notification("SCANNER_UPDATE_COMPLETED", &scanner(true)),
-        notification("SCANNER_UPDATE_COMPLETED", &scanner(false)),
+        notification("SCANNER_UPDATE_COMPLETED", &database(true)),
+        notification("SCANNER_UPDATE_COMPLETED", &database(false)),
         notification("CHART_PUSH", &chart),
         notification("CHART_PULL", &chart),
         notification("CHART_DELETE", &chart),
@@ -84,7 +84,7 @@ fn every_type_has_a_name_a_subject_and_a_readable_message() {
     manifest.push foo/bar@sha256:b5bb | foo/bar@sha256:b5bb was pushed by alice
     manifest.pull foo/bar@sha256:b5bb | foo/bar@sha256:b5bb was pulled by alice
     manifest.delete foo/bar@sha256:b5bb | foo/bar@sha256:b5bb was deleted by alice
-    scan.completed foo/bar:latest | The scan of foo/bar:latest found 2 critical, 0 major and 0 minor vulnerabilities
+    scan.completed foo/bar:latest | The scan of foo/bar:latest found 2 critical, 0 major and 0 minor vulnerabilities (completed)
     scan.failed foo/bar:latest | The scan of foo/bar:latest failed: no space left
     promotion prod/bar:1.0 | foo/bar:rc1 was promoted to prod/bar:1.0
     push.mirroring foo/bar:1.0 | foo/bar:1.0 was mirrored to far/bar:1.0
@@ -112,7 +112,7 @@ fn a_real_notification_is_told_with_its_time_and_an_id_of_its_own() {
     scan.completed ashnik/docker-ci-cd:8f1c
     b844343a3e15685474080c7d1670ac8b
     2018-10-11T03:07:51.145390882Z
-    The scan of ashnik/docker-ci-cd:8f1c found 1 critical, 11 major and 1 minor vulnerabilities
+    The scan of ashnik/docker-ci-cd:8f1c found 1 critical, 11 major and 1 minor vulnerabilities (completed, 2018-09-05 03:06 UTC)
     ");
 }
 
@@ -132,6 +132,11 @@ fn a_field_that_is_missing_costs_its_words_and_no_more() {
         }
     }
     let of = |body: &Value| line(&one(body));
+    let pending = json!({"last_scan_status": 3, "check_completed_at": "0001-01-01T00:00:00Z"});
+    assert_eq!(
+        of(&json!({"type": "SCAN_COMPLETED", "contents": {"scanSummary": pending}})),
+        "scan.completed  | The scan of an image found 0 critical, 0 major and 0 minor vulnerabilities (pending)"
+    );
     assert_eq!(of(&json!({"type": "TAG_PUSH"})), "tag.push  | An image was pushed");
     assert_eq!(of(&json!({"contents": {"namespace": "foo"}})), "message foo | message: foo");
     assert_eq!(of(&json!({"type": 7, "contents": 8})), "message  | message");
