@@ -11,12 +11,23 @@ use std::fmt;
 pub struct Fault {
     reason: &'static str,
     said: Cow<'static, str>,
+    reply: Option<Box<str>>,
 }
 
 impl Fault {
     /// `reason` is a short fixed word (`timeout`, `status_500`): it becomes a metric's label.
     pub fn new(reason: &'static str, said: impl Into<Cow<'static, str>>) -> Self {
-        Self { reason, said: said.into() }
+        Self { reason, said: said.into(), reply: None }
+    }
+
+    /// What the other side answered, fit to be kept: longer than `said` has room for.
+    #[must_use]
+    pub fn with_reply(self, reply: impl Into<Box<str>>) -> Self {
+        Self { reply: Some(reply.into()), ..self }
+    }
+
+    pub fn reply(&self) -> Option<&str> {
+        self.reply.as_deref()
     }
 
     pub fn reason(&self) -> &'static str {
@@ -26,7 +37,7 @@ impl Fault {
     /// The same trouble with what was being done in front of it.
     #[must_use]
     pub fn while_doing(self, what: impl fmt::Display) -> Self {
-        Self { reason: self.reason, said: format!("{what}: {}", self.said).into() }
+        Self { said: format!("{what}: {}", self.said).into(), ..self }
     }
 }
 

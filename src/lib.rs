@@ -9,7 +9,7 @@
 //!  4  config
 //!  3  intake  delivery  desk
 //!  2  sources/*  sinks/*
-//!  1  relay  outbox  queue  vsphere  door  outbound  socket  supervisor  metrics
+//!  1  relay  outbox  queue  door  vsphere  outbound  socket  supervisor  metrics
 //!  0  message  event  backoff  said  secret  stop  fault
 //! ```
 //!

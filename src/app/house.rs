@@ -10,16 +10,18 @@ use tokio::sync::watch;
 
 use crate::delivery::LaneState;
 use crate::desk::shapes::{
-    Dead, DeadShown, DeliveryShown, EventShown, Events, Explained, Incident, Moved, RelayExplained, SinkStatus,
-    SourceStatus, Status,
+    Dead, DeadShown, DeliveryShown, EventShown, Events, Explained, Incident, Moved, RelayExplained, Silences,
+    SinkStatus, SourceStatus, Status,
 };
-use crate::desk::{self, DeadAsk, EventsAsk, ExplainAsk, Refusal};
+use crate::desk::{self, DeadAsk, EventsAsk, ExpireAsk, ExplainAsk, Refusal, SilenceAsk, SilencesAsk};
 use crate::event::{Event, EventId, Name};
 use crate::fault::Fault;
 use crate::intake::{Condition, Recent};
 use crate::metrics::{Metrics, unix_seconds};
 use crate::queue::{self, DeliveryId, Health, Queue, QueueError};
 use crate::relay::{Relays, fits};
+
+use super::silences::SilenceBook;
 
 /// How far back `explain` looks for a stored event by its id.
 const SEARCHED: usize = 10_000;
@@ -28,6 +30,7 @@ pub(super) struct House {
     queue: Queue,
     relays: Arc<Relays>,
     recent: Arc<Recent>,
+    silences: Arc<SilenceBook>,
     metrics: Metrics,
     sources: Vec<SourceSeen>,
     sinks: Vec<SinkSeen>,
@@ -60,12 +63,13 @@ impl House {
         queue: Queue,
         relays: Arc<Relays>,
         recent: Arc<Recent>,
+        silences: Arc<SilenceBook>,
         metrics: Metrics,
         sources: Vec<SourceSeen>,
         sinks: Vec<SinkSeen>,
     ) -> Self {
         let (started, phase) = (Timestamp::now(), AtomicU8::new(STARTING));
-        Self { queue, relays, recent, metrics, sources, sinks, started, phase }
+        Self { queue, relays, recent, silences, metrics, sources, sinks, started, phase }
     }
 
     pub(super) fn open(&self) {
@@ -91,6 +95,7 @@ impl House {
                 pending: waiting.map_or(0, |waiting| waiting.pending),
                 oldest: waiting.and_then(|waiting| waiting.oldest).map(|at| at.to_string()),
                 dead: waiting.map_or(0, |waiting| waiting.dead),
+                suppressed: self.metrics.sink(&sink.name).suppressed.get(),
                 stopped: lane.stopped.clone(),
                 held: lane.held.clone(),
             }
@@ -118,6 +123,7 @@ impl House {
             ask.source.as_ref().is_none_or(|source| *source == *event.source)
                 && ask.r#type.as_ref().is_none_or(|pattern| fits(pattern, &event.r#type))
                 && ask.since.is_none_or(|since| event.time >= since)
+                && ask.until.is_none_or(|until| event.time <= until)
         };
         let events = self.recent.list().into_iter().filter(|event| fits(event));
         let shown = events.map(|event| event_shown(&event, Vec::new()));
@@ -184,13 +190,14 @@ impl desk::House for House {
             sources: sources.collect(),
             sinks: self.sink_statuses().await,
             incidents: incidents.into_iter().map(incident_shown).collect(),
+            silences: self.silences.in_force() as u64,
         })
     }
 
     async fn events(&self, ask: EventsAsk) -> Result<Value, Refusal> {
-        let EventsAsk { source, r#type, relay, sink, since, limit } = ask.clone();
+        let EventsAsk { source, r#type, relay, sink, since, until, limit } = ask.clone();
         let limit = limit.unwrap_or(queue::EventsAsk::default().limit);
-        let rows = self.queue.events(queue::EventsAsk { source, r#type, relay, sink, since, limit }).await;
+        let rows = self.queue.events(queue::EventsAsk { source, r#type, relay, sink, since, until, limit }).await;
         let mut events: Vec<_> = rows.map_err(fault)?.into_iter().map(row_shown).collect();
         events.extend(self.unwanted(&ask, &events));
         // Latest last, whoever wanted them; RFC 3339 in UTC sorts as text does, but for its fractions.
@@ -208,7 +215,9 @@ impl desk::House for House {
             relay: letter.relay.to_string(),
             sink: letter.sink.to_string(),
             attempts: letter.attempts.into(),
+            tries: letter.tries.iter().map(ToString::to_string).collect(),
             why: letter.why,
+            reply: letter.reply,
             event: letter.event.to_json(),
         });
         Ok(json(&Dead { dead: dead.collect(), total: backlog.iter().map(|waiting| waiting.dead).sum() }))
@@ -229,7 +238,23 @@ impl desk::House for House {
             ExplainAsk::Stored(id) => self.find(&id).await?,
             ExplainAsk::Shown(event) => Arc::new(*event),
         };
-        Ok(json(&explained(&self.relays, &event)))
+        let mut explained = explained(&self.relays, &event);
+        for relay in explained.relays.iter_mut().filter(|relay| relay.took) {
+            relay.silence = self.silences.hushing(&event, &relay.relay);
+        }
+        Ok(json(&explained))
+    }
+
+    async fn silences(&self, ask: SilencesAsk) -> Result<Value, Refusal> {
+        Ok(json(&Silences { silences: self.silences.list(ask.expired).await? }))
+    }
+
+    async fn add_silence(&self, ask: SilenceAsk) -> Result<Value, Refusal> {
+        Ok(json(&self.silences.add(ask, &self.relays).await?))
+    }
+
+    async fn expire_silences(&self, ask: ExpireAsk) -> Result<Value, Refusal> {
+        Ok(json(&Moved { count: self.silences.expire(ask).await? as u64 }))
     }
 }
 
@@ -242,6 +267,7 @@ pub fn explained(relays: &Relays, event: &Event) -> Explained {
             took: explained.taken,
             why: explained.why,
             to: to.unwrap_or_default(),
+            silence: None,
         }
     });
     Explained { event: event_shown(event, Vec::new()), relays: relays.collect() }
@@ -263,7 +289,9 @@ fn row_shown(row: queue::EventRow) -> EventShown {
         sink: delivery.sink.to_string(),
         state: delivery.state.word().to_owned(),
         attempts: delivery.attempts.into(),
+        tries: delivery.tries.iter().map(ToString::to_string).collect(),
         why: delivery.why.or_else(|| row.damage.clone()),
+        reply: delivery.reply,
     });
     event_shown(&row.event, deliveries.collect())
 }
@@ -300,7 +328,7 @@ fn gauge(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-fn fault(error: QueueError) -> Refusal {
+pub(super) fn fault(error: QueueError) -> Refusal {
     match error {
         QueueError::Closed => Refusal::unready("the daemon is stopping", "ask again when it has started"),
         trouble => Refusal::broken(&Fault::new("state_file", trouble.to_string())),

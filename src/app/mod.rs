@@ -3,6 +3,7 @@
 mod hooks;
 mod house;
 mod running;
+mod silences;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -26,7 +27,7 @@ use crate::metrics::Metrics;
 use crate::outbound::Outbound;
 use crate::outbox::{INTAKE, Outbox, Pulse};
 use crate::queue::{Incident, Queue};
-use crate::relay::Relays;
+use crate::relay::{Relays, Silences};
 use crate::sinks::{AnySink, Sink};
 use crate::sources::{AnySource, Source};
 use crate::stop::Stop;
@@ -34,6 +35,7 @@ use crate::supervisor::Supervisor;
 use house::{House, SinkSeen, SourceSeen};
 
 use running::{Floors, Stops, notify_systemd, tell};
+use silences::SilenceBook;
 
 pub use house::explained;
 pub use running::Running;
@@ -50,6 +52,7 @@ pub struct App {
     intake: Intake,
     herald: Herald,
     house: House,
+    silences: Arc<SilenceBook>,
     queue: Queue,
     metrics: Metrics,
 }
@@ -123,6 +126,7 @@ impl App {
         let (ours, _) = Outbox::new(Name::from(OURSELVES), Name::from(OURSELVES), arrivals);
         let mut paces = Paces::default();
         let opened: Vec<_> = sinks.into_iter().map(|said| OpenSink::new(said, &net, &mut paces)).collect();
+        let hushed = Silences::default();
         let mut lanes = Vec::new();
         for OpenSink { name, kind, sink, habits } in opened {
             let (state, _) = watch::channel(LaneState::default());
@@ -134,16 +138,19 @@ impl App {
                 sink,
                 habits,
                 relays: Arc::clone(&relays),
+                silences: hushed.clone(),
                 look_ups: Arc::clone(&look_ups),
                 queue: queue.clone(),
                 ours: ours.clone(),
                 state,
             });
         }
+        let silences = Arc::new(SilenceBook::new(queue.clone(), hushed));
         let house = House::new(
             queue.clone(),
             Arc::clone(&relays),
             Arc::clone(&recent),
+            Arc::clone(&silences),
             metrics.clone(),
             parts.iter().map(SourcePart::seen).collect(),
             lanes
@@ -163,6 +170,7 @@ impl App {
             intake,
             herald,
             house,
+            silences,
             queue,
             metrics,
         })
@@ -170,7 +178,7 @@ impl App {
 
     /// From here on the network is touched. The desk comes first: a port that is taken is a fault of the start.
     pub async fn start(self) -> anyhow::Result<Running> {
-        let Self { listen, door_file, admin, desk_file, drain, sources, lanes, intake, herald, house, queue, metrics } =
+        let Self { listen, door_file, admin, desk_file, drain, sources, lanes, intake, herald, house, silences, queue, metrics } =
             self;
         let listener = TcpListener::bind(admin).await;
         let listener = listener.with_context(|| {
@@ -193,11 +201,18 @@ impl App {
                 warn!("{pending} messages wait for {sink}, which is not set up: they stay in the queue until it is");
             }
         }
+        silences.load().await.context("cannot read the silences")?;
+        match silences.in_force() {
+            0 => {}
+            many => warn!("silences in force: {many}; `tidings silence list` shows them"),
+        }
         let house = Arc::new(house);
         let stops = Stops::default();
         let mut floors = Floors::new(&stops, &metrics);
         let desk = desk::Desk { house: Arc::clone(&house), hosts: Vec::new() };
         floors.desk.run("desk", desk::serve(listener, desk, stops.desk.clone()));
+        let watch = stops.desk.clone();
+        floors.desk.run("silences", async move { silences.watch(watch).await });
         for lane in lanes {
             floors.lanes.run(format!("lane {}", lane.name), lane.run(stops.lanes.clone()));
         }

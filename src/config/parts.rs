@@ -114,9 +114,8 @@ impl SourcePart {
         let waiting: Vec<_> =
             sources.iter().filter_map(|source| source.config.hook().map(|hook| (source, hook))).collect();
         for (number, (source, hook)) in waiting.iter().enumerate() {
-            let before = waiting.iter().take(number);
-            if let Some((other, _)) = before.clone().find(|(other, at)| at.is_same_as(&other.name, hook, &source.name))
-            {
+            let mut before = waiting.iter().take(number);
+            if let Some((other, _)) = before.find(|(other, at)| at.is_same_as(&other.name, hook, &source.name)) {
                 let said = format!("`{}` waits at the same path as `{}`", source.name, other.name);
                 let hint = "give one of them another `path`";
                 reading.problem(Problem::error(source.span.clone(), said).hint(hint));

@@ -1,39 +1,47 @@
-//! One sink's lane: takes, prepares, paces, sends, retries, buries.
+//! One sink's lane: takes, prepares, paces, sends; what becomes of an attempt is in `verdicts`.
 //!
 //! Trouble of the receiver or the road holds the whole lane. Trouble of one message holds that message
 //! and its key only (with one post at a time: the lane, for order, but no longer than a minute).
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::{BoxFuture, FutureExt, OptionFuture};
 use futures::stream::{FuturesOrdered, FuturesUnordered, StreamExt};
-use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tracing::{debug, error};
 
 use super::fetch::LookUps;
+use super::gate::Gate;
+use super::memory::Threads;
 use super::prepare::{Preparation, Prepared};
-use super::window::{Next, Waiting, Window};
+use super::remarks::Hold;
+use super::turn::Turn;
+use super::window::{Waiting, Window};
 use super::{Habits, Pace};
 use crate::event::Name;
 use crate::fault::Fault;
-
+use crate::message::{Receipt, SendError};
 use crate::metrics::SinkMetrics;
 use crate::outbox::Outbox;
-use crate::queue::{Delivery, Line, Outcome, Queue, QueueError};
-use crate::relay::Relays;
-use crate::sinks::Sink;
+use crate::queue::{Delivery, Line, Note, Queue, QueueError};
+use crate::relay::{Relays, Silences};
+use crate::sinks::{Manner, Reader, Sink};
 use crate::sources::Source;
 use crate::stop::Stop;
 
-/// Deliveries a lane holds in memory; the rest of a backlog stays in the queue.
+/// Deliveries that a lane holds in memory; the rest of a backlog stays in the queue.
 const WINDOW: usize = 128;
+/// So many where they may become digests: there one must see what waits.
+const WIDE_WINDOW: usize = 256;
 /// With one post at a time, how long a message that fails alone may hold up those behind it.
 const STEP_ASIDE: Duration = Duration::from_secs(60);
 /// How often a stopped lane looks for what has become too old, and how often it is told what did.
 const ROUND: Duration = Duration::from_secs(60);
+/// More than this waiting from one relay becomes one message, in a chat that has a limit.
+const DIGEST: u32 = 20;
 
 /// A sink that takes more posts at once than this is made for quantity: its verdicts share writes, as many posts' as this
 /// times its concurrency, for the disk would set its pace otherwise.
@@ -60,6 +68,7 @@ pub struct Lane<S, F> {
     pub habits: Habits,
     pub pace: Option<Arc<Pace>>,
     pub relays: Arc<Relays>,
+    pub silences: Silences,
     pub look_ups: Arc<LookUps<F>>,
     pub queue: Queue,
     /// Where the lane tells of dead letters and of its own stop.
@@ -70,18 +79,31 @@ pub struct Lane<S, F> {
 
 type Taking = BoxFuture<'static, (Line, Result<Vec<Delivery>, QueueError>)>;
 type Flushing = BoxFuture<'static, (usize, Result<(), QueueError>)>;
+type Preparing = FuturesOrdered<BoxFuture<'static, (Delivery, Prepared)>>;
+/// One request on its way: what it carries, and what became of each.
+type Sending = BoxFuture<'static, (Vec<Waiting>, Instant, Vec<Result<Receipt, SendError>>)>;
 
 pub(super) struct Running<S, F> {
     pub(super) lane: Lane<S, F>,
+    pub(super) manner: Manner,
     pub(super) preparation: Arc<Preparation<F>>,
-    pub(super) chat: bool,
     pub(super) window: Window,
+    /// How many messages the window has room for.
+    pub(super) room: usize,
+    /// More waiting from one relay than this become one message; 0: never.
+    pub(super) digest: usize,
+    /// When each relay's latest digest was sent.
+    pub(super) digested: HashMap<Name, Instant>,
+    pub(super) gate: Gate,
+    pub(super) threads: Threads,
     pub(super) held_until: Option<Instant>,
     pub(super) held_since: Option<Instant>,
+    /// Why what waits is late, if it is.
+    pub(super) late: Option<Hold>,
     /// Delivered, but the verdicts are not known to be on disk.
     pub(super) unwritten: usize,
     /// Buried for their age and not yet told: one word for all of a round, or a weekend's worth would flood the chat.
-    pub(super) expired: u32,
+    pub(super) expired: usize,
     pub(super) next_round: Instant,
     /// Lane-wide failures in a row.
     pub(super) trouble: u32,
@@ -90,6 +112,7 @@ pub(super) struct Running<S, F> {
 
 impl<S: Sink + Send + Sync + 'static, F: Source + Send + Sync + 'static> Lane<S, F> {
     pub async fn run(self, stop: Stop) -> Result<(), Fault> {
+        let Some(notes) = self.notes(&stop).await else { return Ok(()) };
         let manner = self.sink.manner();
         let preparation = Arc::new(Preparation {
             relays: Arc::clone(&self.relays),
@@ -98,20 +121,43 @@ impl<S: Sink + Send + Sync + 'static, F: Source + Send + Sync + 'static> Lane<S,
             kind: self.kind,
         });
         let holds_for = (self.habits.concurrency == 1).then_some(STEP_ASIDE);
+        let usual = if self.pace.is_some() { DIGEST } else { 0 };
+        let digest = if manner.reader == Reader::Chat { self.habits.digest.unwrap_or(usual) as usize } else { 0 };
+        let room = if digest > 0 { WIDE_WINDOW } else { WINDOW.max(2 * manner.batch) };
         let mut lane = Running {
             preparation,
-            chat: manner.chat,
-            window: Window::new(holds_for),
+            window: Window::new(holds_for, manner.batch == 1),
+            room,
+            digest,
+            digested: HashMap::new(),
+            gate: Gate::recall(&notes),
+            threads: Threads::recall(&notes),
             held_until: None,
             held_since: None,
+            late: None,
             unwritten: 0,
             expired: 0,
             next_round: Instant::now() + ROUND,
             trouble: 0,
             stopped: false,
+            manner,
             lane: self,
         };
         lane.run(stop).await
+    }
+
+    /// What an earlier life noted. None: the end came first.
+    async fn notes(&self, stop: &Stop) -> Option<Vec<Note>> {
+        loop {
+            match self.queue.notes(&self.name).await {
+                Ok(notes) => return Some(notes),
+                Err(QueueError::Closed) => return None,
+                Err(trouble) => {
+                    error!(sink = %self.name, "the queue cannot be read, trying again: {trouble}");
+                    stop.or(tokio::time::sleep(READ_AGAIN)).await?;
+                }
+            }
+        }
     }
 }
 
@@ -119,11 +165,12 @@ impl<S: Sink + Send + Sync + 'static, F: Source + Send + Sync + 'static> Running
     async fn run(&mut self, stop: Stop) -> Result<(), Fault> {
         let mut line = Some(self.lane.queue.line(&self.lane.name));
         let mut taking: Option<Taking> = None;
-        let mut preparing: FuturesOrdered<BoxFuture<'static, (Delivery, Prepared)>> = FuturesOrdered::new();
-        let mut sending = FuturesUnordered::new();
+        let mut preparing = Preparing::new();
+        let mut sending: FuturesUnordered<Sending> = FuturesUnordered::new();
         let mut flushing: Option<Flushing> = None;
         let concurrency = self.lane.habits.concurrency as usize;
-        let unwritten = if concurrency > MANY { concurrency * MANY } else { concurrency };
+        let at_once = concurrency * self.manner.batch;
+        let unwritten = if at_once > MANY { at_once * MANY } else { at_once };
         loop {
             if flushing.is_none() && self.unwritten >= unwritten.div_ceil(2) {
                 flushing = Some(self.write_down());
@@ -131,28 +178,20 @@ impl<S: Sink + Send + Sync + 'static, F: Source + Send + Sync + 'static> Running
             let mut wake = None;
             while sending.len() < concurrency && self.unwritten < unwritten && !self.stopped && !stop.was_said() {
                 match self.next().await? {
-                    Next::Send(waiting) => {
-                        let (sink, began) = (Arc::clone(&self.lane.sink), Instant::now());
-                        // A send is a large future; boxed at once it is not moved about.
-                        sending.push(Box::pin(async move {
-                            let result = sink.send(&waiting.message).await;
-                            (waiting, began, result)
-                        }));
-                    }
-                    Next::At(at) => {
+                    Turn::Send(parcel) => sending.push(self.send(parcel)),
+                    Turn::At(at) => {
                         wake = Some(at);
                         break;
                     }
-                    Next::Nothing => break,
+                    Turn::Nothing => break,
                 }
             }
             if self.stopped || self.expired > 0 {
                 wake = Some(wake.map_or(self.next_round, |wake: Instant| wake.min(self.next_round)));
             }
-            let room = WINDOW.saturating_sub(self.window.len() + preparing.len());
-            // A few at a time would cost more than they are worth.
-            let worth_it = room >= WINDOW / 4 || self.window.len() + preparing.len() == 0;
-            if worth_it && let Some(mut line) = line.take() {
+            if let Some(room) = self.room(preparing.len())
+                && let Some(mut line) = line.take()
+            {
                 // Never dropped half-way: the line comes back with its answer.
                 taking = Some(
                     async move {
@@ -164,8 +203,10 @@ impl<S: Sink + Send + Sync + 'static, F: Source + Send + Sync + 'static> Running
             }
             tokio::select! {
                 biased;
-                Some((waiting, began, result)) = sending.next(), if !sending.is_empty() => {
-                    self.after(waiting, began, result).await?;
+                Some((parcel, began, results)) = sending.next(), if !sending.is_empty() => {
+                    for (waiting, result) in parcel.into_iter().zip(results) {
+                        self.after(waiting, began, result).await?;
+                    }
                 }
                 Some((many, written)) = OptionFuture::from(flushing.as_mut()) => {
                     flushing = None;
@@ -195,13 +236,16 @@ impl<S: Sink + Send + Sync + 'static, F: Source + Send + Sync + 'static> Running
         }
     }
 
-    async fn start_preparing(
-        &mut self,
-        deliveries: Vec<Delivery>,
-        preparing: &mut FuturesOrdered<BoxFuture<'static, (Delivery, Prepared)>>,
-    ) -> Result<(), Fault> {
+    /// How many more to take from the queue, if it is worth it: a few at a time would cost more than they bring.
+    fn room(&self, preparing: usize) -> Option<usize> {
+        let taken = self.window.len() + preparing;
+        let room = self.room.saturating_sub(taken);
+        ((taken == 0 || room >= self.room / 4) && !self.window.is_heavy()).then_some(room)
+    }
+
+    async fn start_preparing(&mut self, deliveries: Vec<Delivery>, preparing: &mut Preparing) -> Result<(), Fault> {
         for delivery in deliveries {
-            if self.preparation.needs_fetch(&delivery) {
+            if self.preparation.needs_fetch(&delivery, self.window.storms(&delivery.relay)) {
                 let preparation = Arc::clone(&self.preparation);
                 preparing.push_back(
                     async move {
@@ -222,50 +266,20 @@ impl<S: Sink + Send + Sync + 'static, F: Source + Send + Sync + 'static> Running
         Ok(())
     }
 
-    async fn prepared(&mut self, delivery: Delivery, prepared: Prepared) -> Result<(), Fault> {
-        match prepared {
-            Prepared::Ready(message) => {
-                let mut waiting = Waiting::new(delivery, message);
-                // Postponed in an earlier life: the wait that was promised then still holds.
-                let left = waiting.delivery.due.map(|due| due.duration_since(Timestamp::now()));
-                let left = left.and_then(|left| Duration::try_from(left).ok());
-                waiting.not_before = left.map(|left| Instant::now() + left.min(self.lane.habits.retry.max));
-                waiting.failing_since = waiting.not_before.map(|_| Instant::now());
-                self.window.push(waiting);
-                Ok(())
-            }
-            Prepared::Unwanted => {
-                self.settle(&delivery, Outcome::Delivered { receipt: Some("not wanted".into()) }).await
-            }
-            Prepared::Hopeless(fault) => self.bury(&delivery, fault).await,
-        }
-    }
-
-    /// What may be sent at this moment, its pace taken.
-    async fn next(&mut self) -> Result<Next, Fault> {
-        let now = Instant::now();
-        if let Some(until) = self.held_until.filter(|until| *until > now) {
-            return Ok(Next::At(until));
-        }
-        loop {
-            let waiting = match self.window.next(now) {
-                Next::Send(waiting) => waiting,
-                other => return Ok(other),
+    /// A send is a large future; boxed at once it is not moved about.
+    fn send(&self, parcel: Vec<Waiting>) -> Sending {
+        let (sink, began) = (Arc::clone(&self.lane.sink), Instant::now());
+        let remarked: Vec<_> = parcel.iter().map(|waiting| self.remarked(waiting)).collect();
+        Box::pin(async move {
+            let both = parcel.iter().zip(&remarked);
+            let messages: Vec<_> =
+                both.filter_map(|(waiting, remarked)| remarked.as_ref().or(waiting.message.as_deref())).collect();
+            let results = match messages.as_slice() {
+                [one] => vec![sink.send(one).await],
+                many => sink.send_all(many).await,
             };
-            if self.is_too_old(&waiting.delivery) {
-                self.window.ended(&waiting);
-                self.give_up(&waiting.delivery, "it had to wait too long").await?;
-                continue;
-            }
-            match self.lane.pace.as_ref().map_or(Ok(()), |pace| pace.take(now)) {
-                Ok(()) => return Ok(Next::Send(waiting)),
-                Err(at) => {
-                    self.window.ended(&waiting);
-                    self.window.put_back(waiting);
-                    return Ok(Next::At(at));
-                }
-            }
-        }
+            (parcel, began, results)
+        })
     }
 
     /// A kill repeats what is under way or unwritten. Nothing is sent while too many verdicts are unwritten: one post at a

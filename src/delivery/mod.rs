@@ -3,17 +3,22 @@
 //! A lane takes its deliveries in order, has them prepared (what a relay fetches, the wording), and
 //! sends them at the pace the receiver allows. It knows retries and clocks, so that sinks need not.
 
+mod bundle;
 mod fetch;
+mod gate;
 mod lane;
+mod memory;
 mod pace;
 mod prepare;
+mod remarks;
+mod turn;
 mod verdicts;
 mod window;
 
 use std::time::Duration;
 
 use crate::backoff::Backoff;
-use crate::said::{Problem, Rate, Table};
+use crate::said::{Rate, Table};
 
 pub use fetch::{LookUpHabits, LookUps};
 pub use lane::{Lane, LaneState};
@@ -29,30 +34,35 @@ pub struct Habits {
     pub concurrency: u32,
     /// How long after it was accepted a message is tried.
     pub give_up: Duration,
+    /// More than this many waiting from one relay become one message; None: as many as the sink's kind bears.
+    pub digest: Option<u32>,
+    /// Whether what may have arrived is sent again where the receiver would not notice.
+    pub repeat: bool,
 }
 
 impl Default for Habits {
     fn default() -> Self {
-        Self { retry: Backoff::default(), rate: None, concurrency: 1, give_up: Duration::from_secs(24 * 3600) }
+        let give_up = Duration::from_secs(24 * 3600);
+        Self { retry: Backoff::default(), rate: None, concurrency: 1, give_up, digest: None, repeat: true }
     }
 }
 
 impl Habits {
     pub fn read(table: &Table) -> Self {
         let default = Self::default();
-        let digest = table.count("digest", 0);
-        if digest.is_some_and(|many| many > 0) {
-            let said = "digests come with a later version; every message is sent by itself until then";
-            table.reading.problem(Problem::warning(table.span.clone(), said));
-        }
         Self {
             retry: Backoff::read(table),
             rate: table.rate("rate"),
             concurrency: table.count("concurrency", 1).unwrap_or(default.concurrency).min(MOST_AT_ONCE),
             give_up: table.duration("give_up").unwrap_or(default.give_up),
+            digest: table.count("digest", 0),
+            repeat: table.flag("repeat").unwrap_or(default.repeat),
         }
     }
 }
 
 /// More posts at once than this help no receiver and would only hold memory.
 const MOST_AT_ONCE: u32 = 256;
+
+#[cfg(test)]
+mod tests;

@@ -15,7 +15,8 @@ use crate::sources::Source;
 /// What became of the preparation.
 #[derive(Debug)]
 pub(super) enum Prepared {
-    Ready(Box<Message>),
+    /// `group`: what its relay's `group.by` makes of it.
+    Ready { message: Box<Message>, group: Option<String> },
     /// A `when` over fetched data said no.
     Unwanted,
     /// It cannot be said, and trying again would not help.
@@ -33,9 +34,11 @@ pub(super) struct Preparation<S> {
 }
 
 impl<S: Source> Preparation<S> {
-    /// Whether preparing means waiting for somebody else's API.
-    pub(super) fn needs_fetch(&self, delivery: &Delivery) -> bool {
-        self.relays.by_name(&delivery.relay).is_some_and(Relay::fetches)
+    /// Whether preparing means waiting for somebody else's API. In a storm only what decides is fetched: of what is
+    /// counted in a digest nobody reads the rest.
+    pub(super) fn needs_fetch(&self, delivery: &Delivery, storm: bool) -> bool {
+        let needs = |relay: &Relay| if storm { relay.decides_late() } else { relay.fetches() };
+        self.relays.by_name(&delivery.relay).is_some_and(needs)
     }
 
     pub(super) async fn prepare(&self, delivery: &Delivery) -> Prepared {
@@ -80,8 +83,12 @@ impl<S: Source> Preparation<S> {
                 tracing::warn!(relay = %relay.name, event = %event.id, "cannot decide, so it is sent: {fault}");
             }
         }
+        let group = relay.quiet().group_of(event, &relay.name, fetched).transpose().unwrap_or_else(|fault| {
+            tracing::warn!(relay = %relay.name, event = %event.id, "cannot tell its group, so it goes with the others: {fault}");
+            Some(String::new())
+        });
         match relay.word(event, fetched, self.markup, self.kind) {
-            Ok(message) => Prepared::Ready(Box::new(message)),
+            Ok(message) => Prepared::Ready { message: Box::new(message), group },
             Err(fault) => Prepared::Hopeless(fault),
         }
     }

@@ -1,4 +1,4 @@
-//! What becomes of a delivery after an attempt: settled, tried again, buried, or the lane stopped.
+//! What becomes of a message after an attempt: settled, tried again, buried, or the lane stopped.
 
 use std::time::Duration;
 
@@ -7,13 +7,17 @@ use serde_json::json;
 use tokio::time::Instant;
 use tracing::{debug, error, info, warn};
 
+use super::bundle::BundleKind;
 use super::lane::{LaneState, Running};
-use super::window::Waiting;
+use super::memory::until;
+use super::remarks::Hold;
+use super::window::{Cargo, Waiting};
 use crate::event::Event;
 use crate::fault::Fault;
 use crate::message::{Message, Receipt, SendError};
-use crate::queue::{Delivery, Outcome};
+use crate::queue::{DeliveryId, Note, Outcome};
 use crate::said::print_duration;
+use crate::sinks::Reader;
 
 impl<S, F> Running<S, F> {
     /// Turns the verdict on one attempt into what happens next.
@@ -25,36 +29,75 @@ impl<S, F> Running<S, F> {
     ) -> Result<(), Fault> {
         self.window.ended(&waiting);
         let error = match result {
-            Ok(Receipt(receipt)) => {
+            Ok(receipt) => {
                 self.eased(began);
-                let took = Timestamp::now().duration_since(waiting.delivery.accepted);
-                self.lane.metrics.delivered.inc();
-                self.lane.metrics.delivery_seconds.observe(took.as_secs_f64().max(0.0));
-                self.settle(&waiting.delivery, Outcome::Delivered { receipt }).await?;
-                self.unwritten += 1;
-                return Ok(());
+                return self.delivered(waiting, receipt).await;
             }
             Err(error) => error,
         };
-        waiting.delivery.attempts = waiting.delivery.attempts.saturating_add(1);
+        waiting.attempts = waiting.attempts.saturating_add(1);
         self.lane.metrics.failed(error.cause().reason());
-        debug!(sink = %self.lane.name, relay = %waiting.delivery.relay, attempt = waiting.delivery.attempts, "not delivered: {}", error.cause());
+        debug!(sink = %self.lane.name, relay = %waiting.cargo.relay(), attempt = waiting.attempts, "not delivered: {}", error.cause());
         match error {
-            SendError::NeverMessage(_) => self.eased(began),
-            SendError::Later { .. } | SendError::NeverDestination(_) => {}
-        }
-        match error {
-            SendError::Later { wait, lane, cause } => self.later(waiting, wait, lane, &cause).await,
-            SendError::NeverMessage(cause) if self.chat && !waiting.reduced && waiting.message.raw.is_none() => {
-                warn!(sink = %self.lane.name, relay = %waiting.delivery.relay, "refused, trying the bare text: {cause}");
-                waiting.message = Box::new(bare(&waiting.message));
-                waiting.reduced = true;
-                self.window.put_back(waiting);
-                Ok(())
+            SendError::Later { maybe: true, cause, .. } if !self.manner.knows_repeats && !self.lane.habits.repeat => {
+                let why = format!("it may have arrived, and `repeat = false` forbids to send it again: {cause}");
+                self.bury(&waiting.cargo, waiting.attempts, rewritten(&cause, why)).await
             }
-            SendError::NeverMessage(cause) => self.bury(&waiting.delivery, cause).await,
+            SendError::Later { wait, lane, maybe, cause } => {
+                waiting.maybe |= maybe && !self.manner.knows_repeats;
+                self.later(waiting, wait, lane, &cause).await
+            }
+            SendError::NeverMessage(cause) => {
+                self.eased(began);
+                match waiting.message.as_mut() {
+                    Some(message)
+                        if self.manner.reader == Reader::Chat && !waiting.reduced && message.raw.is_none() =>
+                    {
+                        warn!(sink = %self.lane.name, relay = %waiting.cargo.relay(), "refused, trying the bare text: {cause}");
+                        **message = bare(message);
+                        waiting.reduced = true;
+                        self.window.put_back(waiting);
+                        Ok(())
+                    }
+                    _ => {
+                        self.gate.forget(&waiting.notes);
+                        self.bury(&waiting.cargo, waiting.attempts, cause).await
+                    }
+                }
+            }
             SendError::NeverDestination(cause) => self.stop_lane(waiting, &cause).await,
         }
+    }
+
+    async fn delivered(&mut self, waiting: Waiting, Receipt(receipt): Receipt) -> Result<(), Fault> {
+        let now = Timestamp::now();
+        let Waiting { cargo, message, mut notes, .. } = waiting;
+        if self.manner.remembers
+            && let (Some(receipt), Some(message)) = (&receipt, &message)
+        {
+            notes.extend(self.threads.remember(message, receipt, now));
+        }
+        let took = until(now, cargo.accepted().0);
+        self.lane.metrics.delivery_seconds.observe(took.as_secs_f64());
+        self.unwritten += 1;
+        let many = cargo.ids().len();
+        let outcome = match &cargo {
+            Cargo::Many(bundle) if matches!(bundle.kind, BundleKind::Throttle { .. }) => {
+                self.lane.metrics.suppressed.inc_by(many as u64);
+                Outcome::Suppressed {
+                    why: format!("held back by the throttle, counted in one line with {} others", many - 1),
+                }
+            }
+            Cargo::Many(_) => {
+                self.lane.metrics.delivered.inc_by(many as u64);
+                Outcome::Delivered { receipt: Some(format!("in one message with {} others", many - 1)) }
+            }
+            Cargo::One(_) => {
+                self.lane.metrics.delivered.inc();
+                Outcome::Delivered { receipt }
+            }
+        };
+        self.settle(cargo.ids(), outcome, notes).await
     }
 
     async fn later(
@@ -64,13 +107,14 @@ impl<S, F> Running<S, F> {
         lane: bool,
         cause: &Fault,
     ) -> Result<(), Fault> {
-        if self.is_too_old(&waiting.delivery) {
-            return self.give_up(&waiting.delivery, &cause.to_string()).await;
+        if self.is_too_old(&waiting.cargo) {
+            return self.give_up(&waiting, &cause.to_string()).await;
         }
         let now = Instant::now();
-        let tries = if lane { self.trouble + 1 } else { waiting.delivery.attempts };
+        let tries = if lane { self.trouble + 1 } else { waiting.attempts };
         let pause = wait.unwrap_or_else(|| self.lane.habits.retry.after(tries, fastrand::f64()));
         if lane {
+            self.late = Some(if cause.reason() == "rate_limited" { Hold::Limit } else { Hold::Trouble });
             // Of many posts that fail together only the first makes the pause longer.
             if self.held_until.is_none_or(|until| until <= now) {
                 self.trouble = self.trouble.saturating_add(1);
@@ -87,18 +131,21 @@ impl<S, F> Running<S, F> {
             waiting.not_before = Some(now + pause);
             waiting.failing_since.get_or_insert(now);
         }
+        self.postpone(waiting, pause, cause).await
+    }
+
+    /// Of a bundle only the first is written to: after a restart they come together anew.
+    async fn postpone(&mut self, waiting: Waiting, pause: Duration, cause: &Fault) -> Result<(), Fault> {
         let due = Timestamp::now() + SignedDuration::try_from(pause).unwrap_or(SignedDuration::ZERO);
-        let outcome = Outcome::Postponed { due, attempts: waiting.delivery.attempts, why: cause.to_string() };
-        self.settle(&waiting.delivery, outcome).await?;
+        let reply = cause.reply().map(str::to_owned);
+        let outcome = Outcome::Postponed { due, attempts: waiting.attempts, why: cause.to_string(), reply };
+        self.settle(waiting.cargo.ids().get(..1).unwrap_or_default(), outcome, Vec::new()).await?;
         self.window.put_back(waiting);
         Ok(())
     }
 
     async fn stop_lane(&mut self, waiting: Waiting, cause: &Fault) -> Result<(), Fault> {
-        let attempts = waiting.delivery.attempts;
-        let outcome = Outcome::Postponed { due: Timestamp::now(), attempts, why: cause.to_string() };
-        self.settle(&waiting.delivery, outcome).await?;
-        self.window.put_back(waiting);
+        self.postpone(waiting, Duration::ZERO, cause).await?;
         if std::mem::replace(&mut self.stopped, true) {
             return Ok(());
         }
@@ -111,8 +158,8 @@ impl<S, F> Running<S, F> {
     /// Once in a while: whatever has become too old where it waits, and one word of all that did.
     pub(super) async fn bury_the_expired(&mut self, round: Duration) -> Result<(), Fault> {
         let (give_up, now) = (self.lane.habits.give_up, Timestamp::now());
-        for waiting in self.window.take_out(|waiting| is_older(&waiting.delivery, give_up, now)) {
-            self.give_up(&waiting.delivery, "it had to wait too long").await?;
+        for waiting in self.window.take_out(|waiting| is_older(&waiting.cargo, give_up, now)) {
+            self.give_up(&waiting, "it had to wait too long").await?;
         }
         if Instant::now() >= self.next_round {
             self.next_round = Instant::now() + round;
@@ -126,33 +173,39 @@ impl<S, F> Running<S, F> {
         Ok(())
     }
 
-    pub(super) fn is_too_old(&self, delivery: &Delivery) -> bool {
-        is_older(delivery, self.lane.habits.give_up, Timestamp::now())
+    pub(super) fn is_too_old(&self, cargo: &Cargo) -> bool {
+        is_older(cargo, self.lane.habits.give_up, Timestamp::now())
     }
 
-    pub(super) async fn give_up(&mut self, delivery: &Delivery, last: &str) -> Result<(), Fault> {
+    pub(super) async fn give_up(&mut self, waiting: &Waiting, last: &str) -> Result<(), Fault> {
         let limit = print_duration(self.lane.habits.give_up);
-        self.expired = self.expired.saturating_add(u32::from(breeds_no_more(delivery)));
-        self.inter(delivery, &Fault::new("gave_up", format!("gave up after {limit}: {last}"))).await
+        if waiting.cargo.event().is_some_and(breeds_no_more) {
+            self.expired += waiting.cargo.ids().len();
+        }
+        self.gate.forget(&waiting.notes);
+        let fault = Fault::new("gave_up", format!("gave up after {limit}: {last}"));
+        self.inter(&waiting.cargo, waiting.attempts, &fault).await
     }
 
-    pub(super) async fn bury(&mut self, delivery: &Delivery, cause: Fault) -> Result<(), Fault> {
-        self.inter(delivery, &cause).await?;
-        if breeds_no_more(delivery) {
+    pub(super) async fn bury(&mut self, cargo: &Cargo, attempts: u32, cause: Fault) -> Result<(), Fault> {
+        self.inter(cargo, attempts, &cause).await?;
+        if let Some(event) = cargo.event().filter(|event| breeds_no_more(event)) {
             let data = json!({
-                "sink": &*self.lane.name, "relay": &*delivery.relay, "event": delivery.event.id.to_string(),
-                "type": &*delivery.event.r#type, "why": cause.to_string(),
+                "sink": &*self.lane.name, "relay": &**cargo.relay(), "event": event.id.to_string(),
+                "type": &*event.r#type, "count": cargo.ids().len(), "why": cause.to_string(),
             });
             self.tell("delivery.dead", &data);
         }
         Ok(())
     }
 
-    async fn inter(&mut self, delivery: &Delivery, cause: &Fault) -> Result<(), Fault> {
-        warn!(sink = %self.lane.name, relay = %delivery.relay, event = %delivery.event.id, "buried: {cause}");
-        self.lane.metrics.buried.inc();
-        let outcome = Outcome::Buried { attempts: delivery.attempts, why: cause.to_string(), reply: None };
-        self.settle(delivery, outcome).await
+    async fn inter(&mut self, cargo: &Cargo, attempts: u32, cause: &Fault) -> Result<(), Fault> {
+        let (many, event) = (cargo.ids().len(), cargo.event().map(|event| event.id.to_string()).unwrap_or_default());
+        warn!(sink = %self.lane.name, relay = %cargo.relay(), event, many, "buried: {cause}");
+        self.lane.metrics.buried.inc_by(many as u64);
+        let reply = cause.reply().map(str::to_owned);
+        let outcome = Outcome::Buried { attempts, why: cause.to_string(), reply };
+        self.settle(cargo.ids(), outcome, Vec::new()).await
     }
 
     /// The log has it already; who relays it hears it too. Never waits: a lane that buries must not stand still because
@@ -163,8 +216,16 @@ impl<S, F> Running<S, F> {
         }
     }
 
-    pub(super) async fn settle(&self, delivery: &Delivery, outcome: Outcome) -> Result<(), Fault> {
-        let settled = self.lane.queue.settle(delivery.id, outcome).await;
+    /// One verdict for all of `ids`, and what is to be remembered with it.
+    pub(super) async fn settle(&self, ids: &[DeliveryId], outcome: Outcome, notes: Vec<Note>) -> Result<(), Fault> {
+        let settled = match ids {
+            [] => return Ok(()),
+            [id] if notes.is_empty() => self.lane.queue.settle(*id, outcome).await,
+            ids => {
+                let notes = notes.into_iter().map(|note| (self.lane.name.clone(), note)).collect();
+                self.lane.queue.settle_all(ids.to_vec(), outcome, notes).await
+            }
+        };
         settled.map_err(|trouble| Fault::new("state_file", trouble.to_string()))
     }
 
@@ -188,12 +249,22 @@ impl<S, F> Running<S, F> {
 }
 
 /// Word of dead letters that is a dead letter itself would breed for ever.
-fn breeds_no_more(delivery: &Delivery) -> bool {
-    !(delivery.event.is_ours() && matches!(&*delivery.event.r#type, "delivery.dead" | "sink.stopped"))
+fn breeds_no_more(event: &Event) -> bool {
+    !(event.is_ours() && matches!(&*event.r#type, "delivery.dead" | "sink.stopped"))
 }
 
-fn is_older(delivery: &Delivery, limit: Duration, now: Timestamp) -> bool {
-    Duration::try_from(now.duration_since(delivery.accepted)).is_ok_and(|age| age > limit)
+/// A bundle is as old as the last that joined it: until then something in it can still be said.
+fn is_older(cargo: &Cargo, limit: Duration, now: Timestamp) -> bool {
+    Duration::try_from(now.duration_since(cargo.accepted().1)).is_ok_and(|age| age > limit)
+}
+
+/// The same trouble in other words, with the answer that was received.
+fn rewritten(cause: &Fault, why: String) -> Fault {
+    let fault = Fault::new(cause.reason(), why);
+    match cause.reply() {
+        Some(reply) => fault.with_reply(reply),
+        None => fault,
+    }
 }
 
 /// Title and text, nothing that a strict receiver could object to.
@@ -203,5 +274,6 @@ fn bare(message: &Message) -> Message {
         Some(title) => format!("{title}\n{}", message.text),
         None => message.text.clone(),
     };
-    Message { signal: message.signal, ..Message::plain(text, message.key.clone(), message.origin.clone()) }
+    let (signal, earlier) = (message.signal, message.earlier.clone());
+    Message { signal, earlier, ..Message::plain(text, message.key.clone(), message.origin.clone()) }
 }

@@ -1,17 +1,19 @@
-//! All four stand-ins, a folder of their own, and the relays.toml that leads a daemon to them.
+//! All stand-ins, a folder of their own, and the relays.toml that leads a daemon to them.
 
 use std::fs;
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use super::standins::{GoogleChat, PagerDuty, Slack, Tutum};
+use super::standins::{GoogleChat, PagerDuty, Slack, SlackApi, Tutum};
 
 /// Everything ends, and the folder is removed, when it is dropped.
 #[derive(Debug)]
 pub struct World {
     pub tutum: Tutum,
     pub slack: Slack,
+    /// Where a bot posts, for those who ask for one with [`World::slack_bot`].
+    pub slack_api: SlackApi,
     pub google_chat: GoogleChat,
     pub pagerduty: PagerDuty,
     folder: Folder,
@@ -50,10 +52,10 @@ struct Folder {
 impl World {
     pub async fn start() -> io::Result<Self> {
         let folder = Folder::new()?;
-        let (tutum, slack) = (Tutum::start().await?, Slack::start().await?);
+        let (tutum, slack, slack_api) = (Tutum::start().await?, Slack::start().await?, SlackApi::start().await?);
         let (google_chat, pagerduty) = (GoogleChat::start().await?, PagerDuty::start().await?);
         fs::write(folder.path.join("google-chat-webhook"), google_chat.url())?;
-        Ok(Self { tutum, slack, google_chat, pagerduty, folder })
+        Ok(Self { tutum, slack, slack_api, google_chat, pagerduty, folder })
     }
 
     /// A configuration with the stand-ins as `prod`, `ops`, `room` and `oncall`, in a hurry; `extra` is put at its end.
@@ -91,6 +93,19 @@ url = "{pagerduty}"
         )
     }
 
+    /// The table of a bot in Slack, for the end of the configuration, with `keys` in it.
+    pub fn slack_bot(&self, name: &str, keys: &str) -> String {
+        let (channel, api) = (SlackApi::CHANNEL, self.slack_api.url());
+        format!(
+            r#"[sink.slack.{name}]
+token = {{ env = "SLACK_BOT_TOKEN" }}
+channel = "{channel}"
+api = "{api}"
+{keys}
+"#
+        )
+    }
+
     /// The variables that the configuration's secrets name.
     pub fn variables(&self) -> Vec<(&'static str, String)> {
         let account = self.tutum.credentials();
@@ -98,6 +113,7 @@ url = "{pagerduty}"
             ("TUTUM_USERNAME", account.user.clone()),
             ("TUTUM_TOKEN", account.token.clone()),
             ("SLACK_URL", self.slack.url()),
+            ("SLACK_BOT_TOKEN", self.slack_api.token().to_owned()),
             ("GCHAT_WEBHOOK_SECRET_FILE", self.folder.path.join("google-chat-webhook").display().to_string()),
             ("PAGERDUTY_KEY", self.pagerduty.key().to_owned()),
         ]
@@ -130,6 +146,7 @@ url = "{pagerduty}"
         let books = [
             ("Tutum", self.tutum.offences()),
             ("Slack", self.slack.offences()),
+            ("Slack's Web API", self.slack_api.offences()),
             ("Google Chat", self.google_chat.offences()),
             ("PagerDuty", self.pagerduty.offences()),
         ];
@@ -167,8 +184,10 @@ mod tests {
     #[tokio::test]
     async fn the_configuration_is_toml_and_names_no_secret() {
         let world = World::start().await.unwrap();
-        let text = world.relays_toml("[[relay]]\nname = \"all\"\nto = \"ops\"\n");
+        let bot = world.slack_bot("bot", "update = true");
+        let text = world.relays_toml(&format!("{bot}[[relay]]\nname = \"all\"\nto = \"ops\"\n"));
         let parsed: toml::Table = toml::from_str(&text).unwrap();
+        assert_eq!(parsed["sink"]["slack"]["bot"]["api"].as_str(), Some(world.slack_api.url().as_str()));
         assert_eq!(parsed["sink"]["pagerduty"]["oncall"]["url"].as_str(), Some(world.pagerduty.url().as_str()));
         assert_eq!(parsed["relay"].as_array().unwrap().len(), 1);
         for (name, value) in world.variables() {

@@ -29,6 +29,9 @@ pub struct EventsAsk {
     /// Written as a time, or as how long ago (`1h`).
     #[serde(deserialize_with = "moment")]
     pub since: Option<Timestamp>,
+    /// The same.
+    #[serde(deserialize_with = "moment")]
+    pub until: Option<Timestamp>,
     pub limit: Option<usize>,
 }
 
@@ -116,7 +119,7 @@ impl ExplainAsk {
     }
 }
 
-fn duration<'d, D: Deserializer<'d>>(from: D) -> Result<Option<Duration>, D::Error> {
+pub(super) fn duration<'d, D: Deserializer<'d>>(from: D) -> Result<Option<Duration>, D::Error> {
     let text = Option::<String>::deserialize(from)?;
     text.map(|text| parse_duration(&text).map_err(D::Error::custom)).transpose()
 }

@@ -7,6 +7,7 @@ mod guard;
 mod refusal;
 mod routes;
 pub mod shapes;
+mod silence_asks;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,8 +20,9 @@ use crate::door::{self, Manners};
 use crate::fault::Fault;
 use crate::stop::Stop;
 
-pub use asks::{DeadAsk, EventsAsk, ExplainAsk};
 pub use crate::door::{Address, Refusal};
+pub use asks::{DeadAsk, EventsAsk, ExplainAsk};
+pub use silence_asks::{ExpireAsk, SilenceAsk, SilencesAsk};
 
 /// Operators and a scraper need a few connections, and their verbs none that stand about.
 const MANNERS: Manners =
@@ -47,6 +49,12 @@ pub trait House: Send + Sync + 'static {
     fn replay(&self, ask: DeadAsk) -> impl Future<Output = Result<Value, Refusal>> + Send;
     /// A [`shapes::Moved`]. The desk lets no empty choice through.
     fn drop_dead(&self, ask: DeadAsk) -> impl Future<Output = Result<Value, Refusal>> + Send;
+    /// A [`shapes::Silences`], oldest first.
+    fn silences(&self, ask: SilencesAsk) -> impl Future<Output = Result<Value, Refusal>> + Send;
+    /// The [`shapes::SilenceShown`] that is in force now.
+    fn add_silence(&self, ask: SilenceAsk) -> impl Future<Output = Result<Value, Refusal>> + Send;
+    /// A [`shapes::Moved`].
+    fn expire_silences(&self, ask: ExpireAsk) -> impl Future<Output = Result<Value, Refusal>> + Send;
     /// A [`shapes::Explained`].
     fn explain(&self, ask: ExplainAsk) -> impl Future<Output = Result<Value, Refusal>> + Send;
 }

@@ -17,7 +17,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::timeout;
 
-use super::{DeadAsk, Desk, EventsAsk, ExplainAsk, House, Refusal, guard};
+use super::{DeadAsk, Desk, EventsAsk, ExpireAsk, ExplainAsk, House, Refusal, SilenceAsk, SilencesAsk, guard};
 
 const BODY: usize = 1 << 20;
 /// For reading one request and answering it. Shorter than the patience with a mute connection.
@@ -38,6 +38,8 @@ pub(super) fn router<H: House>(desk: Desk<H>) -> Router {
         .route("/api/v1/dead", get(dead::<H>))
         .route("/api/v1/dead/replay", post(replay::<H>))
         .route("/api/v1/dead/drop", post(drop_dead::<H>))
+        .route("/api/v1/silences", get(silences::<H>).post(add_silence::<H>))
+        .route("/api/v1/silences/expire", post(expire_silences::<H>))
         .route("/api/v1/explain", post(explain::<H>))
         .fallback(async || Refusal::unknown("there is nothing at this path", "see the README for the desk's paths"))
         .method_not_allowed_fallback(async || {
@@ -90,6 +92,21 @@ async fn replay<H: House>(State(desk): Asked<H>, body: Body) -> Answer {
 async fn drop_dead<H: House>(State(desk): Asked<H>, body: Body) -> Answer {
     let ask: DeadAsk = json(body)?;
     desk.house.drop_dead(ask.chosen()?).await.map(Json)
+}
+
+async fn silences<H: House>(State(desk): Asked<H>, uri: Uri) -> Answer {
+    let ask: SilencesAsk = query(&uri)?;
+    desk.house.silences(ask).await.map(Json)
+}
+
+async fn add_silence<H: House>(State(desk): Asked<H>, body: Body) -> Answer {
+    let ask: SilenceAsk = json(body)?;
+    desk.house.add_silence(ask.checked()?).await.map(Json)
+}
+
+async fn expire_silences<H: House>(State(desk): Asked<H>, body: Body) -> Answer {
+    let ask: ExpireAsk = json(body)?;
+    desk.house.expire_silences(ask.chosen()?).await.map(Json)
 }
 
 async fn explain<H: House>(State(desk): Asked<H>, body: Body) -> Answer {

@@ -16,6 +16,8 @@ pub struct Status {
     pub sources: Vec<SourceStatus>,
     pub sinks: Vec<SinkStatus>,
     pub incidents: Vec<Incident>,
+    /// How many silences are in force.
+    pub silences: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -39,6 +41,8 @@ pub struct SinkStatus {
     /// When the oldest pending delivery's event was accepted.
     pub oldest: Option<String>,
     pub dead: u64,
+    /// How many were not sent on purpose since the daemon started.
+    pub suppressed: u64,
     /// Why the lane stopped, if it did.
     pub stopped: Option<String>,
     /// What holds the lane up at the moment, if anything.
@@ -82,11 +86,15 @@ pub struct EventShown {
 pub struct DeliveryShown {
     pub relay: String,
     pub sink: String,
-    /// `pending`, `delivered`, `dead`, `replayed` or `dropped`.
+    /// `pending`, `delivered`, `dead`, `replayed`, `dropped` or `suppressed`.
     pub state: String,
     pub attempts: u64,
-    /// What went wrong last.
+    /// When each attempt failed.
+    pub tries: Vec<String>,
+    /// What went wrong last, or why it was not sent.
     pub why: Option<String>,
+    /// What the receiver answered last to an attempt that failed.
+    pub reply: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -106,11 +114,34 @@ pub struct DeadShown {
     pub relay: String,
     pub sink: String,
     pub attempts: u64,
+    /// When each attempt failed; of very many the latest.
+    pub tries: Vec<String>,
     pub why: String,
+    /// What the receiver answered last.
+    pub reply: Option<String>,
     pub event: Value,
 }
 
-/// How many dead letters were replayed or dropped.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Silences {
+    pub silences: Vec<SilenceShown>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SilenceShown {
+    pub id: i64,
+    /// As they were said; none: everything.
+    pub matches: Vec<String>,
+    pub why: String,
+    pub since: String,
+    pub until: String,
+    /// When it ended, if it is over: at its time, or before it by a person's word.
+    pub ended: Option<String>,
+}
+
+/// How many dead letters were replayed or dropped, or silences ended.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Moved {
@@ -132,4 +163,6 @@ pub struct RelayExplained {
     pub took: bool,
     pub why: String,
     pub to: Vec<String>,
+    /// The silence that hushes it at the moment, where the relay takes it.
+    pub silence: Option<SilenceShown>,
 }

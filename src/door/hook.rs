@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::said::{Problem, Table};
-use crate::secret::Secret;
+use crate::secret::{Origin, Secret};
 
 /// Larger bodies are refused, unless `max_body` says otherwise.
 const MAX_BODY: usize = 1 << 20;
@@ -123,6 +123,7 @@ impl Hook {
         match &self.path {
             Path::Named => format!("/hooks/{name}"),
             Path::WithSecret(_) => format!("/hooks/{name}/…"),
+            Path::Whole(secret) if *secret.origin() == Origin::Literal => "its path in relays.toml".to_owned(),
             Path::Whole(secret) => format!("the path of {}", secret.origin()),
         }
     }
@@ -145,5 +146,60 @@ fn fault_of(path: &str) -> Option<&'static str> {
         Some("holds what no path may hold")
     } else {
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::said::{Reading, render};
+
+    /// The hook of a source's table, and what is wrong with it.
+    fn read(table: &str) -> (Option<Hook>, String) {
+        let env = |name: &str| (name == "ENDPOINT").then(|| "web-hook-6d1f\n".to_owned());
+        let reading = Reading::new(table, &env);
+        let tree = reading.tree();
+        let table = Table::new(&reading, "source.webhook", &tree);
+        let hook = Hook::read(&table);
+        table.finish();
+        let findings = reading.into_findings();
+        (hook, render(&findings.problems, "relays.toml", &findings.text, false))
+    }
+
+    fn path(table: &str) -> String {
+        let (hook, problems) = read(table);
+        assert_eq!(problems, "", "{table}");
+        hook.expect("a hook").path("shop")
+    }
+
+    #[test]
+    fn a_path_is_made_of_the_name_or_set_whole_and_may_be_a_secret() {
+        assert_eq!(path(""), "/hooks/shop");
+        assert_eq!(path("path = \"/hooks/registry\""), "/hooks/registry");
+        assert_eq!(path("path = { env = \"ENDPOINT\" }"), "/web-hook-6d1f", "as its users write it, without the slash");
+        let secret = Hook::named().with_secret(Secret::literal("s3cr3t"));
+        assert_eq!(secret.path("shop"), "/hooks/shop/s3cr3t");
+        let (whole, _) = read("path = { env = \"ENDPOINT\" }");
+        let whole = whole.expect("a hook").with_secret(Secret::literal("s3cr3t"));
+        assert_eq!(whole.path("shop"), "/web-hook-6d1f");
+        assert!(whole.is_same_as("a", &whole, "b") && !secret.is_same_as("a", &secret, "b"));
+        for said in [secret.shown("shop"), whole.shown("shop"), format!("{secret:?} {whole:?}")] {
+            assert!(!said.contains("s3cr3t") && !said.contains("6d1f"), "{said}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_path_and_no_size_is_told() {
+        for wrong in ["\"\"", "\"/\"", "\"https://x/y\"", "\"/a?b\"", "\"/a b\"", "\"/%41\"", "{ env = \"NOT\" }", "1"]
+        {
+            let (hook, problems) = read(&format!("path = {wrong}"));
+            assert!(hook.is_none() && problems.contains("path"), "{wrong}: {problems}");
+        }
+        for wrong in ["\"0B\"", "\"64MiB\"", "\"lots\"", "5"] {
+            let (_, problems) = read(&format!("max_body = {wrong}"));
+            assert_ne!(problems, "", "{wrong}");
+        }
+        let (hook, problems) = read("max_body = \"2MiB\"");
+        assert_eq!((hook.expect("a hook").max_body(), &*problems), (2 << 20, ""));
     }
 }

@@ -1,5 +1,7 @@
 //! What somebody brought, and what they are told.
 
+use std::fmt;
+
 use axum::Json;
 use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode};
@@ -9,12 +11,19 @@ use serde_json::json;
 use super::Refusal;
 
 /// One request to a hook: whole and within its limits, but from anybody. Verify it before anything else.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Knock {
     pub headers: HeaderMap,
     /// As it came, still encoded. It may hold secrets: keep it out of logs.
     pub query: Option<String>,
     pub body: Bytes,
+}
+
+/// Headers and query hold the sender's secrets.
+impl fmt::Debug for Knock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Knock({} headers, {} bytes)", self.headers.len(), self.body.len())
+    }
 }
 
 pub type Answer = Result<Welcome, Refusal>;

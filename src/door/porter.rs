@@ -250,3 +250,34 @@ fn decoded(path: &str) -> Cow<'_, str> {
     }
     String::from_utf8(plain).map_or(path.into(), Cow::Owned)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::decoded;
+
+    #[test]
+    fn a_path_is_read_once_and_what_is_no_text_stays() {
+        for (path, plain) in [
+            ("/a/b", "/a/b"),
+            ("/a%2Fb%3d", "/a/b="),
+            ("/%C3%A9", "/é"),
+            ("/%2541", "/%41"),
+            ("/100%", "/100%"),
+            ("/%4", "/%4"),
+            ("/%zz", "/%zz"),
+            ("/%ff", "/%ff"),
+        ] {
+            assert_eq!(decoded(path), plain, "{path}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_comes_is_read(path in "[/a%0-9A-F\\PC]{0,40}") {
+            let plain = decoded(&path);
+            prop_assert!(plain.len() <= path.len());
+        }
+    }
+}

@@ -33,6 +33,8 @@ pub struct Message {
     pub client_url: Option<String>,
     /// The whole payload in the sink's own form, instead of everything above (`raw.slack = {…}`).
     pub raw: Option<Value>,
+    /// The [`Receipt`] of the latest message of this key, for a sink that asked to be reminded.
+    pub earlier: Option<String>,
     pub origin: Origin,
 }
 
@@ -65,6 +67,7 @@ impl Message {
             client: None,
             client_url: None,
             raw: None,
+            earlier: None,
             origin,
         }
     }

@@ -76,7 +76,12 @@ impl Families {
             events_received: entered(r, "events_received", "Events taken in", empty()),
             events_matched: entered(r, "events_matched", "Events that the relay wanted", empty()),
             events_unmatched: entered(r, "events_unmatched", "Events that no relay wanted", empty()),
-            deliveries: entered(r, "deliveries", "Deliveries that came to an end, delivered or buried", empty()),
+            deliveries: entered(
+                r,
+                "deliveries",
+                "Deliveries that came to an end: delivered, buried, or suppressed on purpose",
+                empty(),
+            ),
             attempts_failed: entered(r, "delivery_attempts_failed", "Attempts to deliver that failed", empty()),
             delivery_seconds: entered(
                 r,

@@ -44,6 +44,8 @@ pub struct SourceMetrics {
 pub struct SinkMetrics {
     pub delivered: Counter,
     pub buried: Counter,
+    /// Not sent, and on purpose.
+    pub suppressed: Counter,
     pub delivery_seconds: Histogram,
     pub pending: Gauge,
     pub oldest_pending: Seconds,
@@ -106,6 +108,7 @@ impl Metrics {
         SinkMetrics {
             delivered: outcome("delivered"),
             buried: outcome("buried"),
+            suppressed: outcome("suppressed"),
             delivery_seconds: all.delivery_seconds.get_or_create_owned(&labels),
             pending: all.queue_pending.get_or_create_owned(&labels),
             oldest_pending: all.queue_oldest.get_or_create_owned(&labels),

@@ -100,6 +100,16 @@ impl Endpoint {
         self
     }
 
+    /// One address below this one: `chat.update` below `https://slack.com/api`.
+    #[must_use]
+    pub fn below(mut self, name: &str) -> Self {
+        // Only of URLs that are no addresses of the web is there nothing below, and no endpoint is one.
+        if let Ok(mut path) = self.url.path_segments_mut() {
+            path.pop_if_empty().push(name);
+        }
+        self
+    }
+
     /// The same address, whose replies may repeat `secret`, which must not be repeated any further.
     #[must_use]
     pub fn hiding(mut self, secret: &str) -> Self {
@@ -225,6 +235,16 @@ mod tests {
         let endpoint = Endpoint::parse("https://chat.example/m?key=a&token=b%3D").expect("a URL").asking("option", "X");
         assert_eq!(endpoint.url().as_str(), "https://chat.example/m?key=a&token=b%3D&option=X");
         assert_eq!(endpoint.asking("option", "Y").url().query(), Some("key=a&token=b%3D&option=X"));
+    }
+
+    #[test]
+    fn what_lies_below_an_address_lies_there_whether_it_ends_in_a_slash_or_not() {
+        for base in ["https://slack.example/api", "https://slack.example/api/"] {
+            let below = Endpoint::parse(base).expect("a URL").below("chat.update");
+            assert_eq!(below.url().as_str(), "https://slack.example/api/chat.update");
+        }
+        let bare = Endpoint::parse("http://127.0.0.1:9?a=b").expect("a URL").below("x/y");
+        assert_eq!(bare.url().as_str(), "http://127.0.0.1:9/x%2Fy?a=b");
     }
 
     #[test]

@@ -6,6 +6,8 @@ use crate::message::{Markup, Unit, cut};
 
 /// How much of a reply or an error is worth repeating.
 const WORTH_REPEATING: usize = 200;
+/// How much of it a person may want to read later.
+const WORTH_KEEPING: usize = 2000;
 /// Shorter pieces of a URL are words like `v1`, which hiding would make noise of.
 const SHORTEST_SECRET: usize = 6;
 
@@ -31,6 +33,15 @@ pub(super) fn secrets_in(url: &Url) -> Vec<String> {
 
 /// `text` on one line, without any of `secrets`, with URLs cut behind their host.
 pub(super) fn clean(text: &str, secrets: &[String]) -> String {
+    within(text, secrets, WORTH_REPEATING)
+}
+
+/// A reply's body as the dead letters keep it.
+pub(super) fn kept(body: &[u8], secrets: &[String]) -> String {
+    within(&String::from_utf8_lossy(body), secrets, WORTH_KEEPING)
+}
+
+fn within(text: &str, secrets: &[String], limit: usize) -> String {
     let mut text = text.to_owned();
     for secret in secrets {
         if text.contains(secret.as_str()) {
@@ -44,7 +55,7 @@ pub(super) fn clean(text: &str, secrets: &[String]) -> String {
         }
         without_path(word, &mut line);
     }
-    cut(&Markup::Plain.escaped(&line), WORTH_REPEATING, Unit::Chars)
+    cut(&Markup::Plain.escaped(&line), limit, Unit::Chars)
 }
 
 /// Appends `word`; of every URL in it only `scheme://host/…` is left.

@@ -51,18 +51,25 @@ impl Reply {
         }
     }
 
+    /// One part of this reply that has a status of its own, as replies to many things at once have.
+    #[must_use]
+    pub fn part(&self, status: u16, said: &str) -> Self {
+        Self { status, body: said.into(), ..self.clone() }
+    }
+
     /// The status and what the receiver says to it, fit to be logged and shown.
     pub fn cause(&self) -> Fault {
         let said = redact::clean(&String::from_utf8_lossy(&self.body), &self.secrets);
         let said =
             if said.is_empty() { format!("status {}", self.status) } else { format!("status {}: {said}", self.status) };
-        Fault::new(reason(self.status), said)
+        let fault = Fault::new(reason(self.status), said);
+        if self.body.is_empty() { fault } else { fault.with_reply(redact::kept(&self.body, &self.secrets)) }
     }
 
     fn refusal(&self, class: Class) -> SendError {
         let cause = self.cause();
         match class {
-            Class::Later { lane } => SendError::Later { wait: self.retry_after, lane, cause },
+            Class::Later { lane } => SendError::Later { wait: self.retry_after, lane, maybe: false, cause },
             Class::NeverMessage => SendError::NeverMessage(cause),
             Class::NeverDestination => SendError::NeverDestination(cause),
         }

@@ -22,7 +22,7 @@ async fn post(stage: &Stage) -> Result<Reply, SendError> {
 
 fn later(result: Result<Reply, SendError>) -> (bool, Fault) {
     match result {
-        Err(SendError::Later { wait: None, lane, cause }) => {
+        Err(SendError::Later { wait: None, lane, cause, .. }) => {
             let shown = format!("{cause} {cause:?}");
             assert!(!shown.contains("s3cr3t") && !shown.contains("services"), "{shown}");
             (lane, cause)

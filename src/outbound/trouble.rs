@@ -23,15 +23,16 @@ pub(super) fn fault(error: reqwest::Error, secrets: &[String]) -> Fault {
 }
 
 /// The same as a verdict. Whoever cannot be reached cannot be reached by the next message either; a connection
-/// that broke may have been this message's own.
+/// that broke may have been this message's own. Once there was a connection, the message may have gone through it.
 pub(super) fn judged(fault: Fault) -> SendError {
     let lane = matches!(fault.reason(), "timeout" | "dns" | "tls" | "connect");
-    SendError::Later { wait: None, lane, cause: fault }
+    let maybe = matches!(fault.reason(), "timeout" | "reset" | "garbled");
+    SendError::Later { wait: None, lane, maybe, cause: fault }
 }
 
 fn reason(error: &reqwest::Error) -> &'static str {
     if error.is_timeout() {
-        return "timeout";
+        return if error.is_connect() { "connect" } else { "timeout" };
     }
     if error.is_dns() {
         return "dns";

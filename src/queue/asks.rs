@@ -5,7 +5,8 @@ use std::mem;
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 
-use super::words::{Committed, Entry, QueueError};
+use super::silences::NewSilence;
+use super::words::{Committed, Entry, QueueError, Silence};
 use super::work::Portion;
 
 pub(super) type Answer<T> = oneshot::Sender<Result<T, QueueError>>;
@@ -21,6 +22,8 @@ pub(super) enum Ask {
     /// Answered with how many, and the ceiling for the next portion.
     Replay(Portion, Answer<(usize, i64)>),
     DropDead(Portion, Answer<(usize, i64)>),
+    AddSilence(NewSilence, Answer<Silence>),
+    ExpireSilences(Option<i64>, Answer<Vec<i64>>),
     Close(Answer<()>),
 }
 
@@ -29,6 +32,8 @@ pub(super) enum Done {
     Committed(Vec<Committed>),
     Nothing,
     Portion(usize, i64),
+    Silence(Silence),
+    Ended(Vec<i64>),
 }
 
 /// Flushes are answered after whatever else is written, so they are put aside.
@@ -54,9 +59,11 @@ pub(super) fn answer(ask: Ask, done: Done) {
         (Ask::Replay(_, answer) | Ask::DropDead(_, answer), Done::Portion(count, ceiling)) => {
             reply(answer, Ok((count, ceiling)));
         }
+        (Ask::AddSilence(_, answer), Done::Silence(silence)) => reply(answer, Ok(silence)),
+        (Ask::ExpireSilences(_, answer), Done::Ended(ids)) => reply(answer, Ok(ids)),
         (Ask::Flush(answer) | Ask::Close(answer), _) => reply(answer, Ok(())),
         // Cannot be: each ask was given its own kind of answer. Dropping the sender says `Closed`.
-        (Ask::Commit { .. } | Ask::Replay(..) | Ask::DropDead(..), _) => (),
+        (_, _) => (),
     }
 }
 
@@ -65,6 +72,8 @@ pub(super) fn refuse(asks: Vec<Ask>, error: &QueueError) {
         match ask {
             Ask::Commit { answer, .. } => reply(answer, Err(error.clone())),
             Ask::Replay(_, answer) | Ask::DropDead(_, answer) => reply(answer, Err(error.clone())),
+            Ask::AddSilence(_, answer) => reply(answer, Err(error.clone())),
+            Ask::ExpireSilences(_, answer) => reply(answer, Err(error.clone())),
             Ask::Flush(answer) | Ask::Close(answer) => reply(answer, Err(error.clone())),
         }
     }

@@ -6,18 +6,21 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 
 use super::rows::Columns;
-use super::words::{DeadAsk, DeadLetter, DeliveryId, DeliveryRow, EventRow, EventsAsk, Incident, State};
+use super::words::{DeadAsk, DeadLetter, DeliveryId, DeliveryRow, EventRow, EventsAsk, Incident, Note, State};
 use crate::event::Name;
 
 /// No listing is longer, or has more bytes of bodies, whatever was asked for.
 const LISTED: usize = 10_000;
 const LISTED_BYTES: usize = 16 << 20;
 
+/// What a lane may have to remember of one sink: some megabytes at most.
+const NOTES: i64 = 50_000;
+
 pub(super) fn events(db: &Connection, ask: &EventsAsk) -> rusqlite::Result<Vec<EventRow>> {
     let mut statement = db.prepare_cached(
         "SELECT seq, source, kind, type, subject, id, time, crc, body, accepted, routes FROM event e
          WHERE (:source IS NULL OR source = :source) AND (:type IS NULL OR type GLOB :type)
-           AND (:since IS NULL OR accepted >= :since)
+           AND (:since IS NULL OR accepted >= :since) AND (:until IS NULL OR accepted <= :until)
            AND ((:relay IS NULL AND :sink IS NULL) OR EXISTS (
                 SELECT 1 FROM delivery d WHERE d.id >= e.seq AND d.id < e.seq + e.routes
                 AND (:relay IS NULL OR d.relay = :relay) AND (:sink IS NULL OR d.sink = :sink)))
@@ -27,6 +30,7 @@ pub(super) fn events(db: &Connection, ask: &EventsAsk) -> rusqlite::Result<Vec<E
         ":source": ask.source,
         ":type": ask.r#type.as_deref().map(glob),
         ":since": ask.since.map(Timestamp::as_microsecond),
+        ":until": ask.until.map(Timestamp::as_microsecond),
         ":relay": ask.relay,
         ":sink": ask.sink,
         ":limit": bounded(Some(ask.limit)),
@@ -38,8 +42,8 @@ pub(super) fn events(db: &Connection, ask: &EventsAsk) -> rusqlite::Result<Vec<E
     {
         let mut columns = Columns::of(row);
         let (seq, event, accepted, routes) = (columns.number(0), columns.event(0), columns.time(9), columns.number(10));
-        bytes += event.data.text().len();
         let deliveries = deliveries(db, seq, routes)?;
+        bytes += event.data.text().len() + deliveries.iter().map(weight).sum::<usize>();
         found.push(EventRow { event: Arc::new(event), accepted, deliveries, damage: columns.damage() });
     }
     Ok(found)
@@ -47,15 +51,23 @@ pub(super) fn events(db: &Connection, ask: &EventsAsk) -> rusqlite::Result<Vec<E
 
 fn deliveries(db: &Connection, seq: i64, routes: i64) -> rusqlite::Result<Vec<DeliveryRow>> {
     let mut statement = db.prepare_cached(
-        "SELECT id, state, relay, sink, accepted, attempts, due, first_tried, settled, why, reply, receipt
+        "SELECT id, state, relay, sink, accepted, attempts, due, first_tried, tries, settled, why,
+                reply, receipt
          FROM delivery WHERE id >= ?1 AND id < ?1 + ?2
          UNION ALL
-         SELECT id, state, relay, sink, accepted, attempts, due, first_tried, settled, why, reply, receipt
+         SELECT id, state, relay, sink, accepted, attempts, due, first_tried, tries, settled, why,
+                reply, receipt
          FROM delivery INDEXED BY again WHERE event = ?1 AND again IS NOT NULL
          LIMIT ?3",
     )?;
     let rows = statement.query_map(params![seq, routes, bounded(None)], |row| Ok(delivery(row)))?;
     rows.collect()
+}
+
+/// About what a listing of it takes in memory beyond the row itself.
+fn weight(row: &DeliveryRow) -> usize {
+    let texts = [&row.why, &row.reply, &row.receipt];
+    row.tries.len() * size_of::<Timestamp>() + texts.into_iter().flatten().map(String::len).sum::<usize>()
 }
 
 fn delivery(row: &Row<'_>) -> DeliveryRow {
@@ -69,10 +81,11 @@ fn delivery(row: &Row<'_>) -> DeliveryRow {
         attempts: columns.count(5),
         due: columns.time_if_any(6),
         first_tried: columns.time_if_any(7),
-        settled: columns.time_if_any(8),
-        why: columns.text_if_any(9),
-        reply: columns.text_if_any(10),
-        receipt: columns.text_if_any(11),
+        tries: columns.times(8),
+        settled: columns.time_if_any(9),
+        why: columns.text_if_any(10),
+        reply: columns.text_if_any(11),
+        receipt: columns.text_if_any(12),
     }
 }
 
@@ -88,7 +101,7 @@ pub(super) fn ids(ask: &DeadAsk) -> Option<String> {
 
 pub(super) fn dead(db: &Connection, ask: &DeadAsk) -> rusqlite::Result<Vec<DeadLetter>> {
     let mut statement = db.prepare_cached(&format!(
-        "SELECT d.id, d.relay, d.sink, d.accepted, d.first_tried, d.settled, d.attempts, d.why, d.reply,
+        "SELECT d.id, d.relay, d.sink, d.accepted, d.first_tried, d.settled, d.attempts, d.tries, d.why, d.reply,
                 e.seq, e.source, e.kind, e.type, e.subject, e.id, e.time, e.crc, e.body
          FROM delivery d INDEXED BY dead LEFT JOIN event e ON e.seq = d.event
          WHERE {MEANT} ORDER BY d.id LIMIT :limit"
@@ -114,11 +127,13 @@ pub(super) fn dead(db: &Connection, ask: &DeadAsk) -> rusqlite::Result<Vec<DeadL
             first_tried: columns.time_if_any(4),
             buried: columns.time(5),
             attempts: columns.count(6),
-            why: columns.text_if_any(7).unwrap_or_default(),
-            reply: columns.text_if_any(8),
-            event: Arc::new(columns.event(9)),
+            tries: columns.times(7),
+            why: columns.text_if_any(8).unwrap_or_default(),
+            reply: columns.text_if_any(9),
+            event: Arc::new(columns.event(10)),
         };
-        bytes += letter.event.data.text().len();
+        let reply = letter.reply.as_ref().map_or(0, String::len);
+        bytes += letter.event.data.text().len() + letter.tries.len() * size_of::<Timestamp>() + reply;
         found.push(letter);
     }
     Ok(found)
@@ -130,6 +145,20 @@ pub(super) fn incidents(db: &Connection) -> rusqlite::Result<Vec<Incident>> {
         let mut columns = Columns::of(row);
         let (source, event, why) = (columns.name(0), columns.text(1).into_owned(), columns.text(2).into_owned());
         Ok(Incident { source, event, why, since: columns.time(3) })
+    })?;
+    rows.collect()
+}
+
+pub(super) fn notes(db: &Connection, sink: &str, now: Timestamp) -> rusqlite::Result<Vec<Note>> {
+    let mut statement = db.prepare_cached(
+        "SELECT name, value, until FROM
+             (SELECT name, value, until FROM note WHERE sink = ?1 AND until > ?2 ORDER BY until DESC LIMIT ?3)
+         ORDER BY name",
+    )?;
+    let rows = statement.query_map(params![sink, now.as_microsecond(), NOTES], |row| {
+        let mut columns = Columns::of(row);
+        let (name, value) = (columns.text(0).into_owned(), columns.text_if_any(1));
+        Ok(Note { name, value, until: columns.time(2) })
     })?;
     rows.collect()
 }

@@ -19,8 +19,10 @@ mod reader;
 mod retention;
 mod rows;
 mod schema;
+mod settle;
 mod shared;
 mod shelf;
+mod silences;
 mod words;
 mod work;
 mod writer;
@@ -38,15 +40,17 @@ use crate::event::Name;
 use asks::{Answer, Ask};
 use reader::Reader;
 use retention::Sweep;
+use settle::{Settle, Which};
 use shared::Shared;
 use shelf::{Page, Shelf};
-use work::{Portion, Settle};
+use silences::NewSilence;
+use work::Portion;
 use writer::{INBOX, Writer};
 
 pub use shelf::Line;
 pub use words::{
     Backlog, Committed, DeadAsk, DeadLetter, Delivery, DeliveryId, DeliveryRow, Entry, EventRow, EventsAsk, Health,
-    Incident, IncidentChange, OpenError, Outcome, Policy, QueueError, Route, State,
+    Incident, IncidentChange, Note, OpenError, Outcome, Policy, QueueError, Route, Silence, State,
 };
 
 /// How many dead letters one transaction replays or drops.
@@ -127,8 +131,25 @@ impl Queue {
     /// Hands a verdict in; does not wait for the disk, only for room in the inbox. One that is lost with
     /// the process repeats its delivery. Unknown or settled ids are passed over.
     pub async fn settle(&self, id: DeliveryId, outcome: Outcome) -> Result<(), QueueError> {
-        let settle = Settle { id, outcome, at: Timestamp::now() };
-        self.0.settles.send(settle).await.map_err(|_| QueueError::Closed)
+        self.hand_in(Which::One(id), outcome, Vec::new()).await
+    }
+
+    /// One verdict for all that one message said, and what its sinks want to remember: together, in one transaction.
+    /// Otherwise as [`settle`](Queue::settle). Without ids only the notes are written.
+    pub async fn settle_all(
+        &self,
+        ids: Vec<DeliveryId>,
+        outcome: Outcome,
+        notes: Vec<(Name, Note)>,
+    ) -> Result<(), QueueError> {
+        self.hand_in(Which::Many(ids), outcome, notes).await
+    }
+
+    /// The notes of `sink` that have not run out, by name. What was handed in a moment ago may not be among them
+    /// before a [`flush`](Queue::flush). Of very many those that last longest.
+    pub async fn notes(&self, sink: &str) -> Result<Vec<Note>, QueueError> {
+        let (sink, now) = (sink.to_owned(), Timestamp::now());
+        self.read(&self.0.reader, move |db| lists::notes(db, &sink, now)).await
     }
 
     /// Resolves when everything given so far is on disk. An error means that it is not yet: verdicts
@@ -166,6 +187,27 @@ impl Queue {
         self.in_portions(ask, Ask::DropDead).await
     }
 
+    /// All silences that are still kept, in force or over, oldest first.
+    pub async fn silences(&self) -> Result<Vec<Silence>, QueueError> {
+        self.read(&self.0.reader, silences::list).await
+    }
+
+    /// In force from now on, and on disk when this resolves.
+    pub async fn add_silence(
+        &self,
+        matches: Vec<String>,
+        why: String,
+        until: Timestamp,
+    ) -> Result<Silence, QueueError> {
+        let new = NewSilence { matches, why, since: Timestamp::now(), until };
+        self.ask(|answer| Ask::AddSilence(new, answer)).await
+    }
+
+    /// Ends a silence before its time, or all that are in force. Gives the ids of those that were.
+    pub async fn expire_silences(&self, id: Option<i64>) -> Result<Vec<i64>, QueueError> {
+        self.ask(|answer| Ask::ExpireSilences(id, answer)).await
+    }
+
     /// What waits for each sink that ever had something. Cheap: the counts are in memory.
     pub async fn backlog(&self) -> Result<Vec<Backlog>, QueueError> {
         let counts = self.0.shared.counts();
@@ -200,6 +242,11 @@ impl Queue {
             Err(QueueError::Closed) => Ok(()),
             other => other,
         }
+    }
+
+    async fn hand_in(&self, which: Which, outcome: Outcome, notes: Vec<(Name, Note)>) -> Result<(), QueueError> {
+        let settle = Settle { which, outcome, notes, at: Timestamp::now() };
+        self.0.settles.send(settle).await.map_err(|_| QueueError::Closed)
     }
 
     async fn page(&self, sink: Name, after: i64) -> Result<Page, QueueError> {

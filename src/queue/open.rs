@@ -189,7 +189,7 @@ fn prepare(db: &mut Connection, version: Option<i64>, policy: &Policy) -> rusqli
 
 /// Touches every table, so that a file without one is found now and not at the first commit.
 fn probe(db: &Connection) -> rusqlite::Result<()> {
-    for table in ["event", "delivery", "tally", "cursor", "incident", "seen", "room"] {
+    for table in ["event", "delivery", "tally", "cursor", "incident", "seen", "room", "note", "silence"] {
         db.query_row(&format!("SELECT EXISTS (SELECT 1 FROM {table})"), [], |_| Ok(()))?;
     }
     Ok(())

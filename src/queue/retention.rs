@@ -1,4 +1,4 @@
-//! Housekeeping: forgets ids, then old events, then events beyond the size, then gives room back to the disk.
+//! Housekeeping: forgets ids and notes, then old events, then events beyond the size, then gives room back to the disk.
 //!
 //! In small steps between the writer's transactions, so that no commit waits long behind it.
 
@@ -33,6 +33,7 @@ pub(super) struct Sweep {
 enum Phase {
     Rest,
     Seen,
+    Notes,
     Old { from: i64 },
     Large { from: i64 },
     Shrink,
@@ -94,6 +95,13 @@ impl Sweep {
             Phase::Rest => Ok(Changes::default()),
             Phase::Seen => {
                 if forget_ids(db, before(now, policy.remember))? < STEP {
+                    self.phase = Phase::Notes;
+                }
+                Ok(Changes::default())
+            }
+            Phase::Notes => {
+                forget_silences(db, before(now, policy.retention_age))?;
+                if forget_notes(db, now)? < STEP {
                     self.phase = Phase::Old { from: 0 };
                 }
                 Ok(Changes::default())
@@ -137,6 +145,22 @@ fn forget_ids(db: &Connection, from: Timestamp) -> rusqlite::Result<i64> {
         )?
         .execute(params![from.as_microsecond(), STEP])?;
     Ok(i64::try_from(gone).unwrap_or(i64::MAX))
+}
+
+fn forget_notes(db: &Connection, now: Timestamp) -> rusqlite::Result<i64> {
+    let gone = db
+        .prepare_cached(
+            "DELETE FROM note WHERE (sink, name) IN
+                 (SELECT sink, name FROM note WHERE until <= ?1 ORDER BY until LIMIT ?2)",
+        )?
+        .execute(params![now.as_microsecond(), STEP])?;
+    Ok(i64::try_from(gone).unwrap_or(i64::MAX))
+}
+
+/// Silences that are over are kept as long as what they hushed, so that people can see why.
+fn forget_silences(db: &Connection, from: Timestamp) -> rusqlite::Result<()> {
+    db.prepare_cached("DELETE FROM silence WHERE coalesce(revoked, until) < ?1")?.execute([from.as_microsecond()])?;
+    Ok(())
 }
 
 /// Looks at the oldest events above `from` and deletes those with nothing pending. Dead letters go with

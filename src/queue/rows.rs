@@ -69,6 +69,17 @@ impl<'r, 's> Columns<'r, 's> {
         }
     }
 
+    /// Times with commas between them; those that are none are left out.
+    pub(super) fn times(&mut self, column: usize) -> Vec<Timestamp> {
+        let Some(text) = self.text_if_any(column) else { return Vec::new() };
+        let time = |part: &str| part.parse().ok().and_then(|micros| Timestamp::from_microsecond(micros).ok());
+        let times: Vec<_> = text.split(',').filter_map(time).collect();
+        if times.len() != text.split(',').count() {
+            self.wrong(column, "not a list of times");
+        }
+        times
+    }
+
     pub(super) fn text(&mut self, column: usize) -> Cow<'r, str> {
         match self.value(column) {
             ValueRef::Text(bytes) => {

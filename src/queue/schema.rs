@@ -2,8 +2,8 @@
 //!
 //! An event's `seq` is the id of its first delivery and its deliveries follow each other, so they are
 //! found without an index; only replayed ones, which come later, have one. Times are microseconds
-//! since 1970 in UTC. People look at the views `events` and `deliveries`. `room` holds pages in reserve
-//! for the writer.
+//! since 1970 in UTC. People look at the views `events`, `deliveries` and `silences`. `room` holds pages
+//! in reserve for the writer.
 
 use rusqlite::{Connection, TransactionBehavior};
 
@@ -11,7 +11,7 @@ use rusqlite::{Connection, TransactionBehavior};
 pub(super) const APPLICATION: i64 = 0x7469_6469;
 
 /// Entry n leads from version n to n + 1. Never change one that was released; add one.
-const MIGRATIONS: [&str; 1] = [FIRST];
+const MIGRATIONS: [&str; 2] = [FIRST, SECOND];
 
 pub(super) fn known() -> i64 {
     i64::try_from(MIGRATIONS.len()).expect("a handful")
@@ -68,6 +68,41 @@ CREATE VIEW deliveries AS
            strftime('%FT%R:%fZ', d.due / 1e6, 'unixepoch') AS due,
            strftime('%FT%R:%fZ', d.settled / 1e6, 'unixepoch') AS settled, d.why, d.reply, d.receipt, d.event
     FROM delivery d LEFT JOIN event e ON e.seq = d.event;
+";
+
+/// `tries` are the times of the attempts that failed, with commas between them; `matches` is a JSON list.
+const SECOND: &str = "
+ALTER TABLE delivery ADD COLUMN tries TEXT;
+CREATE TABLE note (
+    sink  TEXT NOT NULL,
+    name  TEXT NOT NULL,
+    value TEXT NOT NULL,
+    until INTEGER NOT NULL,
+    PRIMARY KEY (sink, name)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX note_until ON note(until);
+CREATE TABLE silence (
+    id      INTEGER PRIMARY KEY AUTOINCREMENT,
+    matches TEXT NOT NULL,
+    why     TEXT NOT NULL,
+    since   INTEGER NOT NULL,
+    until   INTEGER NOT NULL,
+    revoked INTEGER
+) STRICT;
+DROP VIEW deliveries;
+CREATE VIEW deliveries AS
+    SELECT d.id, CASE d.state WHEN 0 THEN 'pending' WHEN 1 THEN 'delivered' WHEN 2 THEN 'dead' WHEN 3 THEN 'replayed'
+                              WHEN 4 THEN 'dropped' WHEN 5 THEN 'suppressed' END AS state,
+           d.relay, d.sink, e.source, e.type, e.subject, d.attempts,
+           strftime('%FT%R:%fZ', d.accepted / 1e6, 'unixepoch') AS accepted,
+           strftime('%FT%R:%fZ', d.due / 1e6, 'unixepoch') AS due,
+           strftime('%FT%R:%fZ', d.settled / 1e6, 'unixepoch') AS settled, d.why, d.reply, d.receipt, d.event
+    FROM delivery d LEFT JOIN event e ON e.seq = d.event;
+CREATE VIEW silences AS
+    SELECT id, matches, why, strftime('%FT%R:%fZ', since / 1e6, 'unixepoch') AS since,
+           strftime('%FT%R:%fZ', until / 1e6, 'unixepoch') AS until,
+           strftime('%FT%R:%fZ', revoked / 1e6, 'unixepoch') AS revoked
+    FROM silence;
 ";
 
 /// What a file is, judged by its header and its tables.

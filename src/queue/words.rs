@@ -96,9 +96,47 @@ pub struct Delivery {
 /// What became of a delivery. `attempts` counts all so far, the latest included.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    Delivered { receipt: Option<String> },
-    Postponed { due: Timestamp, attempts: u32, why: String },
-    Buried { attempts: u32, why: String, reply: Option<String> },
+    Delivered {
+        receipt: Option<String>,
+    },
+    Postponed {
+        due: Timestamp,
+        attempts: u32,
+        why: String,
+        reply: Option<String>,
+    },
+    Buried {
+        attempts: u32,
+        why: String,
+        reply: Option<String>,
+    },
+    /// Not sent, and on purpose: muted, silenced, said already, not wanted. No attempt, and never counted as lost.
+    Suppressed {
+        why: String,
+    },
+}
+
+/// What a lane wants to remember beside a verdict.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    pub name: String,
+    /// None: forget it.
+    pub value: Option<String>,
+    /// From this time on it is as if it were forgotten.
+    pub until: Timestamp,
+}
+
+/// An operator's wish that certain things not be said for a while.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Silence {
+    pub id: i64,
+    /// `type=container.*` and the like: the queue keeps them and understands none.
+    pub matches: Vec<String>,
+    pub why: String,
+    pub since: Timestamp,
+    pub until: Timestamp,
+    /// When a person ended it before its time.
+    pub revoked: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,10 +148,13 @@ pub enum State {
     Replayed,
     /// Was dead; a person let it go.
     Dropped,
+    /// Not sent, and on purpose.
+    Suppressed,
 }
 
 impl State {
-    pub const ALL: [Self; 5] = [Self::Pending, Self::Delivered, Self::Dead, Self::Replayed, Self::Dropped];
+    pub const ALL: [Self; 6] =
+        [Self::Pending, Self::Delivered, Self::Dead, Self::Replayed, Self::Dropped, Self::Suppressed];
 
     /// As the state file writes it: the place in [`State::ALL`].
     pub(super) fn from_code(code: i64) -> Self {
@@ -129,6 +170,7 @@ impl State {
             Self::Dead => "dead",
             Self::Replayed => "replayed",
             Self::Dropped => "dropped",
+            Self::Suppressed => "suppressed",
         }
     }
 }
@@ -143,12 +185,14 @@ pub struct EventsAsk {
     pub sink: Option<String>,
     /// Accepted at this time or later.
     pub since: Option<Timestamp>,
+    /// Accepted at this time or earlier.
+    pub until: Option<Timestamp>,
     pub limit: usize,
 }
 
 impl Default for EventsAsk {
     fn default() -> Self {
-        Self { source: None, r#type: None, relay: None, sink: None, since: None, limit: 100 }
+        Self { source: None, r#type: None, relay: None, sink: None, since: None, until: None, limit: 100 }
     }
 }
 
@@ -171,10 +215,13 @@ pub struct DeliveryRow {
     pub attempts: u32,
     pub due: Option<Timestamp>,
     pub first_tried: Option<Timestamp>,
-    /// When it was delivered or buried.
+    /// When each attempt failed, the latest last; of very many the latest.
+    pub tries: Vec<Timestamp>,
+    /// When it was delivered, buried or suppressed.
     pub settled: Option<Timestamp>,
-    /// Why the latest attempt failed.
+    /// Why the latest attempt failed, or why there was none.
     pub why: Option<String>,
+    /// The latest answer to an attempt that failed.
     pub reply: Option<String>,
     pub receipt: Option<String>,
 }
@@ -201,8 +248,10 @@ pub struct DeadLetter {
     pub first_tried: Option<Timestamp>,
     pub buried: Timestamp,
     pub attempts: u32,
+    /// When each attempt failed, the latest last; of very many the latest.
+    pub tries: Vec<Timestamp>,
     pub why: String,
-    /// What the receiver answered, if it did.
+    /// What the receiver answered last, if it did.
     pub reply: Option<String>,
 }
 

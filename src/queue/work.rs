@@ -7,16 +7,8 @@ use jiff::Timestamp;
 use rusqlite::{CachedStatement, Connection, named_params, params};
 
 use super::lists::{MEANT, ids};
-use super::words::{Committed, DeadAsk, Delivery, DeliveryId, Entry, Incident, IncidentChange, Outcome};
+use super::words::{Committed, DeadAsk, Delivery, DeliveryId, Entry, Incident, IncidentChange};
 use crate::event::{Event, EventId, Name};
-
-/// A verdict on its way to disk.
-#[derive(Debug)]
-pub(super) struct Settle {
-    pub(super) id: DeliveryId,
-    pub(super) outcome: Outcome,
-    pub(super) at: Timestamp,
-}
 
 /// By how much each sink's counts change.
 #[derive(Debug, Default)]
@@ -64,7 +56,7 @@ pub(super) struct Portion {
 
 /// One transaction's work, with its statements at hand.
 pub(super) struct Work<'c> {
-    db: &'c Connection,
+    pub(super) db: &'c Connection,
     next: i64,
     pub(super) changes: Changes,
     /// What the lanes get once it is on disk, in order.
@@ -176,54 +168,6 @@ impl<'c> Work<'c> {
         Ok(written == 0)
     }
 
-    /// Every statement asks for what is still pending: a verdict that comes twice changes nothing.
-    pub(super) fn settle(&mut self, settles: &[Settle]) -> rusqlite::Result<()> {
-        let mut delivered = Vec::new();
-        for Settle { id, outcome, at } in settles {
-            let at = at.as_microsecond();
-            match outcome {
-                Outcome::Delivered { receipt: None } => delivered.push((id.0, at)),
-                Outcome::Delivered { receipt } => {
-                    let sql = "UPDATE delivery SET state = 1, attempts = attempts + 1, settled = ?2, due = NULL,
-                                      first_tried = coalesce(first_tried, ?2), receipt = ?3
-                               WHERE id = ?1 AND state = 0 RETURNING sink";
-                    let mut update = self.db.prepare_cached(sql)?;
-                    count_out(&mut self.changes, update.query(params![id.0, at, receipt])?, 0)?;
-                }
-                Outcome::Postponed { due, attempts, why } => {
-                    let sql = "UPDATE delivery SET attempts = ?2, due = ?3, why = ?4,
-                                      first_tried = coalesce(first_tried, ?5) WHERE id = ?1 AND state = 0";
-                    let mut update = self.db.prepare_cached(sql)?;
-                    update.execute(params![id.0, attempts, due.as_microsecond(), why, at])?;
-                }
-                Outcome::Buried { attempts, why, reply } => {
-                    let sql = "UPDATE delivery SET state = 2, attempts = ?2, settled = ?3, due = NULL, why = ?4,
-                                      reply = ?5, first_tried = coalesce(first_tried, ?3)
-                               WHERE id = ?1 AND state = 0 RETURNING sink";
-                    let mut update = self.db.prepare_cached(sql)?;
-                    count_out(&mut self.changes, update.query(params![id.0, attempts, at, why, reply])?, 1)?;
-                }
-            }
-        }
-        delivered.sort_unstable();
-        delivered.dedup_by_key(|(id, _)| *id);
-        self.settle_runs(&delivered)
-    }
-
-    /// Neighbours in one statement each: a run holds only ids that are all in `delivered`.
-    fn settle_runs(&mut self, delivered: &[(i64, i64)]) -> rusqlite::Result<()> {
-        let sql = "UPDATE delivery SET state = 1, attempts = attempts + 1, settled = ?3, due = NULL,
-                          first_tried = coalesce(first_tried, ?3)
-                   WHERE id BETWEEN ?1 AND ?2 AND state = 0 RETURNING sink";
-        let mut update = self.db.prepare_cached(sql)?;
-        for run in delivered.chunk_by(|(id, _), (following, _)| id + 1 == *following) {
-            if let (Some((first, _)), Some((last, at))) = (run.first(), run.last()) {
-                count_out(&mut self.changes, update.query(params![first, last, at])?, 0)?;
-            }
-        }
-        Ok(())
-    }
-
     /// Dead letters become pending again under new ids, so that lines, which only look ahead, find them.
     /// Gives how many, and the ceiling that held.
     pub(super) fn replay(&mut self, portion: &Portion, now: Timestamp) -> rusqlite::Result<(usize, i64)> {
@@ -276,14 +220,4 @@ impl<'c> Work<'c> {
         )?;
         Ok((letters.collect::<rusqlite::Result<_>>()?, ceiling))
     }
-}
-
-/// Each row is the sink of a delivery that is no longer pending; `dead` of 1 says that it died.
-fn count_out(changes: &mut Changes, mut sinks: rusqlite::Rows<'_>, dead: i64) -> rusqlite::Result<()> {
-    while let Some(row) = sinks.next()? {
-        let count = changes.of(row.get_ref(0)?.as_str().unwrap_or_default());
-        count.pending -= 1;
-        count.dead += dead;
-    }
-    Ok(())
 }

@@ -16,9 +16,10 @@ use tokio::sync::mpsc;
 use super::asks::{Answer, Ask, Done, answer, answer_flushes, flush_or_ask, refuse, reply};
 use super::open::{is_damage, suspect};
 use super::retention::Sweep;
+use super::settle::{Extent, Settle};
 use super::shared::{Counts, Shared};
 use super::words::{Health, Policy, QueueError};
-use super::work::{Settle, Work};
+use super::work::Work;
 use crate::event::Name;
 
 /// How much may wait for the writer. A full inbox is what a full disk feels like to everyone else.
@@ -155,7 +156,7 @@ impl Writer {
         if asks.is_empty() {
             return self.write_verdicts();
         }
-        match self.write(&asks, false) {
+        match self.write(&asks, Extent::Whole) {
             Ok(done) => {
                 self.shared.set_health(Health::Writable);
                 for (ask, done) in asks.into_iter().zip(done) {
@@ -176,23 +177,23 @@ impl Writer {
         if self.kept.is_empty() {
             return Ok(());
         }
-        let Err(error) = self.write(&[], false) else { return Ok(()) };
+        let Err(error) = self.write(&[], Extent::Whole) else { return Ok(()) };
         let error = self.refusing(&error);
         if !matches!(error, QueueError::Full(_)) || !self.reserve {
             return Err(error);
         }
-        self.write(&[], true).map_err(|error| self.refusing(&error))?;
+        self.write(&[], Extent::Bare).map_err(|error| self.refusing(&error))?;
         self.reserve = false;
         Ok(())
     }
 
-    fn write(&mut self, asks: &[Ask], from_reserve: bool) -> rusqlite::Result<Vec<Done>> {
+    fn write(&mut self, asks: &[Ask], extent: Extent) -> rusqlite::Result<Vec<Done>> {
         let transaction = Transaction::new_unchecked(&self.db, TransactionBehavior::Immediate)?;
-        if from_reserve {
+        if extent == Extent::Bare {
             self.db.execute("DELETE FROM room", [])?;
         }
         let mut work = Work::begin(&self.db, self.next)?;
-        work.settle(&self.kept)?;
+        work.settle(&self.kept, extent)?;
         let mut done = Vec::with_capacity(asks.len());
         for ask in asks {
             done.push(match ask {
@@ -209,6 +210,8 @@ impl Writer {
                     let (count, ceiling) = work.drop_dead(portion)?;
                     Done::Portion(count, ceiling)
                 }
+                Ask::AddSilence(new, _) => Done::Silence(work.add_silence(new)?),
+                Ask::ExpireSilences(id, _) => Done::Ended(work.expire_silences(*id, Timestamp::now())?),
                 Ask::Flush(_) | Ask::Close(_) => Done::Nothing,
             });
         }

@@ -7,6 +7,7 @@ use super::condition::Condition;
 use super::defaults::Defaults;
 use super::fetched::{Fetched, Reference};
 use super::pattern::{At, Check, Pattern, Test};
+use super::quiet::Quiet;
 use super::said_pattern;
 use super::template::{Occasion, Template};
 use super::view::ROOTS;
@@ -33,6 +34,7 @@ pub struct Relay {
     /// Whether `when` needs what is fetched, so that it can be decided only then.
     pub(super) deferred: bool,
     wording: Wording,
+    quiet: Quiet,
 }
 
 /// A relay that the program makes itself, over events of its own life: an alert.
@@ -71,6 +73,7 @@ impl Relay {
         let roots: Vec<&str> = ROOTS.into_iter().chain(fetch.iter().map(|(name, _)| &**name)).collect();
         let when = table.text("when").and_then(|said| Condition::compile(reading, &said, &roots));
         let wording = Wording::read(table, &roots);
+        let quiet = Quiet::read(table, &roots);
         let deferred = when.as_ref().is_some_and(|when| fetch.iter().any(|(name, _)| when.uses(name)));
         let fetch = fetch.into_iter().filter_map(|(name, template)| Some((name, template?))).collect();
         let name = name?;
@@ -85,6 +88,7 @@ impl Relay {
             fetch,
             deferred,
             wording,
+            quiet,
         })
     }
 
@@ -111,6 +115,7 @@ impl Relay {
                 client_url: said.client_url,
                 ..Wording::default()
             },
+            quiet: Quiet::default(),
         }
     }
 
@@ -126,8 +131,18 @@ impl Relay {
         self.wording.raw.iter().map(|(kind, _)| kind)
     }
 
+    /// When and how it does not say everything as it comes.
+    pub fn quiet(&self) -> &Quiet {
+        &self.quiet
+    }
+
     pub fn fetches(&self) -> bool {
         !self.fetch.is_empty()
+    }
+
+    /// Whether `when` can be decided only by what is fetched.
+    pub fn decides_late(&self) -> bool {
+        self.deferred
     }
 
     /// What this event's `fetch` refers to, one for each name.

@@ -2,6 +2,7 @@
 
 use regex::RegexBuilder;
 
+use super::acronyms::in_both_spellings;
 use super::glob::Glob;
 use super::pattern::{At, Check, Pattern, Test};
 use crate::event::path;
@@ -36,6 +37,7 @@ fn read_path(table: &Table, said: &Said<String>, item: &Item, matches: &mut Vec<
     }
     let Some(at) = read_at(table, said) else { return };
     let Some(pattern) = read_pattern(table, item, false) else { return };
+    let pattern = if at == At::Type { in_both_spellings(pattern) } else { pattern };
     if matches.iter().any(|(known, _)| *known == at) {
         let why = format!("`{}` is matched twice", said.value);
         return table.reading.problem(Problem::error(said.span.clone(), why).hint("say both in one pattern"));
@@ -48,27 +50,30 @@ fn is_word(key: &str) -> bool {
 }
 
 fn read_at(table: &Table, said: &Said<String>) -> Option<At> {
-    let refuse = |why: String, hint: String| {
-        table.reading.problem(Problem::error(said.span.clone(), why).hint(hint));
-        None
-    };
-    match said.value.as_str() {
-        "type" => Some(At::Type),
-        "source" => Some(At::Source),
-        "subject" => Some(At::Subject),
-        "kind" => Some(At::Kind),
-        "id" => Some(At::Id),
-        "data" => Some(At::Data([].into())),
+    at_of(&said.value)
+        .map_err(|(why, hint)| table.reading.problem(Problem::error(said.span.clone(), why).hint(hint)))
+        .ok()
+}
+
+/// The path that is written so; else what is wrong with it, and the way out.
+pub(super) fn at_of(text: &str) -> Result<At, (String, String)> {
+    match text {
+        "type" => Ok(At::Type),
+        "source" => Ok(At::Source),
+        "subject" => Ok(At::Subject),
+        "kind" => Ok(At::Kind),
+        "id" => Ok(At::Id),
+        "data" => Ok(At::Data([].into())),
         other => {
             if let Some(inside) = other.strip_prefix("data.") {
                 let way_out = || "write it like data.vm.name or data.parents[]".to_owned();
-                return path(inside).map(At::Data).or_else(|| refuse(format!("`{other}` is no path"), way_out()));
+                return path(inside).map(At::Data).ok_or_else(|| (format!("`{other}` is no path"), way_out()));
             }
             let hint = match nearest(other, ENVELOPE) {
                 Some(word) => format!("did you mean `{word}`? Fields of the body begin with `data.`"),
                 None => format!("known here: {}; a field of the body is \"data.{other}\"", ENVELOPE.join(", ")),
             };
-            refuse(format!("an event has no `{other}`"), hint)
+            Err((format!("an event has no `{other}`"), hint))
         }
     }
 }

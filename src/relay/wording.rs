@@ -115,6 +115,7 @@ impl Wording {
             client: bare(&self.client)?,
             client_url: bare(&self.client_url)?,
             raw: raw.map(|(_, raw)| raw.render(occasion, markup)).transpose()?,
+            earlier: None,
             origin,
         })
     }

@@ -73,8 +73,11 @@ impl Row {
     }
 }
 
+/// Of several lines of JSON the last is the message; those before it say what to do with it.
 fn tree(body: &str) -> Value {
-    serde_json::from_str(body).unwrap_or_else(|_| body.into())
+    let read = |text: &str| serde_json::from_str(text).ok();
+    let last = || body.ends_with('\n').then(|| body.lines().last().and_then(read)).flatten();
+    read(body).or_else(last).unwrap_or_else(|| body.into())
 }
 
 fn collect(payload: &Value, texts: &mut Vec<String>) {

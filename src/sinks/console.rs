@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use serde_json::json;
 
-use super::{Manner, Sink};
+use super::{Manner, Reader, Sink};
 use crate::fault::Fault;
 use crate::message::{Markup, Message, Receipt, SendError};
 use crate::outbound::Outbound;
@@ -64,7 +64,7 @@ impl Sink for Console {
     }
 
     fn manner(&self) -> Manner {
-        Manner { markup: Markup::Plain, rate: None, burst: 1, chat: true, destination: "console".to_owned() }
+        Manner { reader: Reader::Chat, ..Manner::plain("console".to_owned()) }
     }
 }
 
@@ -78,7 +78,7 @@ fn write(out: &mut impl Write, lines: &str) -> Result<Receipt, SendError> {
 }
 
 fn failed(said: impl Into<std::borrow::Cow<'static, str>>) -> SendError {
-    SendError::Later { wait: None, lane: true, cause: Fault::new("stdout", said) }
+    SendError::Later { wait: None, lane: true, maybe: false, cause: Fault::new("stdout", said) }
 }
 
 /// `1970-01-01T00:00:00Z info prod: the text`, with everything further indented below.

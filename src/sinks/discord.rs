@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::parts::{self, Room};
-use super::{Manner, Sink, to_body};
+use super::{Manner, Reader, Sink, to_body};
 use crate::message::{Markup, Message, Receipt, SendError, Unit, cut};
 use crate::outbound::{Endpoint, Outbound, Reply};
 use crate::said::{Rate, Table};
@@ -60,8 +60,8 @@ impl Sink for Discord {
             // Discord says to read the limit from its answers; five in two seconds is what people meet.
             rate: Some(Rate { times: 1, per: Duration::from_secs(1) }),
             burst: 3,
-            chat: true,
-            destination: self.webhook.destination(),
+            reader: Reader::Chat,
+            ..Manner::plain(self.webhook.destination())
         }
     }
 }
@@ -80,10 +80,10 @@ fn answer(reply: &Reply) -> Answer {
 /// The body's `retry_after` is there also where a proxy stripped the header.
 fn with_wish_of_body(error: SendError, reply: &Reply) -> SendError {
     match error {
-        SendError::Later { wait: None, lane, cause } => {
+        SendError::Later { wait: None, lane, maybe, cause } => {
             let seconds = answer(reply).retry_after.filter(|seconds| *seconds > 0.0);
             let wait = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds.min(3600.0)).ok());
-            SendError::Later { wait, lane, cause }
+            SendError::Later { wait, lane, maybe, cause }
         }
         other => other,
     }

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use reqwest::header::HeaderMap;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
-use super::{Manner, Sink, fitting_key, to_body};
+use super::{Manner, Reader, Sink, fitting_key, to_body};
 use crate::message::{Markup, Message, Receipt, SendError, Severity, Unit, cut};
 use crate::outbound::{Endpoint, Outbound};
 use crate::said::{Rate, Table};
@@ -54,11 +55,11 @@ impl GoogleChat {
     }
 
     fn body(&self, message: &Message) -> Result<Vec<u8>, SendError> {
-        if let Some(raw) = &message.raw {
-            return to_body(raw);
-        }
         let key = fitting_key(&message.key, LONGEST_KEY);
         let thread = (self.thread && !key.is_empty()).then_some(Thread { thread_key: &key });
+        if let Some(raw) = &message.raw {
+            return to_body(&completed(raw, thread));
+        }
         let mut limit = LONGEST_TEXT;
         loop {
             let body = to_body(&Payload { text: compose(message, limit), thread })?;
@@ -86,8 +87,8 @@ impl Sink for GoogleChat {
             // https://developers.google.com/workspace/chat/limits: shared by all webhooks of the space.
             rate: Some(Rate { times: 1, per: Duration::from_secs(1) }),
             burst: 1,
-            chat: true,
-            destination: self.webhook.destination(),
+            reader: Reader::Chat,
+            ..Manner::plain(self.webhook.destination())
         }
     }
 }
@@ -114,6 +115,18 @@ struct Answer {
 #[derive(Deserialize)]
 struct Named {
     name: Option<String>,
+}
+
+/// A raw payload is its author's, but what it is about belongs into its thread all the same, unless it names another.
+fn completed<'r>(raw: &'r Value, thread: Option<Thread>) -> Cow<'r, Value> {
+    match (raw, thread) {
+        (Value::Object(members), Some(Thread { thread_key })) if !members.contains_key("thread") => {
+            let mut members = members.clone();
+            members.insert("thread".to_owned(), json!({ "threadKey": thread_key }));
+            Cow::Owned(Value::Object(members))
+        }
+        _ => Cow::Borrowed(raw),
+    }
 }
 
 /// Everything as one text of at most `limit`: the heading in bold, the text, one line for each field, the link.

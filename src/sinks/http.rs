@@ -10,11 +10,11 @@ use std::fmt::Write as _;
 
 use jiff::Timestamp;
 use reqwest::Method;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 use super::{Manner, Sink, parts, to_body};
+use crate::event::digest;
 use crate::fault::Fault;
 use crate::message::{Markup, Message, Receipt, SendError};
 use crate::outbound::{Endpoint, Outbound};
@@ -23,6 +23,8 @@ use signature::Keys;
 pub(super) use config::Config;
 
 const CLOUD_EVENT: HeaderValue = HeaderValue::from_static("application/cloudevents+json; charset=utf-8");
+/// By this a receiver knows a repetition: <https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/>.
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,18 +63,8 @@ impl Http {
     /// the receiver knows a repetition by.
     fn id(&self, message: &Message) -> String {
         let origin = &message.origin;
-        let event = origin.id.to_string();
-        let mut digest = Sha256::new();
-        for part in [&*origin.source, &event, &*origin.relay, self.url.url().as_str()] {
-            digest.update(part.len().to_le_bytes());
-            digest.update(part);
-        }
-        let mut id = "msg_".to_owned();
-        for byte in digest.finalize().iter().take(16) {
-            // Writing to a String cannot fail.
-            let _ = write!(id, "{byte:02x}");
-        }
-        id
+        let parts = [&*origin.source, &origin.id.to_string(), &*origin.relay, self.url.url().as_str()];
+        format!("msg_{}", digest(&parts))
     }
 
     /// <https://github.com/cloudevents/spec/blob/main/cloudevents/spec.md>: attributes are never empty and hold no
@@ -101,19 +93,19 @@ impl Sink for Http {
         if let Some(sort) = sort.filter(|_| !headers.contains_key(CONTENT_TYPE)) {
             headers.insert(CONTENT_TYPE, sort);
         }
-        let id = self.keys.as_ref().map(|keys| {
-            let id = self.id(message);
-            keys.sign(&id, Timestamp::now(), &body).map(|signed| headers.extend(signed)).map(|()| id)
-        });
+        let id = self.id(message);
         let unsigned = || SendError::NeverMessage(Fault::new("unsigned", "no header can hold the signature"));
-        let id = id.map(|id| id.ok_or_else(unsigned)).transpose()?;
+        headers.insert(IDEMPOTENCY_KEY, HeaderValue::try_from(&*id).map_err(|_| unsigned())?);
+        if let Some(keys) = &self.keys {
+            headers.extend(keys.sign(&id, Timestamp::now(), &body).ok_or_else(unsigned)?);
+        }
         let reply = self.net.send(self.method.clone(), &self.url, headers, body).await?;
         // Both CloudEvents' and Standard Webhooks' pages want what the statuses say anyway: 410 is for good, 429 waits.
-        reply.verdict(|_| None).map(|()| Receipt(id))
+        reply.verdict(|_| None).map(|()| Receipt(Some(id)))
     }
 
     fn manner(&self) -> Manner {
-        Manner { markup: Markup::Plain, rate: None, burst: 1, chat: false, destination: self.url.destination() }
+        Manner { knows_repeats: true, ..Manner::plain(self.url.destination()) }
     }
 }
 

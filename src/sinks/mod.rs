@@ -2,6 +2,7 @@
 
 mod console;
 mod discord;
+mod elasticsearch;
 mod google_chat;
 mod http;
 mod mattermost;
@@ -20,9 +21,29 @@ use crate::outbound::Outbound;
 use crate::said::{Rate, Table};
 
 /// One attempt, one verdict.
-pub trait Sink {
+pub trait Sink: Sync {
     fn send(&self, message: &Message) -> impl Future<Output = Result<Receipt, SendError>> + Send;
     fn manner(&self) -> Manner;
+    /// Up to [`Manner::batch`] in one request, for receivers that take them so: a verdict for each, in their order.
+    fn send_all(&self, messages: &[&Message]) -> impl Future<Output = Vec<Result<Receipt, SendError>>> + Send {
+        async move {
+            let mut verdicts = Vec::with_capacity(messages.len());
+            for message in messages {
+                verdicts.push(self.send(message).await);
+            }
+            verdicts
+        }
+    }
+}
+
+/// Who gets what a sink sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reader {
+    Machine,
+    /// People, who are spared a flood.
+    Chat,
+    /// Somebody is woken: every message opens or closes an incident, and nothing is summed up.
+    Pager,
 }
 
 /// What a lane must know of its sink.
@@ -33,10 +54,31 @@ pub struct Manner {
     pub rate: Option<Rate>,
     /// How many may go at once after a silence.
     pub burst: u32,
-    /// Whether people read along there.
-    pub chat: bool,
+    pub reader: Reader,
     /// Sinks of one destination share its limit: a digest of what the vendor counts by, never the secret itself.
     pub destination: String,
+    /// Whether the receiver knows a message that it got before, so that sending it twice does no harm.
+    pub knows_repeats: bool,
+    /// Whether the sink wants the receipt of a key's latest message back with the next one.
+    pub remembers: bool,
+    /// How many messages one request may carry ([`Sink::send_all`]).
+    pub batch: usize,
+}
+
+impl Manner {
+    /// A receiver of which nothing special is known.
+    pub fn plain(destination: String) -> Self {
+        Self {
+            markup: Markup::Plain,
+            rate: None,
+            burst: 1,
+            reader: Reader::Machine,
+            destination,
+            knows_repeats: false,
+            remembers: false,
+            batch: 1,
+        }
+    }
 }
 
 /// One row is a module, a table `[sink.KIND.NAME]` of relays.toml, and its dispatch.
@@ -71,6 +113,10 @@ macro_rules! sinks { ($($word:literal = $module:ident :: $Kind:ident),* $(,)?) =
             match self { $(Self::$Kind(sink) => sink.send(message).await),* }
         }
 
+        async fn send_all(&self, messages: &[&Message]) -> Vec<Result<Receipt, SendError>> {
+            match self { $(Self::$Kind(sink) => sink.send_all(messages).await),* }
+        }
+
         fn manner(&self) -> Manner {
             match self { $(Self::$Kind(sink) => sink.manner()),* }
         }
@@ -80,6 +126,7 @@ macro_rules! sinks { ($($word:literal = $module:ident :: $Kind:ident),* $(,)?) =
 sinks! {
     "console" = console::Console,
     "discord" = discord::Discord,
+    "elasticsearch" = elasticsearch::Elasticsearch,
     "google-chat" = google_chat::GoogleChat,
     "http" = http::Http,
     "mattermost" = mattermost::Mattermost,

@@ -61,7 +61,7 @@ pub(super) fn told(result: &Result<Receipt, SendError>) -> String {
     match result {
         Ok(Receipt(None)) => "delivered".to_owned(),
         Ok(Receipt(Some(receipt))) => format!("delivered as {receipt}"),
-        Err(SendError::Later { wait, lane, cause }) => {
+        Err(SendError::Later { wait, lane, cause, .. }) => {
             let wait = wait.map_or(String::new(), |wait| format!(" in {wait:?}"));
             format!("later{wait}{}: {}", if *lane { ", all" } else { "" }, cause.reason())
         }

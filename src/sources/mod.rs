@@ -13,6 +13,7 @@ mod registry;
 #[cfg(test)]
 mod retold;
 mod tutum;
+mod vcenter;
 mod verify;
 #[cfg(test)]
 mod visitor;
@@ -148,6 +149,7 @@ sources! {
     "github" = github::Github,
     "harbor" = harbor::Harbor,
     "tutum" = tutum::Tutum,
+    "vcenter" = vcenter::Vcenter,
     "webhook" = webhook::Webhook,
     "websocket" = websocket::Websocket,
 }

@@ -10,6 +10,9 @@ const CONFIG: &str =
 const DESK: &str =
     "Where the daemon's desk is [env: TIDINGS_DESK] [default: what the file desk beside the state file says]";
 const LONG: &str = "Show what an event says of itself: type:action:state:resource_uri:parents";
+const MATCH: &str = "What to hush: a path as in a relay's `match` (type, source, subject, data.state, \
+    data.parents[]) or `relay`, and a pattern that may hold `*`; != for what must not match. All that are given must hold";
+const ALL: &str = "Hush everything but what the daemon says of itself, which only source=tidings or a relay hushes";
 const COLOR: &str = "Whether output is coloured; auto respects NO_COLOR";
 
 /// Brings what happens in your infrastructure into the place where your team talks.
@@ -67,6 +70,9 @@ pub(super) enum Verb {
     /// List, show, replay or drop what could not be delivered
     #[command(subcommand)]
     Dead(DeadVerb),
+    /// Hush what is expected for a while: add, list or expire silences
+    #[command(subcommand)]
+    Silence(SilenceVerb),
     /// Show how sources and sinks are, and which incidents are open
     Status(Ask),
 }
@@ -121,6 +127,9 @@ pub(super) struct EventsArgs {
     /// Only events since a time (2026-01-31T12:00:00Z) or for so long (1h)
     #[arg(long, value_name = "WHEN")]
     pub(super) since: Option<String>,
+    /// Only events up to a time, or to so long ago
+    #[arg(long, value_name = "WHEN")]
+    pub(super) until: Option<String>,
     /// How many, the latest first to stay
     #[arg(long, value_name = "N", default_value_t = 50)]
     pub(super) limit: usize,
@@ -179,6 +188,55 @@ pub(super) struct DeadChoice {
     pub(super) all: bool,
     #[command(flatten)]
     pub(super) filter: DeadFilter,
+    #[command(flatten)]
+    pub(super) ask: Ask,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum SilenceVerb {
+    /// Hush what matches; it is kept with its reason, not sent, and not counted as lost
+    Add(NewSilence),
+    /// List those that are in force
+    List {
+        /// Also those that are over
+        #[arg(long)]
+        expired: bool,
+        #[command(flatten)]
+        ask: Ask,
+    },
+    /// End one before its time
+    Expire(Expiry),
+}
+
+/// Something must be chosen here too: that everything is hushed has to be said.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[group(id = "hushed", required = true, multiple = true, args = ["matches", "relay", "all"])]
+pub(super) struct NewSilence {
+    #[arg(long = "match", value_name = "KEY=PATTERN", help = MATCH)]
+    pub(super) matches: Vec<String>,
+    /// Only what this relay says; the same as --match relay=NAME
+    #[arg(long, value_name = "NAME")]
+    pub(super) relay: Option<String>,
+    #[arg(long, conflicts_with_all = ["matches", "relay"], help = ALL)]
+    pub(super) all: bool,
+    /// How long (30m, 2h, 7d), at most 366d
+    #[arg(long, value_name = "DURATION")]
+    pub(super) r#for: String,
+    /// What for; whoever wonders later why nothing was said reads it
+    #[arg(long, value_name = "REASON")]
+    pub(super) why: String,
+    #[command(flatten)]
+    pub(super) ask: Ask,
+}
+
+#[derive(Debug, Clone, Default, clap::Args)]
+#[group(id = "ended", required = true, multiple = false, args = ["id", "all"])]
+pub(super) struct Expiry {
+    /// Its number, as `silence list` shows it
+    pub(super) id: Option<i64>,
+    /// All that are in force
+    #[arg(long)]
+    pub(super) all: bool,
     #[command(flatten)]
     pub(super) ask: Ask,
 }

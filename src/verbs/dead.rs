@@ -29,11 +29,12 @@ fn list(common: &Common, filter: &DeadFilter, limit: usize, ask: &Ask) -> Result
 
 fn listing(dead: Dead, now: Timestamp) -> String {
     let row = |letter: DeadShown| {
-        let DeadShown { id, since, relay, sink, attempts, why, .. } = letter;
-        [id.to_string(), print::age(Some(&since), now), relay, sink, attempts.to_string(), why]
+        let DeadShown { id, since, relay, sink, attempts, tries, why, .. } = letter;
+        let tried = print::age(tries.last().map(String::as_str), now);
+        [id.to_string(), print::age(Some(&since), now), relay, sink, attempts.to_string(), tried, why]
     };
     let rows: Vec<_> = dead.dead.into_iter().map(row).collect();
-    print::table(["ID", "SINCE", "RELAY", "SINK", "ATTEMPTS", "WHY"], &rows, "no dead letters")
+    print::table(["ID", "SINCE", "RELAY", "SINK", "ATTEMPTS", "LAST TRY", "WHY"], &rows, "no dead letters")
 }
 
 fn show(common: &Common, id: i64, ask: &Ask) -> Result<(), Failure> {
@@ -55,7 +56,16 @@ fn whole(letter: &DeadShown) -> String {
         ["attempts", &letter.attempts.to_string()],
     ];
     let head = print::table(["why", &Markup::Plain.escaped(&letter.why)], &rows.map(|row| row.map(str::to_owned)), "");
-    format!("{head}event\n{}\n", Markup::Plain.escaped(&format!("{:#}", letter.event)))
+    let mut text = head;
+    if !letter.tries.is_empty() {
+        text.push_str("tried\n");
+        letter.tries.iter().for_each(|time| text.extend(["  ", &print::one_line(&print::local(time)), "\n"]));
+    }
+    if let Some(reply) = &letter.reply {
+        text.extend(["reply\n", &Markup::Plain.escaped(reply), "\n"]);
+    }
+    text.extend(["event\n", &Markup::Plain.escaped(&format!("{:#}", letter.event)), "\n"]);
+    text
 }
 
 fn change(common: &Common, choice: &DeadChoice, path: &'static str, done: &str) -> Result<(), Failure> {
@@ -96,7 +106,9 @@ mod tests {
             relay: "services".to_owned(),
             sink: "ops".to_owned(),
             attempts: 3,
+            tries: ["1970-01-01T00:00:00Z", "1970-01-01T00:02:00Z"].map(str::to_owned).to_vec(),
             why: "404: no_service".to_owned(),
+            reply: Some("no_service\nask somebody".to_owned()),
             event: json!({"type": "service.update"}),
         }
     }
@@ -105,8 +117,8 @@ mod tests {
     fn a_dead_letter_says_why() {
         let now = Timestamp::from_second(180).expect("a time");
         insta::assert_snapshot!(listing(Dead { dead: vec![letter()], total: 1 }, now), @"
-        ID  SINCE  RELAY     SINK  ATTEMPTS  WHY
-        7   3m     services  ops   3         404: no_service
+        ID  SINCE  RELAY     SINK  ATTEMPTS  LAST TRY  WHY
+        7   3m     services  ops   3         1m        404: no_service
         ");
         assert_eq!(listing(Dead::default(), now), "no dead letters\n");
     }
@@ -120,8 +132,11 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_letter_shows_its_event() {
+    fn a_whole_letter_shows_its_attempts_the_answer_and_its_event() {
         let text = whole(&letter());
+        let (_, tried) = text.split_once("tried\n").expect("its attempts");
+        assert!(tried.starts_with("  1970-01-01T") || tried.starts_with("  1969-12-31T"), "{text}");
+        assert!(text.contains("\nreply\nno_service\nask somebody\nevent\n"), "{text}");
         assert!(text.starts_with("why       404: no_service\nid        7\n"), "{text}");
         assert!(text.ends_with("event\n{\n  \"type\": \"service.update\"\n}\n"), "{text}");
     }

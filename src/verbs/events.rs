@@ -8,7 +8,8 @@ use super::failure::{Exit, Failure};
 use super::print;
 use crate::desk::shapes::{DeliveryShown, EventShown, Events};
 
-/// What a person at the terminal is not shown unless asked for by type: it is about accounts, not about things.
+/// What a person at the terminal is not shown unless asked for by type or by the relay that took it: it is about
+/// accounts, not about things.
 const NOISE: &str = "user-notifications";
 
 pub(super) fn events(common: &Common, args: &EventsArgs) -> Result<Exit, Failure> {
@@ -20,6 +21,7 @@ pub(super) fn events(common: &Common, args: &EventsArgs) -> Result<Exit, Failure
             ("relay", args.relay.clone()),
             ("sink", args.sink.clone()),
             ("since", args.since.clone()),
+            ("until", args.until.clone()),
             ("limit", Some(args.limit.to_string())),
         ],
     );
@@ -33,7 +35,8 @@ pub(super) fn events(common: &Common, args: &EventsArgs) -> Result<Exit, Failure
 }
 
 fn listing(events: &Events, args: &EventsArgs) -> String {
-    let shown = events.events.iter().filter(|event| args.r#type.is_some() || !event.r#type.starts_with(NOISE));
+    let all = args.r#type.is_some() || args.relay.is_some();
+    let shown = events.events.iter().filter(|event| all || !event.r#type.starts_with(NOISE));
     if args.long {
         let rows: Vec<_> =
             shown.map(|event| [print::local(&event.time), event.source.clone(), told(event), fates(event)]).collect();
@@ -108,6 +111,20 @@ mod tests {
         ");
         let asked = EventsArgs { r#type: Some("user*".to_owned()), ..EventsArgs::default() };
         assert!(listing(&events, &asked).contains("user-notifications.x"));
+        let of_a_relay = EventsArgs { relay: Some("all".to_owned()), ..EventsArgs::default() };
+        assert!(listing(&events, &of_a_relay).contains("user-notifications.x"));
+    }
+
+    #[test]
+    fn what_was_not_sent_on_purpose_says_why() {
+        let hushed = DeliveryShown {
+            sink: "ops".to_owned(),
+            state: "suppressed".to_owned(),
+            why: Some("silence 3: deploy".to_owned()),
+            ..DeliveryShown::default()
+        };
+        let event = EventShown { deliveries: vec![hushed], ..EventShown::default() };
+        assert_eq!(fates(&event), "ops suppressed (silence 3: deploy)");
     }
 
     #[test]

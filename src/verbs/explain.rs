@@ -13,7 +13,7 @@ use super::failure::{Exit, Failure};
 use super::print;
 use crate::app::explained;
 use crate::desk::ExplainAsk;
-use crate::desk::shapes::{Explained, RelayExplained};
+use crate::desk::shapes::{Explained, RelayExplained, SilenceShown};
 use crate::relay::Relays;
 
 /// What the desk takes; more is no event.
@@ -69,8 +69,16 @@ fn listing(explained: &Explained) -> String {
     let event = &explained.event;
     let head = print::one_line(format!("{} {} {}", event.source, event.r#type, event.subject).trim_end());
     let row = |relay: &RelayExplained| {
-        let (verdict, to) = if relay.took { ("takes it", relay.to.join(", ")) } else { ("does not", String::new()) };
-        [relay.relay.clone(), verdict.to_owned(), to, relay.why.clone()]
+        let to = if relay.took { relay.to.join(", ") } else { String::new() };
+        let (verdict, why) = match (&relay.silence, relay.took) {
+            (Some(SilenceShown { id, why, until, .. }), true) => {
+                let until = print::local(until);
+                ("is hushed", format!("it would take it, but silence {id} ({why}, until {until}) hushes it"))
+            }
+            (None, true) => ("takes it", relay.why.clone()),
+            (_, false) => ("does not", relay.why.clone()),
+        };
+        [relay.relay.clone(), verdict.to_owned(), to, why]
     };
     let rows: Vec<_> = explained.relays.iter().map(row).collect();
     format!("{head}\n\n{}", print::table(["RELAY", "VERDICT", "TO", "WHY"], &rows, "there are no relays"))
@@ -88,16 +96,21 @@ mod tests {
             took,
             why: why.to_owned(),
             to: vec!["ops".to_owned(), "room".to_owned()],
+            silence: None,
         };
         let event =
             EventShown { source: "prod".to_owned(), r#type: "service.update".to_owned(), ..EventShown::default() };
-        let relays = vec![relay("services", true, "all of it matches"), relay("nodes", false, "type is no node.*")];
+        let silence = SilenceShown { id: 3, why: "deploy".to_owned(), until: "14:00".to_owned(), ..Default::default() };
+        let hushed = RelayExplained { silence: Some(silence), ..relay("all", true, "all of it matches") };
+        let relays =
+            vec![relay("services", true, "all of it matches"), relay("nodes", false, "type is no node.*"), hushed];
         insta::assert_snapshot!(listing(&Explained { event, relays }), @"
         prod service.update
 
-        RELAY     VERDICT   TO         WHY
-        services  takes it  ops, room  all of it matches
-        nodes     does not  -          type is no node.*
+        RELAY     VERDICT    TO         WHY
+        services  takes it   ops, room  all of it matches
+        nodes     does not   -          type is no node.*
+        all       is hushed  ops, room  it would take it, but silence 3 (deploy, until 14:00) hushes it
         ");
     }
 

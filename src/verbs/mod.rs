@@ -15,6 +15,7 @@ mod logging;
 mod print;
 mod run;
 mod signals;
+mod silence;
 mod status;
 
 use std::process::ExitCode;
@@ -49,6 +50,7 @@ fn perform(args: &Args) -> Result<Exit, Failure> {
         Verb::Explain(ask) => explain::explain(common, ask),
         Verb::Events(ask) => events::events(common, ask),
         Verb::Dead(ask) => dead::dead(common, ask),
+        Verb::Silence(ask) => silence::silence(common, ask),
         Verb::Status(ask) => status::status(common, ask),
     }
 }

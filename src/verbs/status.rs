@@ -20,7 +20,7 @@ pub(super) fn status(common: &Common, ask: &Ask) -> Result<Exit, Failure> {
 }
 
 fn shown(status: Status, now: Timestamp) -> String {
-    let Status { version, uptime_seconds, ready, why, sources, sinks, incidents } = status;
+    let Status { version, uptime_seconds, ready, why, sources, sinks, incidents, silences } = status;
     let readiness = match (ready, why) {
         (true, _) => "ready".to_owned(),
         (false, why) => format!("not ready: {}", Markup::Plain.escaped(&why.unwrap_or_default())),
@@ -42,17 +42,23 @@ fn shown(status: Status, now: Timestamp) -> String {
                 (None, None) => "open".to_owned(),
             };
             let oldest = print::age(sink.oldest.as_deref(), now);
-            [sink.name, sink.kind, sink.pending.to_string(), oldest, sink.dead.to_string(), state]
+            let [pending, dead, suppressed] = [sink.pending, sink.dead, sink.suppressed].map(|count| count.to_string());
+            [sink.name, sink.kind, pending, oldest, dead, suppressed, state]
         })
         .collect();
     let incidents: Vec<_> = incidents
         .into_iter()
         .map(|incident| [incident.source, incident.event, print::age(incident.since.as_deref(), now), incident.why])
         .collect();
+    let hushed = match silences {
+        0 => String::new(),
+        1 => "1 silence is in force: `tidings silence list` shows it\n".to_owned(),
+        many => format!("{many} silences are in force: `tidings silence list` shows them\n"),
+    };
     [
-        format!("tidings {version}, up for {}, {readiness}\n", print::span(uptime_seconds)),
+        format!("tidings {version}, up for {}, {readiness}\n{hushed}", print::span(uptime_seconds)),
         print::table(["SOURCE", "KIND", "STATE", "SINCE", "LAST EVENT", "WHY"], &sources, "no sources"),
-        print::table(["SINK", "KIND", "PENDING", "OLDEST", "DEAD", "STATE"], &sinks, "no sinks"),
+        print::table(["SINK", "KIND", "PENDING", "OLDEST", "DEAD", "SUPPRESSED", "STATE"], &sinks, "no sinks"),
         print::table(["INCIDENT", "EVENT", "SINCE", "WHY"], &incidents, "no open incidents"),
     ]
     .join("\n")
@@ -87,6 +93,7 @@ mod tests {
                     pending: 12,
                     oldest: at(40),
                     dead: 1,
+                    suppressed: 3,
                     stopped: Some("403".to_owned()),
                     held: None,
                 },
@@ -97,16 +104,18 @@ mod tests {
                 why: "connection refused".to_owned(),
                 since: at(100),
             }],
+            silences: 2,
         };
         insta::assert_snapshot!(shown(status, Timestamp::from_second(160).expect("a time")), @"
         tidings 0.1.0, up for 2h, ready
+        2 silences are in force: `tidings silence list` shows them
 
         SOURCE  KIND   STATE  SINCE  LAST EVENT  WHY
         prod    tutum  lost   1m     -           connection refused
 
-        SINK    KIND       PENDING  OLDEST  DEAD  STATE
-        ops     slack      0        -       0     open
-        oncall  pagerduty  12       2m      1     stopped: 403
+        SINK    KIND       PENDING  OLDEST  DEAD  SUPPRESSED  STATE
+        ops     slack      0        -       0     0           open
+        oncall  pagerduty  12       2m      1     3           stopped: 403
 
         INCIDENT  EVENT        SINCE  WHY
         prod      source.lost  1m     connection refused

@@ -5,6 +5,7 @@
 mod alertmanager;
 mod config;
 mod daemon;
+mod door;
 mod floors;
 mod health;
 mod hostile;
@@ -16,6 +17,10 @@ mod papers;
 mod registries;
 mod registry;
 mod shipped;
+mod silences;
+mod slack_bot;
+mod storm;
+mod threads;
 mod tree;
 mod tutorial;
 mod webhooks;

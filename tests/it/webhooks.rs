@@ -146,6 +146,27 @@ async fn what_is_refused_is_refused_in_plain_words_and_never_told() {
 }
 
 #[tokio::test]
+async fn the_longest_list_that_is_taken_is_taken_whole() {
+    let config = r#"
+        [daemon]
+        listen = "127.0.0.1:0"
+        admin = "127.0.0.1:0"
+        [source.webhook.list]
+        split = "data"
+        [[relay]]
+        name = "all"
+        text = "{{ data.n }}"
+    "#;
+    let mut daemon = Daemon::start(config, &[]).await;
+    let list: Value = (0..10_000).map(|n| json!({ "n": n })).collect();
+    let reply = client().post(format!("{}/hooks/list", daemon.door_url())).json(&list).send().await;
+    let accepted: Value = reply.expect("the door answers").json().await.expect("JSON");
+    assert_eq!(accepted, json!({"accepted": 10_000}));
+    daemon.kill().await;
+    assert_eq!(daemon.held(), (0..10_000).collect::<Vec<_>>());
+}
+
+#[tokio::test]
 async fn a_door_that_others_reach_wants_to_know_who_may_post() {
     let open = CONFIG.replace("listen = \"127.0.0.1:0\"", "listen = \"0.0.0.0:0\"");
     let daemon = Daemon::prepare(&open, &[("SLACK_URL", "https://hooks.slack.com/services/T/B/X"), ("TOKEN", TOKEN)]);

@@ -66,7 +66,7 @@ struct State {
 }
 
 #[derive(Debug)]
-struct Bucket {
+pub(super) struct Bucket {
     limit: Limit,
     tokens: f64,
     at: Instant,
@@ -85,7 +85,7 @@ impl Faults {
     }
 
     pub(super) fn limit(&self, limit: Option<Limit>) {
-        self.state().limit = limit.map(|limit| Bucket { limit, tokens: limit.burst, at: Instant::now() });
+        self.state().limit = limit.map(Bucket::new);
     }
 
     /// The script goes first, then chance, and what both let through must keep to the limit.
@@ -130,7 +130,11 @@ impl Mix {
 }
 
 impl Bucket {
-    fn take(&mut self) -> Trouble {
+    pub(super) fn new(limit: Limit) -> Self {
+        Self { limit, tokens: limit.burst, at: Instant::now() }
+    }
+
+    pub(super) fn take(&mut self) -> Trouble {
         let now = Instant::now();
         let grown = now.duration_since(self.at).as_secs_f64() * self.limit.per_second;
         self.tokens = (self.tokens + grown).min(self.limit.burst);

@@ -92,7 +92,13 @@ impl GoogleChat {
 impl Vendor for Space {
     fn answer(&self, request: &Request) -> Reply {
         match self.judge(request) {
-            Ok((body, thread, key)) => self.take(request, body, thread, key),
+            Ok((body, thread, key)) => {
+                let wanted = body.pointer("/thread/threadKey").is_some();
+                let reply = self.take(request, body, thread, key);
+                // Google takes it and goes by its own mind, so that nobody notices until the threads are looked at.
+                let ignored = wanted && request.query_values("messageReplyOption").next().is_none();
+                if ignored { reply.offended("a threadKey without messageReplyOption is ignored") } else { reply }
+            }
             Err((code, why)) => error(code, &why).offended(why),
         }
     }
@@ -251,7 +257,7 @@ mod tests {
         }
         let threads: Vec<_> = chat.threads().into_iter().map(|thread| (thread.key, thread.texts.len())).collect();
         assert_eq!(threads, [(None, 1), (Some("web".to_owned()), 2)]);
-        assert!(chat.offences().is_empty());
+        assert_eq!(chat.offences(), ["a threadKey without messageReplyOption is ignored"]);
     }
 
     #[tokio::test]

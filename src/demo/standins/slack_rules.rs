@@ -14,8 +14,12 @@ pub(super) struct Refused {
 
 type Rule = Result<(), String>;
 
+fn refuse(word: &'static str, why: String) -> Refused {
+    Refused { status: 400, word, why }
+}
+
+/// The body of a post to a webhook.
 pub(super) fn judge(request: &Request) -> Result<Value, Refused> {
-    let refuse = |word, why: String| Refused { status: 400, word, why };
     if !request.is_json() {
         return Err(refuse("invalid_payload", "the Content-Type is not application/json".to_owned()));
     }
@@ -24,6 +28,49 @@ pub(super) fn judge(request: &Request) -> Result<Value, Refused> {
     let Some(fields) = body.as_object() else {
         return Err(refuse("invalid_payload", "not an object".to_owned()));
     };
+    content_holds(fields)?;
+    Ok(body)
+}
+
+/// What may be said in a call, beside which Slack hears nothing.
+const POST: [&str; 14] = [
+    "channel",
+    "text",
+    "blocks",
+    "attachments",
+    "thread_ts",
+    "reply_broadcast",
+    "mrkdwn",
+    "parse",
+    "link_names",
+    "unfurl_links",
+    "unfurl_media",
+    "metadata",
+    "username",
+    "icon_emoji",
+];
+const EDIT: [&str; 9] =
+    ["channel", "ts", "text", "blocks", "attachments", "reply_broadcast", "parse", "link_names", "metadata"];
+
+/// The arguments of a call to the Web API.
+pub(super) fn call_holds(request: &Request, is_edit: bool) -> Result<Map<String, Value>, Refused> {
+    if !request.is_json() {
+        return Err(refuse("invalid_post_type", "the Content-Type is not application/json".to_owned()));
+    }
+    let fields = match serde_json::from_slice(&request.body) {
+        Ok(Value::Object(fields)) => fields,
+        Ok(_) => return Err(refuse("json_not_object", "the body is no object".to_owned())),
+        Err(error) => return Err(refuse("invalid_json", format!("not JSON: {error}"))),
+    };
+    let known = if is_edit { &EDIT[..] } else { &POST[..] };
+    match fields.keys().find(|name| !known.contains(&name.as_str())) {
+        Some(name) => Err(refuse("invalid_arguments", format!("there is no argument {name:?}"))),
+        None => Ok(fields),
+    }
+}
+
+/// What every message must keep to, whichever way it comes.
+pub(super) fn content_holds(fields: &Map<String, Value>) -> Result<(), Refused> {
     let text = match fields.get("text") {
         None => "",
         Some(Value::String(text)) => text,
@@ -41,7 +88,7 @@ pub(super) fn judge(request: &Request) -> Result<Value, Refused> {
     for attachment in attachments {
         attachment_holds(attachment).map_err(|why| refuse("invalid_attachments", why))?;
     }
-    Ok(body)
+    Ok(())
 }
 
 fn blocks_hold(blocks: &[Value]) -> Rule {

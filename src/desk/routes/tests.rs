@@ -49,6 +49,15 @@ impl House for Scripted {
     async fn drop_dead(&self, ask: DeadAsk) -> Result<Value, Refusal> {
         Ok(self.note(ask))
     }
+    async fn silences(&self, ask: SilencesAsk) -> Result<Value, Refusal> {
+        Ok(self.note(ask))
+    }
+    async fn add_silence(&self, ask: SilenceAsk) -> Result<Value, Refusal> {
+        Ok(self.note(ask))
+    }
+    async fn expire_silences(&self, ask: ExpireAsk) -> Result<Value, Refusal> {
+        Ok(self.note(ask))
+    }
     async fn explain(&self, ask: ExplainAsk) -> Result<Value, Refusal> {
         match ask {
             ExplainAsk::Stored(id) => Err(Refusal::unknown(format!("no event {id} is remembered"), "send it whole")),
@@ -114,6 +123,10 @@ async fn every_route_answers() {
     assert_eq!(world.get("/api/v1/events?source=prod&limit=5&since=1h").await.0, 200);
     assert_eq!(world.post("/api/v1/dead/replay", r#"{"ids":[7,8]}"#).await, (200, r#"{"count":3}"#.to_owned()));
     assert_eq!(world.post("/api/v1/dead/drop", r#"{"all":true}"#).await.0, 200);
+    assert_eq!(world.get("/api/v1/silences?expired=true").await.0, 200);
+    let silence = r#"{"matches":["type=a.*"],"for":"2h","why":"deploy"}"#;
+    assert_eq!(world.post("/api/v1/silences", silence).await.0, 200);
+    assert_eq!(world.post("/api/v1/silences/expire", r#"{"id":3}"#).await, (200, r#"{"count":3}"#.to_owned()));
     let (status, body) = world.post("/api/v1/explain", r#"{"source":"prod","type":"a.b","data":{"x":1}}"#).await;
     assert_eq!(status, 200);
     assert!(body.contains(r#""data":{"x":1}"#), "{body}");
@@ -149,6 +162,11 @@ async fn every_refusal_is_json_with_a_way_out() {
         (400, world.post("/api/v1/dead/replay", r#"{"all":true,"sink":"ops"}"#).await),
         (413, world.post("/api/v1/dead/replay", &long).await),
         (415, world.post_as("text/plain", "/api/v1/dead/drop", r#"{"all":true}"#).await),
+        (400, world.get("/api/v1/silences?expired=perhaps").await),
+        (400, world.post("/api/v1/silences", r#"{"for":"2h","why":"deploy"}"#).await),
+        (415, world.post_as("text/plain", "/api/v1/silences", r#"{"all":true,"for":"2h","why":"x"}"#).await),
+        (405, world.get("/api/v1/silences/expire").await),
+        (400, world.post("/api/v1/silences/expire", "{}").await),
         (400, world.post("/api/v1/explain", "[1]").await),
         (404, world.post("/api/v1/explain", r#"{"id":"gone"}"#).await),
     ];

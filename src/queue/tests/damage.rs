@@ -8,7 +8,9 @@ async fn crashed(folder: &TempDir) -> (Vec<u8>, Vec<u8>) {
     queue.close().await.unwrap();
     let queue = opened(&path);
     queue.commit((12..24).map(|n| to(&["ops", "room"], event(n))).collect()).await.unwrap();
-    queue.settle(DeliveryId(2), buried("no")).await.unwrap();
+    let note = Note { name: "thread:web".to_owned(), value: Some("ts".to_owned()), until: Timestamp::MAX };
+    queue.settle_all(vec![DeliveryId(2)], buried("no"), vec![("ops".into(), note)]).await.unwrap();
+    queue.add_silence(vec!["type=x".to_owned()], "deploy".to_owned(), Timestamp::MAX).await.unwrap();
     queue.flush().await.unwrap();
     let read = |suffix| std::fs::read(open::beside(&path, suffix)).unwrap();
     (read(""), read("-wal"))
@@ -44,7 +46,8 @@ async fn survives(folder: &TempDir, main: &[u8], log: &[u8]) {
         // Errors are fine here; panics and endless loops are not.
         let asked = (queue.events(EventsAsk::default()).await, queue.dead(DeadAsk::default()).await);
         let more = (queue.incidents().await, queue.backlog().await, queue.replay(DeadAsk::default()).await);
-        drop((asked, more, queue.close().await));
+        let kept = (queue.silences().await, queue.notes("ops").await, queue.expire_silences(None).await);
+        drop((asked, more, kept, queue.close().await));
     };
     tokio::time::timeout(PATIENCE, used).await.expect("no endless loop");
 }

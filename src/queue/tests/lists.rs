@@ -17,7 +17,7 @@ async fn with_some_dead() -> (TempDir, Queue, Vec<Delivery>) {
 async fn events_are_listed_newest_first_with_what_became_of_them() {
     let (_folder, queue, deliveries) = with_some_dead().await;
     let due = Timestamp::from_second(2_000_000_000).unwrap();
-    let postponed = Outcome::Postponed { due, attempts: 2, why: "status 503".to_owned() };
+    let postponed = Outcome::Postponed { due, attempts: 2, why: "status 503".to_owned(), reply: None };
     queue.settle(deliveries[3].id, postponed).await.unwrap();
     queue.flush().await.unwrap();
     let events = queue.events(EventsAsk::default()).await.unwrap();
@@ -49,6 +49,10 @@ async fn events_are_filtered() {
     }
     assert_eq!(count(EventsAsk { since: Some(Timestamp::now()), ..all() }).await, 0);
     assert_eq!(count(EventsAsk { since: Some(Timestamp::UNIX_EPOCH), ..all() }).await, 5);
+    let accepted = queue.events(all()).await.unwrap()[0].accepted;
+    let (since, until) = (Some(accepted), Some(accepted));
+    assert_eq!(count(EventsAsk { since, until, ..all() }).await, 1, "both ends are meant");
+    assert_eq!(count(EventsAsk { until: Some(Timestamp::UNIX_EPOCH), ..all() }).await, 0);
 }
 
 #[tokio::test]

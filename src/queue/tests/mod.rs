@@ -3,10 +3,12 @@
 mod damage;
 mod lists;
 mod model;
+mod older;
 mod refusal;
 mod retention;
 mod road;
 mod speed;
+mod verdicts;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -13,6 +13,14 @@ enum Step {
     Commit(Vec<Vec<usize>>),
     Take(usize, usize),
     Settle(usize, u8),
+    /// Some of a sink's, with one verdict, and a note beside it.
+    SettleAll {
+        sink: usize,
+        from: usize,
+        many: usize,
+        how: u8,
+        note: (u8, Option<u8>),
+    },
     Replay(usize),
     Drop,
     Reopen,
@@ -24,7 +32,10 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => prop::collection::vec(routes, 1..6).prop_map(Step::Commit),
         4 => (0..SINKS.len(), 1usize..5).prop_map(|(sink, max)| Step::Take(sink, max)),
-        8 => (0usize..40, 0u8..4).prop_map(|(which, how)| Step::Settle(which, how)),
+        8 => (0usize..40, 0u8..5).prop_map(|(which, how)| Step::Settle(which, how)),
+        4 => (0..SINKS.len(), 0usize..4, 0usize..8, 0u8..5, (0u8..3, prop::option::of(0u8..9))).prop_map(
+            |(sink, from, many, how, note)| Step::SettleAll { sink, from, many, how, note }
+        ),
         1 => (0..=SINKS.len()).prop_map(Step::Replay),
         1 => Just(Step::Drop),
         1 => Just(Step::Reopen),
@@ -38,7 +49,51 @@ struct Known {
     sink: usize,
     state: State,
     attempts: u32,
+    tries: usize,
+    why: Option<&'static str>,
+    reply: Option<String>,
     taken: bool,
+}
+
+impl Known {
+    /// The outcome `how` for this one, and what must come of it.
+    fn settle(&mut self, how: u8) -> Outcome {
+        let due = Timestamp::from_second(2_000_000_000).unwrap();
+        let attempts = self.attempts + 1;
+        // Not every attempt is answered.
+        let reply = (attempts % 2 == 1).then(|| format!("answer {attempts}"));
+        let outcome = match how {
+            0 => Outcome::Delivered { receipt: None },
+            1 => Outcome::Delivered { receipt: Some("ts".to_owned()) },
+            2 => Outcome::Postponed { due, attempts, why: "503".to_owned(), reply },
+            3 => Outcome::Buried { attempts, why: "400".to_owned(), reply },
+            _ => Outcome::Suppressed { why: "muted".to_owned() },
+        };
+        self.expect(&outcome);
+        outcome
+    }
+
+    /// What is settled stays as it is.
+    fn expect(&mut self, outcome: &Outcome) {
+        if self.state != State::Pending {
+            return;
+        }
+        match outcome {
+            Outcome::Delivered { .. } => (self.state, self.attempts) = (State::Delivered, self.attempts + 1),
+            Outcome::Postponed { attempts, reply, .. } => self.failed(*attempts, "503", reply.as_ref()),
+            Outcome::Buried { attempts, reply, .. } => {
+                self.failed(*attempts, "400", reply.as_ref());
+                self.state = State::Dead;
+            }
+            Outcome::Suppressed { .. } => (self.state, self.why) = (State::Suppressed, Some("muted")),
+        }
+    }
+
+    fn failed(&mut self, attempts: u32, why: &'static str, reply: Option<&String>) {
+        self.tries += usize::from(attempts > self.attempts);
+        self.reply = reply.or(self.reply.as_ref()).cloned();
+        (self.attempts, self.why) = (attempts, Some(why));
+    }
 }
 
 struct World {
@@ -46,6 +101,7 @@ struct World {
     queue: Queue,
     lines: Vec<Line>,
     model: BTreeMap<i64, Known>,
+    notes: BTreeMap<(usize, String), String>,
     next: i64,
     events: usize,
 }
@@ -56,7 +112,8 @@ impl World {
     }
 
     fn know(&mut self, event: usize, sink: usize) {
-        let known = Known { event, sink, state: State::Pending, attempts: 0, taken: false };
+        let state = State::Pending;
+        let known = Known { event, sink, state, attempts: 0, tries: 0, why: None, reply: None, taken: false };
         self.model.insert(self.next, known);
         self.next += 1;
     }
@@ -86,30 +143,40 @@ impl World {
                     let known = self.model.get_mut(id).unwrap();
                     assert_eq!((delivery.id.0, number(delivery)), (*id, known.event));
                     assert_eq!(delivery.attempts, known.attempts);
-                    assert_eq!(delivery.due.is_some(), known.attempts > 0);
+                    assert_eq!(delivery.due.is_some(), known.tries > 0);
                     known.taken = true;
                 }
             }
             Step::Settle(which, how) => {
                 let open: Vec<_> = self.model.iter().filter(|(_, known)| known.taken).map(|(id, _)| *id).collect();
                 let Some(id) = open.get(which % open.len().max(1)).copied() else { return };
-                let known = self.model.get_mut(&id).unwrap();
-                let pending = known.state == State::Pending;
-                let attempts = known.attempts + 1;
-                let (outcome, state) = match how {
-                    0 => (Outcome::Delivered { receipt: None }, State::Delivered),
-                    1 => (Outcome::Delivered { receipt: Some("ts".to_owned()) }, State::Delivered),
-                    2 => {
-                        let due = Timestamp::from_second(2_000_000_000).unwrap();
-                        (Outcome::Postponed { due, attempts, why: "503".to_owned() }, State::Pending)
-                    }
-                    _ => (Outcome::Buried { attempts, why: "400".to_owned(), reply: None }, State::Dead),
-                };
+                let outcome = self.model.get_mut(&id).unwrap().settle(how);
                 self.queue.settle(DeliveryId(id), outcome).await.unwrap();
-                // What is settled stays as it is.
-                if pending {
-                    (known.state, known.attempts) = (state, attempts);
+                self.queue.flush().await.unwrap();
+            }
+            Step::SettleAll { sink, from, many, how, note: (name, value) } => {
+                let open = self.model.iter().filter(|(_, known)| known.taken && known.sink == sink);
+                let mut ids: Vec<_> = open.map(|(id, _)| *id).skip(from).take(many).collect();
+                // In whatever order a lane has them, and one of them twice.
+                ids.reverse();
+                ids.extend(ids.first().copied());
+                // One count of attempts for all, as a message that says them all has one.
+                let all = ids.iter().filter_map(|id| self.model.get(id));
+                let mut model = all.max_by_key(|known| known.attempts).cloned();
+                let outcome = model.as_mut().map_or_else(delivered, |known| known.settle(how));
+                let meant: std::collections::BTreeSet<_> = ids.iter().copied().collect();
+                for id in meant {
+                    self.model.get_mut(&id).unwrap().expect(&outcome);
                 }
+                let name = format!("thread:{name}");
+                let value = value.map(|value| format!("ts {value}"));
+                match value.clone() {
+                    Some(value) => self.notes.insert((sink, name.clone()), value),
+                    None => self.notes.remove(&(sink, name.clone())),
+                };
+                let note = Note { name, value, until: Timestamp::from_second(4_000_000_000).unwrap() };
+                let ids = ids.into_iter().map(DeliveryId).collect();
+                self.queue.settle_all(ids, outcome, vec![(SINKS[sink].into(), note)]).await.unwrap();
                 self.queue.flush().await.unwrap();
             }
             Step::Replay(sink) => {
@@ -157,21 +224,26 @@ impl World {
         let mut stored = BTreeMap::new();
         for row in self.queue.events(ask).await.unwrap() {
             for delivery in row.deliveries {
-                stored.insert(delivery.id.0, (delivery.sink.to_string(), delivery.state, delivery.attempts));
+                let DeliveryRow { id, sink, state, attempts, tries, why, reply, .. } = delivery;
+                assert!(tries.is_sorted());
+                stored.insert(id.0, (sink.to_string(), state, attempts, tries.len(), why, reply));
             }
         }
-        let expected: BTreeMap<_, _> = self
-            .model
-            .iter()
-            .map(|(id, known)| (*id, (SINKS[known.sink].to_owned(), known.state, known.attempts)))
-            .collect();
-        assert_eq!(stored, expected);
+        let expected = self.model.iter().map(|(id, known)| {
+            let Known { state, attempts, tries, reply, .. } = known.clone();
+            (*id, (SINKS[known.sink].to_owned(), state, attempts, tries, known.why.map(str::to_owned), reply))
+        });
+        assert_eq!(stored, expected.collect());
         for (sink, name) in SINKS.iter().enumerate() {
             let count = |state| {
                 let of = self.model.values().filter(|known| known.sink == sink && known.state == state);
                 of.count() as u64
             };
             assert_eq!(backlog(&self.queue, name).await, (count(State::Pending), count(State::Dead)));
+            let notes = self.queue.notes(name).await.unwrap().into_iter();
+            let notes: Vec<_> = notes.map(|note| (note.name, note.value.unwrap())).collect();
+            let known = self.notes.iter().filter(|((of, _), _)| *of == sink);
+            assert_eq!(notes, known.map(|((_, name), value)| (name.clone(), value.clone())).collect::<Vec<_>>());
             let rest = self.untaken(sink);
             let got: Vec<_> = taken(&mut self.lines[sink], rest.len()).await.iter().map(|one| one.id.0).collect();
             assert_eq!(got, rest);
@@ -190,7 +262,8 @@ proptest! {
             let path = file(&folder);
             let queue = opened(&path);
             let lines = World::lines(&queue);
-            let mut world = World { path, queue, lines, model: BTreeMap::new(), next: 1, events: 0 };
+            let (model, notes) = (BTreeMap::new(), BTreeMap::new());
+            let mut world = World { path, queue, lines, model, notes, next: 1, events: 0 };
             for step in steps {
                 world.step(step).await;
             }

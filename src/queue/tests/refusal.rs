@@ -70,6 +70,25 @@ async fn verdicts_have_a_reserve_that_commits_cannot_use() {
     queue.commit(vec![to(&["ops"], event(1))]).await.unwrap();
 }
 
+#[tokio::test]
+async fn on_a_full_disk_verdicts_are_written_without_what_people_would_read() {
+    let folder = folder();
+    let queue = Queue::open(&file(&folder), full_after(300)).unwrap();
+    let mut line = queue.line("ops");
+    let fitting = until_refused(&queue).await;
+    let due = Timestamp::from_second(2_000_000_000).unwrap();
+    let ids = taken(&mut line, fitting).await.into_iter().map(|delivery| delivery.id);
+    for id in ids {
+        let (why, reply) = ("status 503".to_owned(), Some("x".repeat(2000)));
+        queue.settle(id, Outcome::Postponed { due, attempts: 1, why, reply }).await.unwrap();
+    }
+    queue.flush().await.expect("the reserve is enough for verdicts");
+    let rows = queue.events(EventsAsk { limit: 10_000, ..EventsAsk::default() }).await.unwrap();
+    let mut deliveries = rows.iter().flat_map(|row| &row.deliveries);
+    assert!(fitting > 60 && deliveries.all(|row| (row.attempts, row.due) == (1, Some(due))), "{fitting}");
+    assert!(rows.iter().any(|row| row.deliveries[0].reply.is_none()), "what did not fit was left out");
+}
+
 async fn writable(queue: &Queue) {
     while queue.health() != Health::Writable {
         tokio::time::sleep(Duration::from_millis(5)).await;

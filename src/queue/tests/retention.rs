@@ -4,7 +4,7 @@ async fn events(queue: &Queue) -> usize {
     queue.events(EventsAsk { limit: 10_000, ..EventsAsk::default() }).await.unwrap().len()
 }
 
-async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+pub(super) async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     let waiting = async {
         while !holds().await {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -85,5 +85,23 @@ async fn ids_are_forgotten_after_their_time() {
     let db = rusqlite::Connection::open(&path).unwrap();
     let seen = async || db.query_row("SELECT count(*) FROM seen", [], |row| row.get::<_, i64>(0)).unwrap() == 0;
     until("all ids are forgotten", seen).await;
+    queue.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn notes_go_when_they_have_run_out() {
+    let folder = folder();
+    let path = file(&folder);
+    let queue = opened(&path);
+    let note = |name: String, until| ("ops".into(), Note { name, value: Some("x".to_owned()), until });
+    let mut notes: Vec<_> = (0..1200).map(|n| note(n.to_string(), Timestamp::UNIX_EPOCH)).collect();
+    notes.push(note("lasting".to_owned(), Timestamp::MAX));
+    queue.settle_all(Vec::new(), delivered(), notes).await.unwrap();
+    queue.close().await.unwrap();
+    let queue = opened(&path);
+    let db = rusqlite::Connection::open(&path).unwrap();
+    let left = async || db.query_row("SELECT count(*) FROM note", [], |row| row.get::<_, i64>(0)).unwrap() == 1;
+    until("one is left", left).await;
+    assert_eq!(queue.notes("ops").await.unwrap()[0].name, "lasting");
     queue.close().await.unwrap();
 }

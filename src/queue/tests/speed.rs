@@ -59,3 +59,19 @@ async fn a_large_backlog_opens_at_once() {
     println!("opened in {opening:?}, first of a million in {:?}", began.elapsed());
     assert_eq!(number(&first[0]), 0);
 }
+
+#[tokio::test]
+#[ignore = "prints a figure, asserts nothing"]
+#[expect(clippy::print_stdout, reason = "a figure for a person")]
+async fn a_digest_of_ten_thousand() {
+    let folder = folder();
+    let queue = opened(&file(&folder));
+    for (sinks, how) in [(&["ops"][..], "neighbours"), (&["ops", "room"], "no neighbours")] {
+        queue.commit((0..10_000).map(|n| to(sinks, event(n))).collect()).await.unwrap();
+        let ids: Vec<_> = taken(&mut queue.line("ops"), 10_000).await.iter().map(|delivery| delivery.id).collect();
+        let began = Instant::now();
+        queue.settle_all(ids, Outcome::Delivered { receipt: Some("ts".to_owned()) }, Vec::new()).await.unwrap();
+        queue.flush().await.unwrap();
+        println!("10,000 {how} in {:?}", began.elapsed());
+    }
+}

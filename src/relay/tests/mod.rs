@@ -3,6 +3,8 @@
 mod conditions;
 mod loading;
 mod matching;
+mod quiet;
+mod silences;
 mod wording;
 
 use jiff::Timestamp;

@@ -41,6 +41,20 @@ pub(super) const ROWS: &[Row] = &[
         data: &["/embeds/0/url"],
     },
     Row {
+        kind: "elasticsearch",
+        toml: "url = \"@\"\napi_key = \"s3cr3t-key\"",
+        accepts: Some((200, r#"{"errors":false,"items":[{"create":{"status":201}}]}"#)),
+        when_garbled: "later: failed_with_2xx",
+        unlike: &[],
+        refuses: |document| match () {
+            () if !document.is_object() => Some("not one object on a line"),
+            () if text_of(document, "/@timestamp").is_empty() => Some("a data stream wants @timestamp"),
+            () => None,
+        },
+        obeyed: CONTROLS,
+        data: &["/data", "/id", "/source", "/subject", "/type", "/key"],
+    },
+    Row {
         kind: "google-chat",
         toml: "webhook = \"@/v1/spaces/AAAA/messages?key=s3cr3t-key&token=s3cr3t-t0ken%3D\"",
         accepts: Some((200, r#"{"thread":{"name":"spaces/AAAA/threads/B"}}"#)),
@@ -143,6 +157,21 @@ pub(super) const ROWS: &[Row] = &[
         when_garbled: "later: failed_with_2xx",
         unlike: &[],
         refuses: refused_by_slack,
+        obeyed: SLACKS_ORDERS,
+        data: &["/attachments/0/title_link"],
+    },
+    Row {
+        kind: "slack",
+        toml: "token = \"xoxb-s3cr3t-t0ken\"\nchannel = \"C024BE91L\"\nupdate = true\napi = \"@/api\"",
+        accepts: Some((200, r#"{"ok":true,"channel":"C024BE91L","ts":"1503435956.000247","message":{"text":"x"}}"#)),
+        // The Web API says whether it is `ok` whatever it says.
+        when_garbled: "later: failed_with_2xx",
+        unlike: &[],
+        refuses: |payload| match () {
+            () if payload["channel"] != "C024BE91L" => Some("channel_not_found"),
+            () if payload.get("ts").is_some() || payload.get("thread_ts").is_some() => Some("thread_not_found"),
+            () => refused_by_slack(payload),
+        },
         obeyed: SLACKS_ORDERS,
         data: &["/attachments/0/title_link"],
     },

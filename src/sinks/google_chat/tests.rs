@@ -1,5 +1,3 @@
-use serde_json::{Value, json};
-
 use super::super::rehearsal::{message, read, send, sink, told};
 use super::*;
 use crate::message::Field;
@@ -87,10 +85,17 @@ async fn long_texts_are_cut_between_characters_and_leave_room_for_the_rest() {
 }
 
 #[tokio::test]
-async fn a_raw_payload_goes_as_it_is() {
+async fn a_raw_payload_goes_as_it_is_and_into_its_thread() {
     let mut raw = message("ignored");
     raw.raw = Some(json!({ "cardsV2": [] }));
-    assert_eq!(sent(&raw).await, json!({ "cardsV2": [] }));
+    assert_eq!(sent(&raw).await, json!({ "cardsV2": [], "thread": { "threadKey": "prod/web" } }));
+    raw.raw = Some(json!({ "text": "x", "thread": { "name": "spaces/AAAA/threads/Z" } }));
+    assert_eq!(sent(&raw).await, json!({ "text": "x", "thread": { "name": "spaces/AAAA/threads/Z" } }));
+    raw.raw = Some(json!({ "text": "x" }));
+    let (seen, _) = send("google-chat", &format!("{TOML}\nthread = false"), &raw, reply(200, "", POSTED)).await;
+    assert_eq!(seen.body, r#"{"text":"x"}"#);
+    raw.key = String::new();
+    assert_eq!(sent(&raw).await, json!({ "text": "x" }));
 }
 
 #[tokio::test]

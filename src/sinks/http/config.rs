@@ -77,6 +77,7 @@ fn headers(table: &Table) -> (HeaderMap, Vec<String>) {
 fn is_ours(name: &HeaderName) -> bool {
     [HOST, CONTENT_LENGTH, TRANSFER_ENCODING, CONNECTION, UPGRADE].contains(name)
         || name.as_str().starts_with("webhook-")
+        || name == "idempotency-key"
 }
 
 fn keys(sign: &Table) -> Option<Keys> {

@@ -1,10 +1,16 @@
+//! The webhook and the payload; `bot` and `threads` have the rest.
+
+mod bot;
+mod threads;
+
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use super::super::rehearsal::{message, read, send, sink, told};
+use super::payload::{LONGEST_TEXT, color};
 use super::*;
-use crate::message::Field as Given;
+use crate::message::{Field as Given, Severity, Signal, Unit};
 use crate::outbound::stage::{Act, Stage, reply};
 
 const TOML: &str = "webhook = \"@/services/T0/B0/s3cr3t-hook\"";
@@ -202,9 +208,10 @@ async fn a_broken_road_is_later() {
 async fn its_manner_is_slacks() {
     let stage = Stage::open([]).await;
     let manner = sink("slack", TOML, &stage).manner();
-    assert_eq!((manner.markup, manner.burst, manner.chat), (Markup::Slack, 3, true));
+    assert_eq!((manner.markup, manner.burst, manner.reader), (Markup::Slack, 3, Reader::Chat));
     assert_eq!(manner.rate, Some(Rate { times: 1, per: Duration::from_secs(1) }));
     assert!(!manner.destination.contains("s3cr3t"));
+    assert!(!manner.remembers, "a webhook says nothing that could be remembered");
 }
 
 #[test]

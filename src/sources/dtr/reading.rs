@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use reqwest::header::HeaderMap;
 use serde_json::Value;
 
-use crate::event::Event;
-use crate::sources::labels::{Arrived, Known, digest, moment};
+use crate::event::{Event, digest};
+use crate::sources::labels::{Arrived, Known, moment};
 use crate::sources::posted::Unreadable;
 use crate::sources::registry::{dotted, image, notification, text};
 
@@ -19,7 +19,7 @@ pub(super) fn events_of(headers: &HeaderMap, bytes: &[u8], arrived: Arrived) -> 
     let known = Known {
         r#type: r#type(said),
         // A notification has no id. With the moment in which it was made no two are alike.
-        id: created.map(|_| digest(data.text())),
+        id: created.map(|_| digest(&[data.text()])),
         subject: subject(said),
         time: created.or_else(|| happened(said)),
     };

@@ -4,8 +4,8 @@
 use reqwest::header::HeaderMap;
 use serde_json::Value;
 
-use crate::event::{Body, Event};
-use crate::sources::labels::{Arrived, Known, digest, moment};
+use crate::event::{Body, Event, digest};
+use crate::sources::labels::{Arrived, Known, moment};
 use crate::sources::posted::{Unreadable, cloudevents};
 use crate::sources::registry::{dotted, image, notification, text};
 
@@ -48,7 +48,7 @@ fn by_default(data: &Body) -> Known {
     Known {
         r#type: text(said, "/type").map(str::to_owned),
         // It sends again what was not answered with 2xx, letter for letter, and says when it happened.
-        id: time.map(|_| digest(data.text())),
+        id: time.map(|_| digest(&[data.text()])),
         subject: subject(said, "/event_data"),
         time,
     }

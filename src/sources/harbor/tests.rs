@@ -117,7 +117,7 @@ fn every_type_is_told_the_same_in_both_formats() {
 fn an_event_carries_its_time_and_an_id_that_a_second_try_has_too() {
     insta::assert_snapshot!(retold(DEFAULT_TEXTS, &one(&by_default("PUSH_ARTIFACT", &image()))), @r"
     artifact.push shop/debian:12
-    2edee9774c4c3b79592212ea62d76bf7
+    1dac4ac9b3b50c253758fe032e440785
     2023-04-03T06:05:04Z
     shop/debian:12 was pushed by admin
     ");

@@ -62,14 +62,20 @@ pub(super) enum Denied {
 impl Verify {
     /// None where something is wrong, which the table's reading then knows, or a secret is not set.
     pub(super) fn read(table: &Table) -> Option<Self> {
-        match table.item("verify").map(|item| &item.node) {
-            None => Some(Self::Unsaid),
-            Some(Node::Text(_)) => table.word("verify", &[NOBODY]).map(|_| Self::Nobody),
-            Some(node) => {
-                let inner = table.table("verify").filter(|_| matches!(node, Node::Table(_)))?;
+        let Some(item) = table.item("verify") else { return Some(Self::Unsaid) };
+        match &item.node {
+            Node::Text(text) if text == NOBODY => Some(Self::Nobody),
+            Node::Table(_) => {
+                let inner = table.table("verify")?;
                 let way = Self::read_way(&inner);
                 inner.finish();
                 way
+            }
+            _ => {
+                // What stands here may be a secret in the wrong place, so it is not shown.
+                let problem = Problem::error(item.span.clone(), "`verify` must be a table that says how, or \"none\"");
+                table.reading.problem(problem.hint("like verify = { bearer = { env = \"…\" } }"));
+                None
             }
         }
     }

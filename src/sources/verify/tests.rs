@@ -261,8 +261,8 @@ fn nothing_said_and_nobody_meant_are_two_things() {
 #[test]
 fn what_cannot_be_meant_is_said() {
     for (text, wanted) in [
-        ("verify = \"nobody\"", "`nobody` is not one of none"),
-        ("verify = 3", "`verify` must be a table like { … = … }, found a whole number"),
+        ("verify = \"nobody\"", "`verify` must be a table that says how, or \"none\""),
+        ("verify = 3", "`verify` must be a table that says how, or \"none\""),
         ("verify = {}", "`verify` does not say how"),
         ("verify = { header = \"X\" }", "`verify` does not say how"),
         (

@@ -28,16 +28,16 @@ pub(super) fn events_of(
     let shown = labels.mention("headers").then(|| (Name::from("headers"), Arc::new(gate.shown(headers))));
     let mut events = Vec::new();
     for (whole, known) in posted(headers, bytes)? {
+        let mut others: Vec<_> = shown.iter().cloned().collect();
+        others.extend(labels.mention("body").then(|| (Name::from("body"), Arc::clone(whole.value()))));
         let parts = match split {
             Some(split) => parts(split.elements(&whole)?, &known),
-            None => vec![(whole.clone(), known)],
+            None => vec![(whole, known)],
         };
         if events.len() + parts.len() > MOST_ELEMENTS {
             let said = format!("these are more than {MOST_ELEMENTS} events, send them in parts");
             return Err(Unreadable::TooMuch(said));
         }
-        let mut others: Vec<_> = shown.iter().cloned().collect();
-        others.extend(labels.mention("body").then(|| (Name::from("body"), Arc::clone(whole.value()))));
         events.extend(parts.into_iter().map(|(data, known)| labels.event(data, known, &others, arrived, failed)));
     }
     tell_repeated_ids(&events, failed);

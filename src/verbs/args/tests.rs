@@ -29,6 +29,7 @@ fn help_reads_like_this() {
       explain  Say which relays would take an event, which would not, and why
       events   List the latest events and what became of them
       dead     List, show, replay or drop what could not be delivered
+      silence  Hush what is expected for a while: add, list or expire silences
       status   Show how sources and sinks are, and which incidents are open
 
     Options:
@@ -64,6 +65,14 @@ fn what_cannot_be_meant_is_a_mistake_in_usage() {
         "tidings dead drop --json",
         "tidings dead replay --all --sink ops",
         "tidings dead replay one",
+        "tidings silence",
+        "tidings silence add --for 2h --why deploy",
+        "tidings silence add --match type=a --for 2h",
+        "tidings silence add --match type=a --why deploy",
+        "tidings silence add --all --match type=a --for 2h --why deploy",
+        "tidings silence expire",
+        "tidings silence expire 3 --all",
+        "tidings silence expire three",
         "tidings explain",
         "tidings explain event.json",
         "tidings explain - --id e-1",
@@ -88,6 +97,27 @@ fn a_choice_of_dead_letters_is_understood() {
     assert_eq!((choice.ids, choice.filter.sink.as_deref(), choice.all), (vec![3, 5], Some("ops"), false));
     assert!(parse("tidings dead drop --all").is_ok());
     assert!(parse("tidings dead drop --older-than 7d").is_ok());
+}
+
+#[test]
+fn a_silence_is_understood() {
+    let line = "tidings silence add --match type=a.* --match data.x!=1 --relay one --for 2h --why deploy";
+    let Some(Verb::Silence(SilenceVerb::Add(new))) = parse(line).expect("a line").verb else {
+        panic!("that is a silence")
+    };
+    assert_eq!(
+        (new.matches, new.relay.as_deref(), &*new.r#for),
+        (vec!["type=a.*".into(), "data.x!=1".into()], Some("one"), "2h")
+    );
+    for line in [
+        "tidings silence add --all --for 2h --why deploy --json",
+        "tidings silence add --relay one --for 2h --why deploy",
+        "tidings silence list --expired",
+        "tidings silence expire 3",
+        "tidings silence expire --all",
+    ] {
+        assert!(matches!(parse(line).expect(line).verb, Some(Verb::Silence(_))), "{line}");
+    }
 }
 
 #[test]

@@ -112,7 +112,8 @@ impl World {
     }
 
     fn arrived(&self) -> [Arrived; 4] {
-        let number = |text: &String| text.parse().expect("a number");
+        // What was not answered is marked when it is sent again, on a line of its own.
+        let number = |text: &String| text.lines().next().and_then(|line| line.parse().ok()).expect("a number");
         let texts = |slack: &Slack| slack.posts().iter().map(|post| number(&post.text)).collect();
         let said = self.room.posts().iter().map(|said| number(&said.text)).collect();
         let summaries = self.oncall.alerts();

@@ -110,7 +110,7 @@ fn a_real_notification_is_told_with_its_time_and_an_id_of_its_own() {
     assert_eq!(event.data.text(), SCANNED);
     insta::assert_snapshot!(retold(DEFAULT_TEXTS, &event), @r"
     scan.completed ashnik/docker-ci-cd:8f1c
-    b844343a3e15685474080c7d1670ac8b
+    7db8768eda72513a007925581f5e9ee6
     2018-10-11T03:07:51.145390882Z
     The scan of ashnik/docker-ci-cd:8f1c found 1 critical, 11 major and 1 minor vulnerabilities (completed, 2018-09-05 03:06 UTC)
     ");

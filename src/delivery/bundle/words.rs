@@ -1,0 +1,218 @@
+//! How a bundle reads: a title, when it was, what came how often, the first lines, and how to see the rest.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::{Bundle, BundleKind, FULL, LINES, Lead, Line};
+use crate::event::{Event, EventId};
+use crate::message::{Markup, Message, Origin, Unit, cut};
+use crate::queue::Delivery;
+use crate::said::print_duration;
+
+/// Types that are named; what is left is summed up.
+const TYPES_NAMED: usize = 10;
+/// First lines of a digest: enough to know what it is about.
+const LINES_OF_A_DIGEST: usize = 5;
+pub(super) const LONGEST_LINE: usize = 160;
+const LONGEST_NAME: usize = 80;
+/// Opens a block in most chats, which would swallow what stands below.
+const FENCE: &str = "```";
+
+pub(super) fn word(bundle: &Bundle, markup: Markup) -> Message {
+    if let Some(message) = bundle.alone() {
+        return message.clone();
+    }
+    let event = event(bundle);
+    let origin = Origin { event: Arc::new(event), relay: bundle.relay.clone() };
+    // What one bundle says starts a thread of its own: nobody would look for it in yesterday's.
+    let key = origin.id.to_string();
+    let message = match &bundle.kind {
+        BundleKind::Throttle { max, per } => Message::plain(held_back(bundle, *max, *per, markup), key, origin),
+        BundleKind::Digest => many(bundle, "", key, LINES_OF_A_DIGEST, markup, origin),
+        BundleKind::Group { by } => {
+            let message = many(bundle, by, format!("{}/{by}", bundle.relay), LINES, markup, origin);
+            as_one_incident(bundle, message)
+        }
+    };
+    Message { severity: bundle.severity, ..message }
+}
+
+/// `37 more from relay containers were held back within 1m (at most 5): 30 container.start, 7 container.stop`
+fn held_back(bundle: &Bundle, max: u32, per: Duration, markup: Markup) -> String {
+    let (relay, types) = (inline(&bundle.relay, markup), breakdown(bundle, markup));
+    let (many, were) = (bundle.len(), if bundle.len() == 1 { "was" } else { "were" });
+    format!("{many} more from relay {relay} {were} held back within {} (at most {max}): {types}", print_duration(per))
+}
+
+fn many(bundle: &Bundle, by: &str, key: String, lines: usize, markup: Markup, origin: Origin) -> Message {
+    let mut title = format!("{} events of relay {}", bundle.len(), inline(&bundle.relay, markup));
+    if !by.trim().is_empty() {
+        title.push_str(": ");
+        title.push_str(&inline(by.trim(), markup));
+    }
+    let mut text = String::new();
+    if let Some(lead) = &bundle.lead {
+        text = format!("{}\n{}", span(lead.span), breakdown(bundle, markup));
+        let shown = bundle.lines.iter().take(lines);
+        for line in shown.map(|line| line.shown(markup)) {
+            text.push_str("\n• ");
+            text.push_str(&line);
+        }
+        let left = bundle.len().saturating_sub(lines);
+        if left > 0 {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "\nand {left} more; to see them all: {}", command(bundle, lead, markup));
+        }
+    }
+    Message { title: Some(title), ..Message::plain(text, key, origin) }
+}
+
+/// Members that do the same to the same incident do it together.
+fn as_one_incident(bundle: &Bundle, message: Message) -> Message {
+    let Some(Lead { incident, .. }) = bundle.lead.as_ref().filter(|lead| lead.shared) else { return message };
+    let (client, client_url) = (incident.client.clone(), incident.client_url.clone());
+    Message { key: incident.key.clone(), signal: incident.signal, client, client_url, ..message }
+}
+
+/// `90 container.start, 40 container.stop`, the rest summed: the numbers add up to the bundle's.
+fn breakdown(bundle: &Bundle, markup: Markup) -> String {
+    let types = bundle.by_type();
+    let (named, others) = types.split_at(types.len().min(TYPES_NAMED));
+    let mut parts: Vec<_> = named.iter().map(|(r#type, count)| format!("{count} {}", inline(r#type, markup))).collect();
+    let rest: usize = others.iter().map(|(_, count)| count).sum();
+    match others.len() {
+        0 => {}
+        1 => parts.push(format!("{rest} of another type")),
+        types => parts.push(format!("{rest} of {types} other types")),
+    }
+    parts.join(", ")
+}
+
+/// `10:02:11 to 10:06:40 UTC, 4 min`; with its days where it goes from one into the next.
+fn span((first, last): (Timestamp, Timestamp)) -> String {
+    const DAY: &str = "%Y-%m-%d";
+    let seconds = u64::try_from(last.duration_since(first).as_secs()).unwrap_or(0);
+    let one_day = first.strftime(DAY).to_string() == last.strftime(DAY).to_string();
+    let form = if one_day { "%H:%M:%S" } else { "%Y-%m-%d %H:%M:%S" };
+    let (first, last) = (first.strftime(form).to_string(), last.strftime(form).to_string());
+    let took = match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min", seconds / 60),
+        3600..86_400 => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+        _ => format!("{} d {} h", seconds / 86_400, seconds % 86_400 / 3600),
+    };
+    if first == last { format!("{first} UTC") } else { format!("{first} to {last} UTC, {took}") }
+}
+
+/// What shows all of them, ready for a shell: whatever was accepted in these seconds, as far as it is listed at all.
+fn command(bundle: &Bundle, lead: &Lead, markup: Markup) -> String {
+    let (since, until) = (whole_second(lead.since, 0), whole_second(lead.span.1, 1));
+    let relay = quoted(&bundle.relay);
+    // A name that begins with a dash would be read as a flag.
+    let is = if bundle.relay.starts_with('-') { '=' } else { ' ' };
+    let command = format!("tidings events --relay{is}{relay} --since {since} --until {until} --limit {FULL}");
+    let harmless = |letter: char| letter.is_ascii_alphanumeric() || " -_=:./'".contains(letter);
+    match markup {
+        // Where nothing in it could end the code, it is code: no chat makes anything else of two dashes then.
+        Markup::Slack | Markup::GoogleChat | Markup::Discord | Markup::Mattermost if command.chars().all(harmless) => {
+            format!("`{command}`")
+        }
+        _ => markup.escaped(&command),
+    }
+}
+
+/// Without what is behind the second, and so many seconds later.
+fn whole_second(at: Timestamp, later: i64) -> Timestamp {
+    Timestamp::from_second(at.as_second().saturating_add(later)).unwrap_or(at)
+}
+
+/// As a shell reads it: one word, nothing in it obeyed.
+fn quoted(word: &str) -> String {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./:@%+".contains(letter);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+/// Text that is not yet in the sink's markup, within a line.
+fn inline(text: &str, markup: Markup) -> String {
+    markup.escaped(&one_line(&cut(text, LONGEST_NAME, Unit::Chars)))
+}
+
+fn one_line(text: &str) -> String {
+    text.replace(FENCE, "").replace(['\n', '\r', '\t', '\u{2028}', '\u{2029}'], " ")
+}
+
+impl Line {
+    /// Its title, or the first line that says anything; for a message that says nothing, what sinks say then.
+    pub(super) fn of(delivery: &Delivery, message: &Message) -> Self {
+        let lines = message.title.iter().flat_map(|title| title.lines()).chain(message.text.lines());
+        let mut lines = lines.filter(|line| line.chars().any(char::is_alphanumeric));
+        // Cut for good when it is known for whom; here only so far that it costs no memory.
+        let beginning = |line: &str| one_line(line.trim()).chars().take(2 * LONGEST_LINE).collect();
+        match lines.next() {
+            Some(line) => Self::Worded(beginning(line)),
+            None => Self::Bare(beginning(&format!("{} {}", delivery.event.r#type, delivery.event.subject))),
+        }
+    }
+
+    fn shown(&self, markup: Markup) -> String {
+        match self {
+            Self::Worded(line) => cut_line(line, markup),
+            Self::Bare(line) => markup.escaped(&cut(line, LONGEST_LINE, Unit::Chars)),
+        }
+    }
+}
+
+/// A line that is already in the sink's markup, cut so that no half of its signs is left behind.
+fn cut_line(line: &str, markup: Markup) -> String {
+    let short = cut(line, LONGEST_LINE, Unit::Chars);
+    if short == line {
+        return short;
+    }
+    let mut kept = short.trim_end_matches('…');
+    match markup {
+        Markup::Slack | Markup::GoogleChat => {
+            // What comes out of an event is never a bare `<`, so this one begins a link of the wording.
+            let opened = kept.rfind('<').filter(|at| !kept.get(*at..).is_some_and(|rest| rest.contains('>')));
+            let opened = opened.filter(|at| !kept.get(*at..).is_some_and(|rest| rest.starts_with("<\u{200b}")));
+            kept = opened.and_then(|at| kept.get(..at)).unwrap_or(kept);
+        }
+        Markup::Discord | Markup::Mattermost | Markup::Teams => {
+            let bare = kept.trim_end_matches('\\');
+            let half = (kept.len() - bare.len()) % 2;
+            kept = kept.get(..kept.len() - half).unwrap_or(kept);
+        }
+        Markup::Plain => {}
+    }
+    format!("{}…", kept.trim_end())
+}
+
+/// What a bundle is to programs: not one of its members, which would hide the others. The same at every attempt.
+fn event(bundle: &Bundle) -> Event {
+    let (sort, by) = match &bundle.kind {
+        BundleKind::Digest => ("digest", None),
+        BundleKind::Group { by } => ("group", Some(by)),
+        BundleKind::Throttle { .. } => ("throttle", None),
+    };
+    let (first, last) = bundle.lead.as_ref().map(|lead| lead.span).unwrap_or_default();
+    let types = bundle.by_type();
+    let (named, others) = types.split_at(types.len().min(TYPES_NAMED));
+    let data = json!({
+        "relay": &*bundle.relay,
+        "count": bundle.len(),
+        "types": named.iter().copied().collect::<std::collections::BTreeMap<_, _>>(),
+        "other_types": others.iter().map(|(_, count)| count).sum::<usize>(),
+        "first": first.to_string(),
+        "last": last.to_string(),
+        "by": by,
+    });
+    let number = bundle.ids().first().map_or(0, |id| id.0);
+    let id = EventId::Given(format!("{sort}-{number}-{}", first.as_microsecond()).into());
+    Event { id, ..Event::ours(&format!("delivery.{sort}"), &bundle.relay, last, &data) }
+}

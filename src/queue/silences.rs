@@ -1,0 +1,65 @@
+//! Silences in the state file: what operators asked to hush, and until when. What they match is not our business.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, params};
+
+use super::rows::Columns;
+use super::words::Silence;
+use super::work::Work;
+
+/// More silences than anybody keeps in mind; one listing shows no more.
+const LISTED: i64 = 10_000;
+
+/// A silence that is to be.
+#[derive(Debug)]
+pub(super) struct NewSilence {
+    pub(super) matches: Vec<String>,
+    pub(super) why: String,
+    pub(super) since: Timestamp,
+    pub(super) until: Timestamp,
+}
+
+impl Work<'_> {
+    pub(super) fn add_silence(&self, new: &NewSilence) -> rusqlite::Result<Silence> {
+        let NewSilence { matches, why, since, until } = new;
+        let list = serde_json::Value::from(matches.clone()).to_string();
+        let sql = "INSERT INTO silence (matches, why, since, until) VALUES (?1, ?2, ?3, ?4)";
+        let row = params![list, why, since.as_microsecond(), until.as_microsecond()];
+        let id = self.db.prepare_cached(sql)?.insert(row)?;
+        let (matches, why) = (matches.clone(), why.clone());
+        Ok(Silence { id, matches, why, since: *since, until: *until, revoked: None })
+    }
+
+    /// Ends one that is in force, or all of them. Gives those that were.
+    pub(super) fn expire_silences(&self, id: Option<i64>, now: Timestamp) -> rusqlite::Result<Vec<i64>> {
+        let sql = "UPDATE silence SET revoked = ?1 WHERE revoked IS NULL AND until > ?1 AND (?2 IS NULL OR id = ?2)
+                   RETURNING id";
+        let mut update = self.db.prepare_cached(sql)?;
+        let mut ended: Vec<i64> =
+            update.query_map(params![now.as_microsecond(), id], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+        ended.sort_unstable();
+        Ok(ended)
+    }
+}
+
+/// All that are still kept, in force or over, oldest first.
+pub(super) fn list(db: &Connection) -> rusqlite::Result<Vec<Silence>> {
+    let sql = "SELECT id, matches, why, since, until, revoked FROM silence ORDER BY id DESC LIMIT ?1";
+    let mut statement = db.prepare_cached(sql)?;
+    let rows = statement.query_map([LISTED], |row| {
+        let mut columns = Columns::of(row);
+        let matches = columns.text(1).into_owned();
+        Ok(Silence {
+            id: columns.number(0),
+            // A damaged list becomes one that matches nothing: whoever compiles it says so.
+            matches: serde_json::from_str(&matches).unwrap_or_else(|_| vec![matches]),
+            why: columns.text(2).into_owned(),
+            since: columns.time(3),
+            until: columns.time(4),
+            revoked: columns.time_if_any(5),
+        })
+    })?;
+    let mut all: Vec<_> = rows.collect::<rusqlite::Result<_>>()?;
+    all.reverse();
+    Ok(all)
+}

@@ -1,0 +1,122 @@
+use super::*;
+
+fn hush(matches: &[&str]) -> Hush {
+    let matches: Vec<_> = matches.iter().map(|said| (*said).to_owned()).collect();
+    Hush::parse(&matches).unwrap_or_else(|fault| panic!("{matches:?}: {fault}"))
+}
+
+fn takes(matches: &[&str]) -> bool {
+    hush(matches).takes(&tutum(CONTAINER), "containers")
+}
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).expect("a time")
+}
+
+#[test]
+fn a_silence_matches_as_a_relay_does() {
+    for matches in [
+        &["type=container.*"][..],
+        &["type=container.create", "source=prod"],
+        &["source=*"],
+        &["kind=tutum", "relay=containers"],
+        &["relay=cont*"],
+        &["relay!=services"],
+        &["data.state=Starting"],
+        &["data.state!=Init"],
+        &["data.parents[]=*/stack/*"],
+        &["data.parents[]!=/elsewhere/*"],
+        &["type=container.*", "type!=container.delete"],
+        &[" type =container.*"],
+        &["subject!="],
+    ] {
+        assert!(takes(matches), "{matches:?}");
+    }
+    for matches in [
+        &["type=service.*"][..],
+        &["type=container"],
+        &["type=Container.*"],
+        &["type=container.*", "source=test"],
+        &["relay=services"],
+        &["relay!=containers"],
+        &["data.state=Init"],
+        &["data.nothing!=Init"],
+        &["data.parents[]!=*/stack/*"],
+        &["subject="],
+    ] {
+        assert!(!takes(matches), "{matches:?}");
+    }
+}
+
+#[test]
+fn numbers_and_flags_are_meant_as_they_are_typed() {
+    let event = tutum(r#"{"type":"a","action":"b","n":3,"text":"3","up":true,"eq":"x=y"}"#);
+    for matches in ["data.n=3", "data.text=3", "data.up=true", "data.n!=4", "data.eq=x=y"] {
+        assert!(hush(&[matches]).takes(&event, "one"), "{matches}");
+    }
+    for matches in ["data.n=4", "data.up=false", "data.n=inf", "data.n!=3"] {
+        assert!(!hush(&[matches]).takes(&event, "one"), "{matches}");
+    }
+}
+
+#[test]
+fn what_nothing_escapes_is_known() {
+    for everything in [&[][..], &["type=*"], &["type=**", "source=*"], &["relay=*", "subject=*"]] {
+        assert!(hush(everything).is_everything(), "{everything:?}");
+    }
+    for some in [&["type=*.create"][..], &["type=*", "source=prod"], &["data.x=*"], &["type!=*"], &["relay!=a"]] {
+        assert!(!hush(some).is_everything(), "{some:?}");
+    }
+}
+
+#[test]
+fn what_the_daemon_says_of_itself_is_hushed_only_by_name() {
+    let lost = Event::ours("source.lost", "prod", Timestamp::UNIX_EPOCH, &serde_json::json!({}));
+    let takes = |matches: &[&str]| hush(matches).takes(&lost, "alert prod");
+    assert!(takes(&["source=tidings"]));
+    assert!(takes(&["relay=alert *", "type=source.*"]));
+    for other in [&[][..], &["source=*"], &["type=source.*"], &["relay!=containers"], &["source!=prod"]] {
+        assert!(!takes(other), "{other:?}");
+    }
+}
+
+#[test]
+fn what_cannot_be_meant_is_refused_with_the_way_out() {
+    let refused = |said: &str| Hush::parse(&[said.to_owned()]).expect_err(said).to_string();
+    insta::assert_snapshot!(refused("container.*"), @"`container.*` is no match; write it like type=container.* or data.state!=Init");
+    insta::assert_snapshot!(refused("typ=container.*"), @"`typ=container.*`: an event has no `typ`; did you mean `type`? Fields of the body begin with `data.`");
+    insta::assert_snapshot!(refused("state=Init"), @r#"`state=Init`: an event has no `state`; known here: type, source, subject, kind, id; a field of the body is "data.state""#);
+    insta::assert_snapshot!(refused("relays=x"), @"`relays=x`: an event has no `relays`; did you mean `relay`?");
+    insta::assert_snapshot!(refused("data..x=1"), @"`data..x=1`: `data..x` is no path; write it like data.vm.name or data.parents[]");
+    insta::assert_snapshot!(refused("type="), @"`type=` says nothing: there is always a type");
+    insta::assert_snapshot!(refused("=x"), @r#"`=x`: an event has no ``; known here: type, source, subject, kind, id; a field of the body is "data.""#);
+}
+
+#[test]
+fn a_silence_covers_its_time_and_while_it_lasts_all_that_waits() {
+    let silences = Silences::default();
+    let event = tutum(CONTAINER);
+    let id = |accepted: i64, now: i64| {
+        silences.hushing(&event, "containers", at(accepted), || at(now)).map(|silence| silence.id)
+    };
+    assert_eq!(id(10, 10), None);
+    let silence = |id, matches: &[&str], since, until| {
+        let (since, until) = (at(since), at(until));
+        Silence { id, why: "deploy".to_owned(), since, until, hush: hush(matches) }
+    };
+    silences.replace(vec![
+        silence(1, &["type=container.*"], 100, 200),
+        silence(2, &["type=service.*"], 100, 900),
+        silence(3, &["relay=containers"], 100, 300),
+    ]);
+    assert_eq!(id(150, 150), Some(3), "the one that lasts longest");
+    assert_eq!(id(50, 150), Some(3), "it waited already");
+    assert_eq!(id(299, 1000), Some(3), "accepted in its time, sent later");
+    assert_eq!(id(50, 1000), None, "accepted before, and it is over");
+    assert_eq!(id(300, 300), None);
+    assert_eq!((silences.in_force(at(150)), silences.in_force(at(250)), silences.in_force(at(900))), (3, 2, 0));
+    let far = Timestamp::MAX.as_second();
+    silences.replace(vec![silence(7, &["type=*"], 0, far)]);
+    let why = silences.clone().hushes(&event, "containers", Timestamp::now());
+    assert_eq!(why.as_deref(), Some("silence 7: deploy"));
+}

@@ -1,0 +1,187 @@
+//! The bot's settings, and what it makes of Slack's words.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::super::super::rehearsal::{message, read, sink, told};
+use super::super::super::{AnySink, Manner, Reader, Sink};
+use super::super::ONE_A_SECOND;
+use crate::fault::Fault;
+use crate::message::{Markup, Message, Receipt, SendError};
+use crate::outbound::Outbound;
+use crate::outbound::stage::{Act, Seen, Stage, reply};
+use crate::said::Rate;
+
+pub(super) const TOML: &str = "token = \"xoxb-s3cr3t-t0ken\"\nchannel = \"C1\"\napi = \"@/api\"";
+pub(super) const UPDATING: &str = "token = \"xoxb-s3cr3t-t0ken\"\nchannel = \"C1\"\napi = \"@/api/\"\nupdate = true";
+pub(super) const POSTED: &str = r#"{"ok":true,"channel":"C1","ts":"20.000001","message":{}}"#;
+pub(super) const DONE: &str = r#"{"ok":true}"#;
+
+pub(super) fn no(word: &str) -> String {
+    json!({ "ok": false, "error": word }).to_string()
+}
+
+/// Another message of a key that has its thread.
+pub(super) fn later(text: &str) -> Message {
+    let mut later = message(text);
+    later.earlier = Some("C1/10.000001".to_owned());
+    later
+}
+
+async fn attempt(toml: &str, message: &Message, acts: Vec<Act>) -> (Vec<Seen>, Result<Receipt, SendError>) {
+    let requests = acts.len();
+    let stage = Stage::open(acts).await;
+    let sink = sink("slack", toml, &stage);
+    let result = sink.send(message).await;
+    let shown = format!("{sink:?} {result:?}");
+    assert!(!shown.contains("s3cr3t"), "{shown}");
+    assert_eq!(stage.seen().len(), requests, "as many requests as answers");
+    (stage.seen(), result)
+}
+
+/// What was asked, and the verdict; one answer of Slack's for each request that is made.
+pub(super) async fn sent(toml: &str, message: &Message, answers: &[&str]) -> (Vec<Seen>, Result<Receipt, SendError>) {
+    attempt(toml, message, answers.iter().map(|body| reply(200, "", body)).collect()).await
+}
+
+/// Method and body of each request.
+pub(super) async fn said(toml: &str, message: &Message, answers: &[&str]) -> (Vec<(String, Value)>, String) {
+    let (seen, result) = sent(toml, message, answers).await;
+    let method = |seen: &Seen| seen.target().rsplit('/').next().expect("a method").to_owned();
+    (seen.iter().map(|seen| (method(seen), seen.json())).collect(), told(&result))
+}
+
+#[tokio::test]
+async fn slacks_words_have_their_verdicts() {
+    for (words, expected) in [
+        ("ratelimited rate_limited service_unavailable team_added_to_org", "later, all: failed_with_2xx"),
+        ("message_limit_exceeded", "later in 300s, all: failed_with_2xx"),
+        ("internal_error fatal_error request_timeout unheard_of", "later: failed_with_2xx"),
+        (
+            "channel_not_found not_in_channel is_archived restricted_action restricted_action_read_only_channel \
+            messages_tab_disabled not_authed invalid_auth account_inactive token_revoked token_expired missing_scope \
+            not_allowed_token_type ekm_access_denied access_denied org_login_required team_access_not_granted unknown_method",
+            "never, destination: failed_with_2xx",
+        ),
+        (
+            "no_text invalid_blocks invalid_blocks_format invalid_attachments msg_too_long msg_blocks_too_long \
+            too_many_attachments attachment_payload_limit_exceeded metadata_too_large markdown_text_conflict",
+            "never, message: failed_with_2xx",
+        ),
+    ] {
+        for word in words.split_whitespace() {
+            assert_eq!(said(TOML, &message("x"), &[&no(word)]).await.1, expected, "{word}");
+            assert_eq!(said(UPDATING, &later("x"), &[&no(word)]).await.1, expected, "{word} to an edit");
+            assert_eq!(said(UPDATING, &later("x"), &[DONE, &no(word)]).await.1, expected, "{word} to a reply");
+        }
+    }
+}
+
+async fn cause(answer: &str) -> Fault {
+    sent(TOML, &message("x"), &[answer]).await.1.expect_err("refused").cause().clone()
+}
+
+#[tokio::test]
+async fn what_a_person_has_to_do_is_said_in_plain_words() {
+    let scope = r#"{"ok":false,"error":"missing_scope","needed":"chat:write","provided":"commands"}"#;
+    let plain = "the token lacks the scope chat:write: add it to the app and install the app again";
+    assert_eq!(cause(scope).await.to_string(), format!("{plain}: status 200: {scope}"));
+    let odd = cause(r#"{"ok":false,"error":"missing_scope","needed":"xoxb-s3cr3t-t0ken"}"#).await.to_string();
+    assert!(odd.starts_with("the token lacks a scope: "), "{odd}");
+    assert!(cause(&no("not_in_channel")).await.to_string().starts_with("the bot is not in the channel: invite it"));
+}
+
+#[tokio::test]
+async fn what_slack_found_wrong_in_a_payload_is_kept() {
+    let message = "[ERROR] must be more than 0 characters [json-pointer:/blocks/0/text/text]";
+    let metadata = json!({ "messages": [message] });
+    let answer = json!({ "ok": false, "error": "invalid_blocks", "response_metadata": metadata });
+    let kept = cause(&answer.to_string()).await;
+    assert!(kept.reply().is_some_and(|reply| reply.contains(message)), "{kept:?}");
+}
+
+#[tokio::test]
+async fn what_may_have_been_done_is_told_from_what_does_no_harm_twice() {
+    let maybe = async |toml: &str, message: &Message, acts: Vec<Act>| match attempt(toml, message, acts).await.1 {
+        Err(SendError::Later { maybe, .. }) => maybe,
+        other => panic!("{other:?}"),
+    };
+    let say = |body: &str| reply(200, "", body);
+    for act in [Act::Reset, say(&no("internal_error")), say(&no("fatal_error"))] {
+        assert!(maybe(TOML, &message("x"), vec![act.clone()]).await);
+        assert!(maybe(UPDATING, &later("x"), vec![say(DONE), act.clone()]).await);
+        assert!(!maybe(UPDATING, &later("x"), vec![act]).await, "an edit may be made again");
+    }
+    assert!(!maybe(TOML, &message("x"), vec![say(&no("request_timeout"))]).await);
+}
+
+#[tokio::test]
+async fn a_limit_holds_the_lane_as_long_as_slack_says() {
+    let limited = |headers: &str| reply(429, headers, &no("ratelimited"));
+    for (message, acts) in [
+        (message("x"), vec![limited("Retry-After: 30\r\n")]),
+        (later("x"), vec![limited("Retry-After: 30\r\n")]),
+        (later("x"), vec![reply(200, "", DONE), limited("Retry-After: 30\r\n")]),
+    ] {
+        assert_eq!(told(&attempt(UPDATING, &message, acts).await.1), "later in 30s, all: rate_limited");
+    }
+    assert_eq!(told(&attempt(TOML, &message("x"), vec![limited("")]).await.1), "later, all: rate_limited");
+}
+
+#[tokio::test]
+async fn a_message_that_slack_does_not_name_was_delivered_all_the_same() {
+    for body in [DONE, r#"{"ok":true,"channel":"C1"}"#, r#"{"ok":true,"channel":"C1","ts":"nonsense"}"#] {
+        assert_eq!(said(TOML, &message("x"), &[body]).await.1, "delivered");
+    }
+    // What is too long to be read to its end.
+    let long = format!(r#"{{"ok":true,"channel":"C1","ts":"20.000001","message":"{}"}}"#, "x".repeat(100_000));
+    assert_eq!(said(TOML, &message("x"), &[&long]).await.1, "delivered as C1/20.000001");
+}
+
+#[tokio::test]
+async fn its_manner_is_a_bots() {
+    let stage = Stage::open([]).await;
+    let of = |toml: &str| -> Manner { sink("slack", toml, &stage).manner() };
+    let (bot, updating) = (of(TOML), of(UPDATING));
+    assert!(bot.remembers && bot.reader == Reader::Chat && !bot.knows_repeats);
+    assert_eq!((bot.markup, bot.burst, bot.rate), (Markup::Slack, 3, Some(ONE_A_SECOND)));
+    assert_eq!(updating.rate, Some(Rate { times: 50, per: Duration::from_secs(60) }), "as many as may be edited");
+    assert_eq!(bot.destination, updating.destination);
+    assert_eq!(bot.destination, of(&TOML.replace("s3cr3t", "0ther")).destination);
+    assert_ne!(bot.destination, of(&TOML.replace("C1", "C2")).destination);
+    assert!(!bot.destination.contains("C1"));
+}
+
+#[test]
+fn one_of_the_two_ways_must_be_gone_whole() {
+    const HOOK: &str = "webhook = \"https://hooks.slack.com/services/T0/B0/s3cr3t\"";
+    const BOT: &str = "token = \"x\"\nchannel = \"C1\"";
+    let read = |toml: &str| {
+        let (config, problems) = read("slack", toml);
+        assert!(config.is_none() || problems.is_empty() || toml.contains("update = 1"), "{toml}");
+        problems
+    };
+    assert_eq!(read(&format!("{HOOK}\n{BOT}")), ["`token` and `webhook` are two ways: one must go"]);
+    assert_eq!(read(&format!("{HOOK}\nchannel = \"C1\"")), ["only a bot has `channel`, and this is a webhook"]);
+    let both = format!("{HOOK}\nupdate = true\nchannel = \"C1\"");
+    assert_eq!(read(&both), ["only a bot has `channel` and `update`, and this is a webhook"]);
+    assert_eq!(read("token = \"x\""), ["`channel` is missing here"]);
+    assert_eq!(read("token = \"x\"\nchannel = \" \""), ["`channel` is empty"]);
+    assert_eq!(read("channel = \"C1\""), ["`token` is missing here"]);
+    assert_eq!(read("update = true"), ["`token` is missing here"]);
+    let newline = "`token` holds a character that no token does (a newline, perhaps)";
+    assert_eq!(read("token = \"x\\ny\"\nchannel = \"C1\""), [newline]);
+    assert_eq!(read(&format!("{BOT}\napi = \"slack.com\"")), ["`api`: not a URL (relative URL without a base)"]);
+    assert_eq!(read(&format!("{BOT}\nupdate = 1")).len(), 1);
+}
+
+#[test]
+fn a_channel_is_an_id_or_at_least_a_name() {
+    for channel in ["C024BE91L", "U024BE7LH", "#ops"] {
+        let (config, found) = read("slack", &format!("token = \"x\"\nchannel = \"{channel}\""));
+        assert!(found.is_empty(), "{found:?}");
+        let AnySink::Slack(slack) = config.expect("read").open(&Outbound::new()) else { panic!("no Slack") };
+        assert!(format!("{slack:?}").contains("https://slack.com/…"), "{slack:?}");
+    }
+}
