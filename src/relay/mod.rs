@@ -9,6 +9,7 @@
 mod acronyms;
 mod bits;
 mod condition;
+mod defaults;
 mod engine;
 mod faults_in;
 mod fetched;
@@ -34,6 +35,7 @@ mod wording;
 #[cfg(test)]
 mod tests;
 
+pub use defaults::Defaults;
 pub use engine::with_room;
 pub use fetched::{Fetched, Outcome, Reference};
 pub use glob::fits;

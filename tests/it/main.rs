@@ -14,6 +14,7 @@ mod ledger;
 mod life;
 mod neighbour;
 mod papers;
+mod registries;
 mod registry;
 mod shipped;
 mod silences;
