@@ -25,7 +25,7 @@ const LONGEST_TYPE: usize = 80;
 /// First lines that are kept; a group of so many is shown whole.
 const LINES: usize = 10;
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum BundleKind {
     /// More waited than anybody would read one by one.
     Digest,

@@ -26,6 +26,7 @@ fn delivery(id: i64, r#type: &str, accepted: Timestamp) -> Delivery {
         attempts: 0,
         due: None,
         first_tried: None,
+        again: false,
     }
 }
 
