@@ -53,13 +53,11 @@ impl<S, F> Running<S, F> {
         in_full: bool,
     ) -> Result<(), Fault> {
         // What a person asked for once more is said, however quiet its relay is to be.
-        let notes = match delivery.again {
-            true => Vec::new(),
-            false => match self.pass(&delivery, &message, group).await? {
-                Some(notes) => notes,
-                None => return Ok(()),
-            },
-        };
+        let mut notes = Vec::new();
+        if !delivery.again {
+            let Some(remember) = self.pass(&delivery, &message, group).await? else { return Ok(()) };
+            notes = remember;
+        }
         // Postponed in an earlier life: the wait that was promised then still holds.
         let left = delivery.due.map(|due| until(due, Timestamp::now()).min(self.lane.habits.retry.max));
         let left = left.filter(|left| !left.is_zero());

@@ -72,9 +72,8 @@ impl Window {
         }
         let parked = self.waiting.iter().filter(|waiting| waiting.not_before.is_some());
         let held: HashSet<u64> = parked.flat_map(|waiting| waiting.keys.iter()).collect();
-        let aside = |waiting: &&Waiting| {
-            waiting.not_before.is_some() || waiting.keys.iter().any(|key| held.contains(&key))
-        };
+        let aside =
+            |waiting: &&Waiting| waiting.not_before.is_some() || waiting.keys.iter().any(|key| held.contains(&key));
         let aside = self.waiting.iter().filter(|waiting| !waiting.is_open()).filter(aside).count();
         closed - aside.min(ASIDE)
     }
@@ -147,7 +146,9 @@ impl Window {
     pub(super) fn take_out(&mut self, hopeless: impl Fn(&Waiting) -> bool) -> Vec<Waiting> {
         let (out, kept): (Vec<_>, Vec<_>) = self.waiting.drain(..).partition(hopeless);
         self.waiting = kept.into();
-        out.iter().for_each(|waiting| self.count_out(waiting));
+        for waiting in &out {
+            self.count_out(waiting);
+        }
         out
     }
 

@@ -30,7 +30,8 @@ async fn a_storm_reaches_a_limited_chat_in_few_messages_and_every_event_is_count
 
 /// As [`Stage::say`] for a stage that already lives.
 async fn stage_say(stage: &Stage, many: usize) {
-    let route = Route { relay: "all".into(), sink: "ops".into() };
+    let relays = stage.relays.iter().map(|relay| relay.name.clone());
+    let routes: Vec<_> = relays.map(|relay| Route { relay, sink: "ops".into() }).collect();
     let event = |n: usize| Event {
         id: EventId::fresh(Timestamp::now()),
         source: "prod".into(),
@@ -41,7 +42,7 @@ async fn stage_say(stage: &Stage, many: usize) {
         data: Body::from_value(&json!({ "n": n })),
     };
     let entries = (0..many)
-        .map(|n| Entry { event: Arc::new(event(n)), routes: vec![route.clone()], cursor: None, incident: None })
+        .map(|n| Entry { event: Arc::new(event(n)), routes: routes.clone(), cursor: None, incident: None })
         .collect();
     stage.queue.commit(entries).await.expect("committed");
 }
@@ -112,4 +113,81 @@ async fn what_a_throttle_held_back_is_said_in_one_line_when_its_time_is_over() {
     assert_eq!([&*got[0].text, &*got[1].text], ["1", "2"]);
     assert!(got[2].text.starts_with("3 more from relay throttled were held back"), "{}", got[2].text);
     assert_eq!(stage.states().await, [("delivered", 2), ("suppressed", 3)]);
+}
+
+const TWICE: &str = r#"
+[[relay]]
+name = "one"
+text = "{{ data.n }}"
+[[relay]]
+name = "other"
+text = "{{ data.n }}"
+"#;
+
+#[tokio::test]
+async fn two_relays_that_say_the_same_of_the_same_are_summed_up_each() {
+    let mut stage = Stage::new(TWICE, Scripted::chat()).paced(20);
+    stage.habits.digest = Some(20);
+    stage_say(&stage, 300).await;
+    stage.live(stage.settled()).await;
+    let got = stage.sink.got.borrow().clone();
+    assert_eq!(got.iter().map(stands_for).sum::<usize>(), 600);
+    assert!(got.len() < 60, "{} messages", got.len());
+    assert_eq!(stage.states().await, [("delivered", 600)]);
+}
+
+const FETCHING: &str = r#"
+[[relay]]
+name = "all"
+fetch.thing = "{{ event.subject }}"
+text = "{{ thing.name }} {{ data.n }}"
+"#;
+
+#[tokio::test]
+async fn what_is_said_by_itself_has_its_words_in_full_be_it_amid_a_storm() {
+    let mut stage = Stage::new(FETCHING, Scripted::chat()).paced(20);
+    stage.habits.digest = Some(5);
+    stage
+        .live(async {
+            for _ in 0..10 {
+                stage_say(&stage, 30).await;
+                tokio::time::sleep(Duration::from_millis(60)).await;
+            }
+            stage.settled().await;
+        })
+        .await;
+    let got = stage.sink.got.borrow().clone();
+    assert_eq!(got.iter().map(stands_for).sum::<usize>(), 300);
+    for message in got.iter().filter(|message| message.title.is_none()) {
+        assert!(message.text.starts_with("/c/"), "{}", message.text);
+    }
+}
+
+#[tokio::test]
+async fn a_group_and_a_throttle_outlive_a_restart() {
+    let mut stage = Stage::new(GROUPED, Scripted::chat());
+    stage.say(["x.red", "x.red"]).await;
+    stage.live(tokio::time::sleep(Duration::from_millis(50))).await;
+    assert_eq!(stage.sink.texts(), [""; 0], "it waits for more");
+    stage.say(["x.red"]).await;
+    let got = stage.live(stage.sink.wait_for(1)).await;
+    assert_eq!(stands_for(&got[0]), 3);
+
+    let mut stage = Stage::new(&THROTTLED.replace("500ms", "2s"), Scripted::chat());
+    stage.say(["x.a", "x.a", "x.a"]).await;
+    stage.live(stage.sink.wait_for(2)).await;
+    stage.say(["x.a"]).await;
+    let got = stage.live(stage.sink.wait_for(3)).await;
+    assert!(got[2].text.starts_with("2 more from relay throttled"), "{}", got[2].text);
+}
+
+#[tokio::test]
+async fn a_pager_is_sent_no_sums() {
+    for relays in [THROTTLED.replace('2', "1"), GROUPED.to_owned()] {
+        let pager = Manner { reader: Reader::Pager, knows_repeats: true, ..Manner::plain("here".to_owned()) };
+        let mut stage = Stage::new(&relays, Scripted::new(pager));
+        stage.say(["x.a", "x.a"]).await;
+        stage.live(stage.settled()).await;
+        assert!(stage.sink.got.borrow().iter().all(|message| stands_for(message) == 1 && message.text.len() == 1));
+    }
 }

@@ -62,3 +62,43 @@ async fn an_archive_takes_many_at_once_and_only_what_it_refused_is_sent_again() 
     assert!(requests.len() <= 20, "{requests:?}");
     assert_eq!(stage.states().await, [("delivered", 500)]);
 }
+
+#[tokio::test]
+async fn a_stopped_lane_is_told_of_once_also_where_there_was_no_room_to_tell_it() {
+    let gone = || Err(SendError::NeverDestination(Fault::new("status_404", "no such hook")));
+    let mut stage = Stage::new(ALL, Scripted::chat().will_answer([gone(), gone()]));
+    let mut full = 0;
+    while stage.ours.mention(Event::ours("daemon.started", "x", Timestamp::now(), &Value::Null)) {
+        full += 1;
+    }
+    stage.say(["x.a", "x.b"]).await;
+    let mut told = tokio::sync::mpsc::channel(1).1;
+    std::mem::swap(&mut stage.told, &mut told);
+    let types = stage
+        .live(async {
+            stage.sink.wait_for(1).await;
+            let mut types = Vec::new();
+            while types.len() <= full {
+                let arrival = tokio::time::timeout(PATIENCE, told.recv()).await.expect("it is told").expect("open");
+                types.extend(arrival.into_events().into_iter().map(|event| event.r#type.to_string()));
+            }
+            types
+        })
+        .await;
+    assert_eq!(types.iter().filter(|told| *told == "sink.stopped").count(), 1);
+    assert!(told.try_recv().is_err(), "once");
+    assert_eq!(stage.states().await, [("pending", 2)], "nothing is lost");
+}
+
+#[tokio::test]
+async fn many_that_fail_by_themselves_keep_nobody_out() {
+    const BAD: usize = 300;
+    let bad = (0..BAD).map(|_| Err(later("status_500", false)));
+    let mut stage = Stage::new(ALL, Scripted::new(Manner::plain("here".to_owned())).will_answer(bad));
+    stage.habits.retry = crate::backoff::Backoff { first: Duration::from_secs(3600), max: Duration::from_secs(3600) };
+    stage.habits.concurrency = 4;
+    let subjects: Vec<String> = (0..BAD + 10).map(|n| format!("x.{n}")).collect();
+    stage.say(subjects.iter().map(String::as_str)).await;
+    stage.live(stage.sink.wait_for(BAD + 10)).await;
+    assert_eq!(stage.states().await, [("delivered", 10), ("pending", BAD)]);
+}

@@ -38,14 +38,12 @@ impl Window {
         message: &Message,
         notes: Vec<Note>,
     ) {
-        match self.find(&delivery.relay, &kind) {
-            Some(at) => self.add(at, delivery, message, notes),
-            None => {
-                let mut bundle = Waiting::bundle(Bundle::new(kind, delivery.relay.clone()), until);
-                bundle.add(delivery, message, notes);
-                self.push(bundle);
-            }
+        if let Some(at) = self.find(&delivery.relay, &kind) {
+            return self.add(at, delivery, message, notes);
         }
+        let mut bundle = Waiting::bundle(Bundle::new(kind, delivery.relay.clone()), until);
+        bundle.add(delivery, message, notes);
+        self.push(bundle);
     }
 
     /// Into the relay's open digest. Gives it back where it must go by itself.
@@ -94,12 +92,13 @@ impl Window {
 
     /// All that waits of this relay becomes one digest, which goes at `until` or later and stays open until then.
     fn make_digest(&mut self, relay: &Name, until: Instant) {
-        let joins = |window: &Self, waiting: &Waiting| {
-            waiting.cargo.relay() == relay && window.may_be_summed_up(waiting)
-        };
+        let joins =
+            |window: &Self, waiting: &Waiting| waiting.cargo.relay() == relay && window.may_be_summed_up(waiting);
         let Some(first) = self.waiting.iter().position(|waiting| joins(self, waiting)) else { return };
         let behind = self.waiting.split_off(first);
-        behind.iter().for_each(|waiting| self.count_out(waiting));
+        for waiting in &behind {
+            self.count_out(waiting);
+        }
         let mut digest = Some(Waiting::bundle(Bundle::new(BundleKind::Digest, relay.clone()), until));
         for waiting in behind {
             if !joins(self, &waiting) {
