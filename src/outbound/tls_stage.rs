@@ -13,8 +13,8 @@ use tokio_rustls::TlsAcceptor;
 
 /// P-256, for 127.0.0.1, signed by itself, good until 2045.
 pub(crate) const PEER: &[u8] = include_bytes!("trust/peer.pem");
-const PEER_KEY: &[u8] = include_bytes!("trust/peer.key");
-const OTHER: &[u8] = include_bytes!("trust/other.pem");
+pub(crate) const PEER_KEY: &[u8] = include_bytes!("trust/peer.key");
+pub(crate) const OTHER: &[u8] = include_bytes!("trust/other.pem");
 const OTHER_KEY: &[u8] = include_bytes!("trust/other.key");
 
 /// Which certificate with which key.

@@ -31,10 +31,10 @@ use crate::stop::Stop;
 pub use address::Address;
 pub use faults::REFUSED;
 pub use habits::Habits;
+pub use pace::Pace;
 pub use skips::Skips;
 
 use connection::{Connection, Heard};
-use pace::Pace;
 
 /// What a wire has to tell.
 #[derive(Debug)]

@@ -2,6 +2,7 @@
 
 mod alertmanager;
 mod api;
+mod docker;
 mod gate;
 mod github;
 mod labels;
@@ -122,6 +123,7 @@ macro_rules! sources { ($($word:literal = $module:ident :: $Kind:ident),* $(,)?)
 
 sources! {
     "alertmanager" = alertmanager::Alertmanager,
+    "docker" = docker::Docker,
     "github" = github::Github,
     "tutum" = tutum::Tutum,
     "webhook" = webhook::Webhook,
