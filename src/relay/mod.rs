@@ -33,6 +33,7 @@ mod wording;
 #[cfg(test)]
 mod tests;
 
+pub use condition::Condition;
 pub use engine::with_room;
 pub use fetched::{Fetched, Outcome, Reference};
 pub use glob::fits;

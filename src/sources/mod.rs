@@ -2,10 +2,12 @@
 
 mod alertmanager;
 mod api;
+mod credentials;
 mod docker;
 mod gate;
 mod github;
 mod labels;
+mod poll;
 mod posted;
 mod tutum;
 mod verify;
@@ -125,6 +127,7 @@ sources! {
     "alertmanager" = alertmanager::Alertmanager,
     "docker" = docker::Docker,
     "github" = github::Github,
+    "poll" = poll::Poll,
     "tutum" = tutum::Tutum,
     "webhook" = webhook::Webhook,
     "websocket" = websocket::Websocket,
