@@ -227,6 +227,19 @@ mod tests {
     }
 
     #[test]
+    fn a_socket_that_we_may_not_use_is_said_with_the_way_out() {
+        let reading = crate::said::Reading::new("", &|_| None);
+        let tree = reading.tree();
+        let config = Config::read(&crate::said::Table::new(&reading, "source.docker", &tree)).expect("right");
+        let engine = Engine::new(&config, &Outbound::new());
+        let said = engine.plain(Fault::new(PERMISSION, "no connection: Permission denied (os error 13)"));
+        assert_eq!(said.reason(), REFUSED);
+        assert!(said.to_string().contains("add the user to the group docker"), "{said}");
+        let other = Fault::new("reset", "x");
+        assert_eq!(engine.plain(other.clone()), other);
+    }
+
+    #[test]
     fn refusals_are_said_in_the_engines_own_words() {
         let said = |status, body: &str| refused(status, &words(body.as_bytes())).to_string();
         assert_eq!(
