@@ -90,8 +90,8 @@ impl<'a> Ear<'a> {
                     // What was read is safe or comes again.
                     None => return Ok(()),
                 },
-                pong = &mut ping => {
-                    let there = pong?;
+                answered = &mut ping => {
+                    let there = answered?;
                     // What it remembers it sends at once: who was silent until now has nothing to say about before.
                     if !self.joined && has_room {
                         self.tell_forgotten(there).await?;

@@ -71,14 +71,13 @@ impl Docker {
             }
             place
         });
-        let place = match known {
-            Some(place) => place,
-            None => {
-                // Written down before anything happens, so that the first outage is no hole either.
-                let place = Place::beginning(there);
-                out.put_all(Vec::new(), Some(place.print())).await?;
-                place
-            }
+        let place = if let Some(place) = known {
+            place
+        } else {
+            // Written down before anything happens, so that the first outage is no hole either.
+            let place = Place::beginning(there);
+            out.put_all(Vec::new(), Some(place.print())).await?;
+            place
         };
         let flow = self.engine.events(&place.since(), self.config.filters.as_deref()).await?;
         Ok((flow, place))

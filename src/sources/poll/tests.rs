@@ -129,8 +129,8 @@ async fn another_life_tells_nothing_again_and_what_came_meanwhile() {
 
 #[tokio::test]
 async fn items_without_ids_are_news_whenever_they_change_back_and_forth() {
-    let state = |up: bool| reply(200, "", &json!({"n": if up { "up" } else { "down" }}).to_string());
-    let stage = Stage::open([state(true), state(true), state(false), state(false), state(true), Act::Stall]).await;
+    let says = |up: bool| reply(200, "", &json!({"n": if up { "up" } else { "down" }}).to_string());
+    let stage = Stage::open([says(true), says(true), says(false), says(false), says(true), Act::Stall]).await;
     let groups = House::new().run(&poll(&stage, "subject = \"{{ data.n }}\""), &stage, 6).await;
     assert_eq!(groups, [vec!["down"], vec!["up"]]);
 }

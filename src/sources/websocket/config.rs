@@ -21,7 +21,7 @@ pub struct Config {
     /// What is sent after connecting. May hold secrets.
     pub(super) subscribe: Vec<Secret>,
     pub(super) split: Option<Split>,
-    pub(super) ignore: Option<Condition>,
+    pub(super) ignore: Option<Box<Condition>>,
     pub(super) ack: Option<Template>,
 }
 
@@ -40,9 +40,12 @@ impl Config {
         headers.extend(subprotocol(table).map(|value| (SEC_WEBSOCKET_PROTOCOL, value)));
         let subscribe = table.messages("subscribe");
         let split = Split::read(table);
-        let ignore = table.text("ignore").and_then(|said| Condition::compile(table.reading, &said, &["data"]));
+        let ignore =
+            table.text("ignore").and_then(|said| Condition::compile(table.reading, &said, &["data"])).map(Box::new);
         let ack = table.text("ack").and_then(|said| Template::compile(table.reading, &said, &["data"]));
-        subscribe.iter().for_each(|message| check_length(table, message));
+        for message in &subscribe {
+            check_length(table, message);
+        }
 
         if table.left_out().is_some() {
             return None;
