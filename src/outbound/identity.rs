@@ -70,9 +70,14 @@ impl fmt::Debug for Identity {
 #[cfg(test)]
 mod tests {
     use std::io::Write;
+    use std::time::Duration;
+
+    use reqwest::{Method, Request, Url};
+    use rustls::version::{TLS12, TLS13};
 
     use super::*;
-    use crate::outbound::tls_stage::{OTHER, PEER, PEER_KEY};
+    use crate::outbound::tls_stage::{OTHER, OTHER_KEY, PEER, PEER_KEY, TlsStage};
+    use crate::outbound::{Outbound, Trust};
     use crate::said::Reading;
 
     fn file(bytes: &[u8]) -> tempfile::NamedTempFile {
@@ -99,6 +104,24 @@ mod tests {
             assert!(!why.contains("BEGIN"), "{why}");
         }
         assert!(Identity::of_files(Path::new("/nowhere"), Path::new("/nowhere")).is_err());
+    }
+
+    #[tokio::test]
+    async fn whoever_asks_for_a_certificate_is_shown_it() {
+        const HELLO: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+        for version in [&TLS12, &TLS13] {
+            let stage = TlsStage::wary(version, HELLO).await;
+            let ask = async |net: &Outbound| {
+                let request = Request::new(Method::GET, Url::parse(&stage.url).expect("a URL"));
+                net.exchange(request, 100, Duration::from_secs(20)).await
+            };
+            let roots = file(PEER);
+            let net = Outbound::new().trusting(&Trust::roots(roots.path()).expect("a certificate"));
+            let other = of(OTHER, OTHER_KEY).expect("a pair");
+            assert_eq!(ask(&net.showing(&other)).await.expect("let in").status, 200);
+            let stranger = of(PEER, PEER_KEY).expect("a pair");
+            assert!(ask(&net).await.is_err() && ask(&net.showing(&stranger)).await.is_err());
+        }
     }
 
     #[test]

@@ -93,7 +93,7 @@ impl Config {
             cursor,
             next,
             from_beginning,
-            max_body: usize::try_from(max_body).unwrap_or(usize::MAX),
+            max_body: usize::try_from(max_body.min(u32::MAX.into())).unwrap_or(usize::MAX),
         })
     }
 }
