@@ -239,7 +239,7 @@ async fn what_the_engine_no_longer_remembers_is_told_as_a_gap() {
 #[tokio::test]
 async fn an_engine_that_was_started_anew_has_forgotten_and_that_is_told_once() {
     let (mut engine, mut house) = (Fake::start(), House::new());
-    with(&docker(&engine, "ping = \"50ms\""), &mut house, async |house| {
+    with(&docker(&engine, "ping = \"300ms\""), &mut house, async |house| {
         house.up().await;
         engine.happens(100, "start", "a");
         house.events(1).await;
@@ -283,12 +283,15 @@ async fn rubbish_and_what_is_huge_cost_nothing_else() {
 #[tokio::test]
 async fn a_dead_engine_is_found_by_its_missing_pongs_and_a_silent_one_is_left_alone() {
     let (engine, mut house) = (Fake::start(), House::new());
-    with(&docker(&engine, "ping = \"100ms\""), &mut house, async |house| {
+    with(&docker(&engine, "ping = \"500ms\""), &mut house, async |house| {
         house.up().await;
         let pings = || engine.asked().iter().filter(|path| *path == "/_ping").count();
-        while pings() < 4 {
-            tokio::task::yield_now().await;
-        }
+        let thrice = async {
+            while pings() < 3 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        soon(thrice).await;
         assert_eq!(*house.pulse.line.borrow(), Line::Up);
         engine.be_mute();
         assert_eq!(house.down().await.reason(), "dead_peer");
