@@ -146,7 +146,7 @@ fn destination(parts: &[&str], port: Option<u16>) -> String {
 }
 
 /// Whether a URL's host is this machine itself.
-pub(super) fn is_loopback(url: &Url) -> bool {
+pub fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
     let address = host.trim_start_matches('[').trim_end_matches(']');
     match address.parse::<IpAddr>() {

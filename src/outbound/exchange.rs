@@ -4,10 +4,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use reqwest::Request;
-use reqwest::header::HeaderMap;
+use reqwest::header::{HeaderMap, RETRY_AFTER};
 
-use super::{Outbound, redact, trouble, trust, whole_body};
+use super::{Outbound, redact, reply, trouble, trust, whole_body};
 use crate::fault::Fault;
 
 /// What came back: never followed, and not judged at all.
@@ -16,6 +17,14 @@ pub struct Answer {
     pub status: u16,
     pub headers: HeaderMap,
     pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// How long they want to be left alone, where they say so in a way that can be meant.
+    pub fn retry_after(&self) -> Option<Duration> {
+        let wish = self.headers.get(RETRY_AFTER)?.to_str().ok()?;
+        reply::retry_after(wish, Timestamp::now())
+    }
 }
 
 impl Outbound {

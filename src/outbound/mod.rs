@@ -5,7 +5,9 @@
 
 mod endpoint;
 mod exchange;
+mod flow;
 mod guard;
+mod identity;
 mod redact;
 mod reply;
 #[cfg(test)]
@@ -17,6 +19,7 @@ pub(crate) mod tls_stage;
 mod trouble;
 mod trust;
 
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -29,10 +32,13 @@ use rustls_platform_verifier::BuilderVerifierExt;
 use crate::fault::Fault;
 use crate::message::SendError;
 
-pub use endpoint::Endpoint;
+pub use endpoint::{Endpoint, is_loopback};
 pub use exchange::Answer;
+pub use flow::Flow;
 pub use guard::own_host_only;
+pub use identity::Identity;
 pub use reply::{Class, Reply};
+pub use trouble::{NOBODY, PERMISSION};
 pub use trust::{Fingerprint, Trust};
 
 const USER_AGENT: &str = concat!("tidings/", env!("CARGO_PKG_VERSION"));
@@ -68,6 +74,10 @@ struct Clients {
     patience: Patience,
     /// Whom it was told to trust; the system's roots if nobody said.
     trust: Option<Trust>,
+    /// Who we are, where a certificate says it.
+    identity: Option<Identity>,
+    /// Where every connection goes, whatever the host's name is.
+    socket: Option<Arc<Path>>,
     tls: OnceLock<Arc<ClientConfig>>,
     /// To this machine without TLS: needs no roots.
     near: OnceLock<Client>,
@@ -83,7 +93,7 @@ impl Outbound {
     }
 
     pub fn patient(patience: Patience) -> Self {
-        Self::made(patience, None)
+        Self::made(patience, None, None, None)
     }
 
     /// The same patience for a server of its own: its TLS trusts as `trust` says, on this machine as well, and its
@@ -91,12 +101,24 @@ impl Outbound {
     /// minutes has its connection for itself.
     #[must_use]
     pub fn trusting(&self, trust: &Trust) -> Self {
-        Self::made(self.0.patience, Some(trust.clone()))
+        Self::made(self.0.patience, Some(trust.clone()), self.0.identity.clone(), self.0.socket.clone())
     }
 
-    fn made(patience: Patience, trust: Option<Trust>) -> Self {
+    /// The same, showing a certificate to whoever asks for one.
+    #[must_use]
+    pub fn showing(&self, identity: &Identity) -> Self {
+        Self::made(self.0.patience, self.0.trust.clone(), Some(identity.clone()), self.0.socket.clone())
+    }
+
+    /// The same, through a Unix socket of this machine: every URL leads there, whatever host it names.
+    #[must_use]
+    pub fn through(&self, socket: &Path) -> Self {
+        Self::made(self.0.patience, self.0.trust.clone(), self.0.identity.clone(), Some(socket.into()))
+    }
+
+    fn made(patience: Patience, trust: Option<Trust>, identity: Option<Identity>, socket: Option<Arc<Path>>) -> Self {
         let [near, near_tls, far] = [const { OnceLock::new() }; 3];
-        Self(Arc::new(Clients { patience, trust, tls: OnceLock::new(), near, near_tls, far }))
+        Self(Arc::new(Clients { patience, trust, identity, socket, tls: OnceLock::new(), near, near_tls, far }))
     }
 
     /// One POST of JSON (unless `headers` say otherwise) to an address of relays.toml. Transport trouble comes
@@ -139,15 +161,18 @@ impl Outbound {
         if let Some(made) = self.0.tls.get() {
             return Ok(Arc::clone(made));
         }
-        let config = match &self.0.trust {
+        let mut config = match &self.0.trust {
             None => usual_tls()?,
             Some(trust) => trust.tls()?,
         };
+        if let Some(identity) = &self.0.identity {
+            config.client_auth_cert_resolver = identity.resolver();
+        }
         Ok(Arc::clone(self.0.tls.get_or_init(|| Arc::new(config))))
     }
 
     fn client(&self, url: &Url) -> Result<Client, Fault> {
-        let is_near = endpoint::is_loopback(url);
+        let is_near = self.0.socket.is_some() || is_loopback(url);
         let is_plain = url.scheme() == "http";
         let place = match (is_near, is_plain) {
             (true, true) => &self.0.near,
@@ -162,6 +187,10 @@ impl Outbound {
         let builder = with_our_limits(self.0.patience).tls_backend_preconfigured(tls);
         // A proxy cannot know what this machine calls itself.
         let builder = if is_near { builder.no_proxy() } else { builder };
+        let builder = match &self.0.socket {
+            Some(socket) => builder.unix_socket(socket.to_path_buf()),
+            None => builder,
+        };
         let client = builder.build().map_err(|error| trouble::fault(error, &[]))?;
         Ok(place.get_or_init(|| client).clone())
     }

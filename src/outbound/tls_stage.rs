@@ -4,18 +4,19 @@ use std::sync::Arc;
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{ClientHello, NoClientAuth, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
-use rustls::{ServerConfig, SupportedProtocolVersion};
+use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
 /// P-256, for 127.0.0.1, signed by itself, good until 2045.
 pub(crate) const PEER: &[u8] = include_bytes!("trust/peer.pem");
-const PEER_KEY: &[u8] = include_bytes!("trust/peer.key");
-const OTHER: &[u8] = include_bytes!("trust/other.pem");
-const OTHER_KEY: &[u8] = include_bytes!("trust/other.key");
+pub(crate) const PEER_KEY: &[u8] = include_bytes!("trust/peer.key");
+pub(crate) const OTHER: &[u8] = include_bytes!("trust/other.pem");
+pub(crate) const OTHER_KEY: &[u8] = include_bytes!("trust/other.key");
 
 /// Which certificate with which key.
 #[derive(Debug, Clone, Copy)]
@@ -33,9 +34,22 @@ pub(crate) struct TlsStage {
 
 impl TlsStage {
     pub(crate) async fn open(who: Who, version: &'static SupportedProtocolVersion, answer: &str) -> Self {
+        Self::serving(config(who, version, None), answer).await
+    }
+
+    /// The peer, who talks to nobody that does not show a certificate of the other one's.
+    pub(crate) async fn wary(version: &'static SupportedProtocolVersion, answer: &str) -> Self {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(OTHER).expect("a certificate")).expect("usable");
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build().expect("a root");
+        Self::serving(config(Who::Peer, version, Some(verifier)), answer).await
+    }
+
+    async fn serving(config: ServerConfig, answer: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("https://{}", listener.local_addr().expect("bound"));
-        let acceptor = TlsAcceptor::from(Arc::new(config(who, version)));
+        let acceptor = TlsAcceptor::from(Arc::new(config));
         let answer = answer.to_owned();
         #[expect(clippy::disallowed_methods, reason = "the stage owns it and ends it")]
         let playing = tokio::spawn(async move {
@@ -68,7 +82,11 @@ async fn serve(acceptor: &TlsAcceptor, stream: TcpStream, answer: &str) {
     }
 }
 
-fn config(who: Who, version: &'static SupportedProtocolVersion) -> ServerConfig {
+fn config(
+    who: Who,
+    version: &'static SupportedProtocolVersion,
+    clients: Option<Arc<dyn ClientCertVerifier>>,
+) -> ServerConfig {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let (certificate, key) = match who {
         Who::Peer => (PEER, PEER_KEY),
@@ -82,7 +100,7 @@ fn config(who: Who, version: &'static SupportedProtocolVersion) -> ServerConfig 
     ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[version])
         .expect("a known version")
-        .with_no_client_auth()
+        .with_client_cert_verifier(clients.unwrap_or_else(|| Arc::new(NoClientAuth)))
         .with_cert_resolver(Arc::new(shown))
 }
 

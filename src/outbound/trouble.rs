@@ -7,6 +7,11 @@ use super::redact;
 use crate::fault::Fault;
 use crate::message::SendError;
 
+/// This machine does not let us connect: a Unix socket that belongs to others, or its own firewall.
+pub const PERMISSION: &str = "permission";
+/// There is no such Unix socket.
+pub const NOBODY: &str = "no_socket";
+
 /// A failure below HTTP as a fault. `secrets` are kept out of its words.
 pub(super) fn fault(error: reqwest::Error, secrets: &[String]) -> Fault {
     let reason = reason(&error);
@@ -15,7 +20,7 @@ pub(super) fn fault(error: reqwest::Error, secrets: &[String]) -> Fault {
         "timeout" => "no answer in time",
         "dns" => "the host's name has no address",
         "tls" => "no trusted connection",
-        "connect" => "no connection",
+        "connect" | PERMISSION | NOBODY => "no connection",
         "reset" => "the connection broke",
         _ => "no readable answer",
     };
@@ -25,7 +30,7 @@ pub(super) fn fault(error: reqwest::Error, secrets: &[String]) -> Fault {
 /// The same as a verdict. Whoever cannot be reached cannot be reached by the next message either; a connection
 /// that broke may have been this message's own. Once there was a connection, the message may have gone through it.
 pub(super) fn judged(fault: Fault) -> SendError {
-    let lane = matches!(fault.reason(), "timeout" | "dns" | "tls" | "connect");
+    let lane = matches!(fault.reason(), "timeout" | "dns" | "tls" | "connect" | PERMISSION | NOBODY);
     let maybe = matches!(fault.reason(), "timeout" | "reset" | "garbled");
     SendError::Later { wait: None, lane, maybe, cause: fault }
 }
@@ -42,7 +47,12 @@ fn reason(error: &reqwest::Error) -> &'static str {
         return "tls";
     }
     if error.is_connect() {
-        return "connect";
+        let kind = causes().find_map(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind);
+        return match kind {
+            Some(io::ErrorKind::PermissionDenied) => PERMISSION,
+            Some(io::ErrorKind::NotFound) => NOBODY,
+            _ => "connect",
+        };
     }
     // hyper has no type for a connection that ended too early, only these words.
     let broke = |cause: &(dyn Error + 'static)| {

@@ -8,11 +8,14 @@ use minijinja::{Error, ErrorKind, Expression};
 use super::engine::{self, LONGEST_OUTPUT, LONGEST_SOURCE};
 use super::faults_in::{Kind, report_flaw, report_names};
 use super::guard::guarded;
+use super::template::Occasion;
 use super::tokens::{Sort, Token, of_expression};
+use crate::event::Body;
 use crate::fault::Fault;
 use crate::said::{Problem, Reading, Said};
 
-pub(super) struct Condition {
+/// Compiled once, asked often.
+pub struct Condition {
     source: String,
     expression: Expression<'static, 'static>,
     names: Vec<String>,
@@ -20,7 +23,7 @@ pub(super) struct Condition {
 
 impl Condition {
     /// What is wrong becomes problems. `roots` are the names that it may use.
-    pub(super) fn compile(reading: &Reading, said: &Said<String>, roots: &[&str]) -> Option<Self> {
+    pub fn compile(reading: &Reading, said: &Said<String>, roots: &[&str]) -> Option<Self> {
         let source = said.value.as_str();
         let tokens = of_expression(source);
         if let Some(problem) = misshapen(reading, said, &tokens) {
@@ -56,6 +59,11 @@ impl Condition {
 
     pub(super) fn uses(&self, name: &str) -> bool {
         self.names.iter().any(|used| used == name)
+    }
+
+    /// What a source asks of a body, before there is an event: the only root is `data`.
+    pub fn holds_of(&self, body: &Body) -> Result<bool, Fault> {
+        self.holds(Occasion::of_data(body, &[]).context(None))
     }
 
     /// A missing field is no match, also where an operator chokes on it; any other failure is a fault.

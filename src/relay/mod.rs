@@ -35,6 +35,7 @@ mod wording;
 #[cfg(test)]
 mod tests;
 
+pub use condition::Condition;
 pub use defaults::Defaults;
 pub use engine::with_room;
 pub use fetched::{Fetched, Outcome, Reference};

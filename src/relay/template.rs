@@ -56,6 +56,10 @@ impl<'e> Occasion<'e> {
         Self { body: &event.data, about: Some((event, relay, fetched)), others: &[], facts: OnceCell::new() }
     }
 
+    pub(super) fn of_data(body: &'e Body, others: &'e [(Name, Arc<Json>)]) -> Self {
+        Self { body, about: None, others, facts: OnceCell::new() }
+    }
+
     pub(super) fn context(&self, markup: Option<Markup>) -> Value {
         let facts = self.facts.get_or_init(|| {
             Arc::new(match self.about {
@@ -136,7 +140,7 @@ impl Template {
 
     /// What a source makes of a body, before there is an event: the roots are `data` and `others`. Nothing is escaped.
     pub fn render_data(&self, body: &Body, others: &[(Name, Arc<Json>)]) -> Result<String, Fault> {
-        self.render(&Occasion { body, about: None, others, facts: OnceCell::new() }, None)
+        self.render(&Occasion::of_data(body, others), None)
     }
 
     pub(super) fn render(&self, occasion: &Occasion, markup: Option<Markup>) -> Result<String, Fault> {

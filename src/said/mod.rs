@@ -5,6 +5,7 @@
 //! word and the list of all documented keys come from the same calls.
 
 mod item;
+mod messages;
 mod problem;
 mod table;
 mod values;

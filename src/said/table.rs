@@ -240,7 +240,7 @@ impl<'r, 't> Table<'r, 't> {
         }
     }
 
-    fn referenced(&self, key: &str, item: &Item) -> Option<Said<Secret>> {
+    pub(super) fn referenced(&self, key: &str, item: &Item) -> Option<Said<Secret>> {
         let origin = self.origin(key, item)?;
         match Secret::read(origin, self.reading.env) {
             Ok(secret) => Some(Said { value: secret, span: item.span.clone() }),

@@ -88,6 +88,12 @@ impl Connection {
         }
     }
 
+    /// Says one message. A peer that does not take it in time is dead.
+    pub(super) async fn say(&mut self, text: &str) -> Result<(), Fault> {
+        let stuck = |_| Fault::new("dead_peer", "the peer takes nothing any more");
+        timeout(self.ping, self.socket.send(Message::text(text))).await.map_err(stuck)?.map_err(faults::of)
+    }
+
     /// Says goodbye, and hears the peer's if it comes soon.
     pub(super) async fn close(mut self) {
         let goodbye = async {

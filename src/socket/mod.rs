@@ -31,10 +31,13 @@ use crate::stop::Stop;
 pub use address::Address;
 pub use faults::REFUSED;
 pub use habits::Habits;
+pub use pace::Pace;
 pub use skips::Skips;
 
 use connection::{Connection, Heard};
-use pace::Pace;
+
+/// The longest message that a wire says: half of what it stores for a peer that does not read.
+pub const LONGEST_MESSAGE: usize = 8 * 1024;
 
 /// What a wire has to tell.
 #[derive(Debug)]
@@ -98,6 +101,19 @@ impl<'a> Wire<'a> {
                 News::Stopped
             }
         }
+    }
+
+    /// Says one message of at most [`LONGEST_MESSAGE`] bytes. None where nobody is there to hear it, or the stop came first;
+    /// what fails costs the connection, as if it had been lost.
+    pub async fn say(&mut self, text: &str) -> Option<Result<(), Fault>> {
+        let (connection, since) = self.open.as_mut()?;
+        let said = self.stop.or(connection.say(text)).await?;
+        let stood = since.elapsed();
+        Some(said.map_err(|fault| {
+            self.wait = self.pace.after_loss(stood);
+            self.open = None;
+            self.lost(fault)
+        }))
     }
 
     /// The peer let us in and then said that it does not want our credentials: hang up, and come back much later.

@@ -7,7 +7,8 @@ use crate::backoff::Backoff;
 /// A connection that stood so long was a good one; what happens next has nothing to do with what was before.
 pub(super) const STEADY: Duration = Duration::from_secs(60);
 
-pub(super) struct Pace {
+/// The waits between tries to connect to one peer.
+pub struct Pace {
     backoff: Backoff,
     waits: Box<dyn Iterator<Item = Duration> + Send>,
     /// Whether the one try that needs no wait has been had since the last steady connection.
@@ -15,13 +16,13 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    pub(super) fn new(backoff: Backoff) -> Self {
+    pub fn new(backoff: Backoff) -> Self {
         Self { backoff, waits: Box::new(backoff.waits()), spent: false }
     }
 
     /// A connection was lost that had stood for `up`. The first loss costs no time; a peer that accepts and drops
     /// again and again is treated as one that does not accept.
-    pub(super) fn after_loss(&mut self, up: Duration) -> Duration {
+    pub fn after_loss(&mut self, up: Duration) -> Duration {
         if up >= STEADY {
             *self = Self::new(self.backoff);
         }
@@ -32,7 +33,8 @@ impl Pace {
         self.after_failure()
     }
 
-    pub(super) fn after_failure(&mut self) -> Duration {
+    /// A try did not even make a connection.
+    pub fn after_failure(&mut self) -> Duration {
         self.spent = true;
         self.waits.next().unwrap_or(self.backoff.max)
     }

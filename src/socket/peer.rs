@@ -73,6 +73,19 @@ impl Peer {
         (socket, asked.expect("noted"))
     }
 
+    /// A peer that speaks this subprotocol, and was asked for it.
+    #[expect(clippy::result_large_err, reason = "tungstenite's callback has this form")]
+    pub(crate) async fn protocol_socket(&self, protocol: &'static str) -> Socket {
+        let agree = |request: &Request, mut response: Response| -> Result<Response, ErrorResponse> {
+            let asked = request.headers().get("sec-websocket-protocol").expect("a subprotocol is asked for");
+            assert_eq!(asked, protocol);
+            response.headers_mut().insert("sec-websocket-protocol", asked.clone());
+            Ok(response)
+        };
+        let tcp = self.tcp().await;
+        soon(tokio_tungstenite::accept_hdr_async(tcp, agree)).await.expect("a handshake")
+    }
+
     /// Reads one HTTP request and answers it. Returns the request's head.
     pub(crate) async fn answer(&self, answer: &str) -> String {
         let mut tcp = self.tcp().await;
@@ -87,6 +100,17 @@ impl Peer {
 
 pub(crate) async fn say(socket: &mut Socket, text: &str) {
     soon(socket.send(Message::text(text))).await.expect("sent");
+}
+
+/// The next text, pings aside.
+pub(crate) async fn hear(socket: &mut Socket) -> String {
+    loop {
+        match soon(socket.next()).await.expect("somebody is there").expect("a frame") {
+            Message::Text(text) => return text.to_string(),
+            Message::Ping(_) | Message::Pong(_) => {}
+            other => panic!("{other:?}"),
+        }
+    }
 }
 
 /// Answers pings and reads until the client is gone. Returns the close frame's code, if it said goodbye.

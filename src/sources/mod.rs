@@ -2,12 +2,15 @@
 
 mod alertmanager;
 mod api;
+mod credentials;
+mod docker;
 mod dockerhub;
 mod dtr;
 mod gate;
 mod github;
 mod harbor;
 mod labels;
+mod poll;
 mod posted;
 mod registry;
 #[cfg(test)]
@@ -144,10 +147,12 @@ macro_rules! sources { ($($word:literal = $module:ident :: $Kind:ident),* $(,)?)
 
 sources! {
     "alertmanager" = alertmanager::Alertmanager,
+    "docker" = docker::Docker,
     "dockerhub" = dockerhub::Dockerhub,
     "dtr" = dtr::Dtr,
     "github" = github::Github,
     "harbor" = harbor::Harbor,
+    "poll" = poll::Poll,
     "tutum" = tutum::Tutum,
     "vcenter" = vcenter::Vcenter,
     "webhook" = webhook::Webhook,

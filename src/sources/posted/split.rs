@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::fmt;
 
 use serde::de::{Deserializer as _, SeqAccess, Visitor};
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::{Unreadable, malformed};
@@ -24,7 +25,12 @@ pub(in crate::sources) struct Split {
 impl Split {
     /// `data` at the beginning is the body, as in `match`; it may be left out.
     pub(in crate::sources) fn read(table: &Table) -> Option<Self> {
-        let said = table.text("split")?;
+        Self::read_key(table, "split")
+    }
+
+    /// The same by another name.
+    pub(in crate::sources) fn read_key(table: &Table, key: &'static str) -> Option<Self> {
+        let said = table.text(key)?;
         let inside = said.value.strip_prefix("data.").unwrap_or(&said.value);
         let steps = if said.value == "data" { Some(Box::default()) } else { path(inside) };
         let names = steps.and_then(|steps| {
@@ -35,8 +41,8 @@ impl Split {
             names.collect()
         });
         if names.is_none() {
-            let wrong = format!("`{}` is no path to a list", said.value);
-            let hint = "names with dots between them, like split = \"data.alerts\"";
+            let wrong = format!("`{}` is no path{}", said.value, if key == "next" { "" } else { " to a list" });
+            let hint = format!("names with dots between them, like {key} = \"data.alerts\"");
             table.reading.problem(Problem::error(said.span, wrong).hint(hint));
         }
         Some(Self { said: said.value, names: names? })
@@ -45,6 +51,11 @@ impl Split {
     /// The way by names alone.
     pub(in crate::sources) fn at(names: &[&str]) -> Self {
         Self { said: names.join("."), names: names.iter().map(|name| (*name).into()).collect() }
+    }
+
+    /// What lies there, whatever it is.
+    pub(in crate::sources) fn member<'b>(&self, body: &'b Body) -> Option<&'b Value> {
+        self.names.iter().try_fold(&**body.value(), |here, name| here.get(&**name))
     }
 
     pub(in crate::sources) fn elements(&self, body: &Body) -> Result<Vec<Body>, Unreadable> {

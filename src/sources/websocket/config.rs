@@ -1,12 +1,16 @@
 //! `[source.websocket.NAME]`
 
-use reqwest::header::{AUTHORIZATION, CONNECTION, HeaderName, HeaderValue, UPGRADE};
+use reqwest::header::{CONNECTION, HeaderName, HeaderValue, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
 
-use crate::said::{Problem, Table};
-use crate::socket::{Address, Habits};
+use crate::relay::{Condition, Template};
+use crate::said::{Problem, Said, Table};
+use crate::secret::Secret;
+use crate::socket::{Address, Habits, LONGEST_MESSAGE};
 use crate::sources::Settings;
-use crate::sources::api::{Api, basic, secret_header};
+use crate::sources::api::Api;
+use crate::sources::credentials;
 use crate::sources::labels::Labels;
+use crate::sources::posted::split::Split;
 
 #[derive(Debug)]
 pub struct Config {
@@ -14,6 +18,11 @@ pub struct Config {
     pub(super) api: Option<Api>,
     pub(super) habits: Habits,
     pub(super) labels: Labels,
+    /// What is sent after connecting. May hold secrets.
+    pub(super) subscribe: Vec<Secret>,
+    pub(super) split: Option<Split>,
+    pub(super) ignore: Option<Box<Condition>>,
+    pub(super) ack: Option<Template>,
 }
 
 impl Settings for Config {}
@@ -21,13 +30,22 @@ impl Settings for Config {}
 impl Config {
     pub(in crate::sources) fn read(table: &Table) -> Option<Self> {
         let habits = Habits::read(table);
-        let labels = Labels::read(table, &["data"]);
+        let labels = Labels::read(table, &["data", "body"]);
         let url = table.required_text("url");
         let stream = url.and_then(|url| Address::read(table.reading, &url));
         let base = table.text("api");
         let api = base.as_ref().map(|base| Api::read(table.reading, base));
-        let query = table.named_secrets("query");
-        let headers = headers(table);
+        let query = credentials::query(table);
+        let mut headers = credentials::headers(table, is_ours, "the WebSocket's handshake");
+        headers.extend(subprotocol(table).map(|value| (SEC_WEBSOCKET_PROTOCOL, value)));
+        let subscribe = table.messages("subscribe");
+        let split = Split::read(table);
+        let ignore =
+            table.text("ignore").and_then(|said| Condition::compile(table.reading, &said, &["data"])).map(Box::new);
+        let ack = table.text("ack").and_then(|said| Template::compile(table.reading, &said, &["data"]));
+        for message in &subscribe {
+            check_length(table, message);
+        }
 
         if table.left_out().is_some() {
             return None;
@@ -43,38 +61,9 @@ impl Config {
             }
             stream.header(name, value);
         }
-        Some(Self { stream, api, habits, labels })
+        let subscribe = subscribe.into_iter().map(|said| said.value).collect();
+        Some(Self { stream, api, habits, labels, subscribe, split, ignore, ack })
     }
-}
-
-/// `headers`, and what `bearer` or `basic` make of themselves.
-fn headers(table: &Table) -> Vec<(HeaderName, HeaderValue)> {
-    let mut headers = Vec::new();
-    for (name, secret) in table.named_secrets("headers") {
-        let wrong = |said: &str| {
-            table.reading.problem(Problem::error(name.span.clone(), format!("`{}` {said}", name.value)));
-        };
-        match HeaderName::try_from(&name.value) {
-            Err(_) => wrong("is no name of an HTTP header"),
-            Ok(header) if is_ours(&header) => wrong("belongs to the WebSocket's handshake and cannot be set"),
-            Ok(header) => {
-                headers
-                    .extend(secret_header(table.reading, &secret, secret.value.expose()).map(|value| (header, value)));
-            }
-        }
-    }
-    let bearer = table
-        .secret("bearer")
-        .and_then(|token| secret_header(table.reading, &token, &format!("Bearer {}", token.value.expose())));
-    let basic = basic_of(table);
-    let ways = [("bearer", table.has("bearer")), ("basic", table.has("basic"))];
-    let said = ways.into_iter().filter(|(_, said)| *said).count();
-    if said + headers.iter().filter(|(name, _)| name == AUTHORIZATION).count() > 1 {
-        let wrong = "more than one of `bearer`, `basic` and an `authorization` header";
-        table.reading.problem(Problem::error(table.span.clone(), wrong).hint("keep the one that is meant"));
-    }
-    headers.extend(bearer.or(basic).map(|value| (AUTHORIZATION, value)));
-    headers
 }
 
 fn is_ours(name: &HeaderName) -> bool {
@@ -83,15 +72,23 @@ fn is_ours(name: &HeaderName) -> bool {
         || name.as_str().strip_prefix("sec-websocket-").is_some_and(|rest| rest != "protocol")
 }
 
-fn basic_of(table: &Table) -> Option<HeaderValue> {
-    let inner = table.table("basic")?;
-    let (user, password) = (inner.text_or_secret("user"), inner.secret("password"));
-    for key in ["user", "password"] {
-        if !inner.has(key) {
-            inner.missing(key);
-        }
+/// One protocol, or several of which the peer picks one.
+fn subprotocol(table: &Table) -> Option<HeaderValue> {
+    let said = table.texts("subprotocol")?;
+    let is_token = |text: &str| {
+        !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+    };
+    for wrong in said.iter().filter(|name| !is_token(&name.value)) {
+        let problem = Problem::error(wrong.span.clone(), format!("`{}` is no name of a subprotocol", wrong.value));
+        table.reading.problem(problem.hint("letters, digits, `-`, `_` and `.`"));
     }
-    inner.finish();
-    let (user, password) = (user?, password?);
-    secret_header(table.reading, &password, &basic(user.value.expose(), password.value.expose()))
+    let names: Vec<_> = said.iter().map(|name| name.value.as_str()).collect();
+    HeaderValue::try_from(names.join(", ")).ok().filter(|_| !names.is_empty())
+}
+
+fn check_length(table: &Table, message: &Said<Secret>) {
+    if message.value.expose().len() > LONGEST_MESSAGE {
+        let wrong = format!("this message is longer than {LONGEST_MESSAGE} bytes");
+        table.reading.problem(Problem::error(message.span.clone(), wrong));
+    }
 }

@@ -5,17 +5,18 @@ mod config;
 mod tests;
 
 use std::fmt::Display;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::Value;
 
 use super::labels::{Arrived, Known};
 use super::{AlertTexts, Source};
-use crate::event::Body;
+use crate::event::{Body, Event, Name};
 use crate::fault::Fault;
 use crate::outbound::Outbound;
 use crate::outbox::Outbox;
-use crate::socket::{News, Skips, Wire, unless_stopped};
+use crate::socket::{LONGEST_MESSAGE, News, Skips, Wire, unless_stopped};
 use crate::stop::Stop;
 
 pub(super) use config::Config;
@@ -40,35 +41,11 @@ impl Websocket {
 
 impl Source for Websocket {
     async fn run(&self, out: &Outbox, stop: &Stop) -> Result<(), Fault> {
-        let Config { stream, habits, labels, .. } = &self.config;
+        let Config { stream, habits, .. } = &self.config;
         let tls = stream.is_secure().then(|| self.net.tls()).transpose()?;
-        let mut wire = Wire::new(out.source(), stream, tls, habits, stop);
-        let mut skips = Skips::default();
-        let mut unlabelled = Skips::default();
-        let mut skip = |why: &dyn Display| {
-            out.skipped();
-            skips.note(out.source(), "a message that is no JSON was skipped", why);
-        };
-        loop {
-            match wire.next().await {
-                News::Open => out.up(),
-                News::Standing => {}
-                News::Text(text) => match Body::parse(text.as_str()) {
-                    Ok(body) => {
-                        let mut failed =
-                            |fault| unlabelled.note(out.source(), "a label of an event is left out", fault);
-                        let arrived = Arrived { source: out.source(), kind: out.kind(), at: Timestamp::now() };
-                        let event = labels.event(body, Known::default(), &[], arrived, &mut failed);
-                        // If the stop comes first, the wire hears it too.
-                        unless_stopped(stop, out.offer(event)).await.unwrap_or(Ok(()))?;
-                    }
-                    Err(error) => skip(&error),
-                },
-                News::Binary => skip(&"it is binary"),
-                News::Lost(fault) => out.down(fault),
-                News::Stopped => return Ok(()),
-            }
-        }
+        let wire = Wire::new(out.source(), stream, tls, habits, stop);
+        let (skips, troubles) = (Skips::default(), Skips::default());
+        Ear { config: &self.config, wire, out, stop, skips, troubles }.listen().await
     }
 
     async fn look_up(&self, reference: &str) -> Result<Value, Fault> {
@@ -79,4 +56,121 @@ impl Source for Websocket {
             }
         }
     }
+}
+
+struct Ear<'a> {
+    config: &'a Config,
+    wire: Wire<'a>,
+    out: &'a Outbox,
+    stop: &'a Stop,
+    skips: Skips,
+    /// With templates, not with what came.
+    troubles: Skips,
+}
+
+impl Ear<'_> {
+    async fn listen(mut self) -> Result<(), Fault> {
+        loop {
+            match self.wire.next().await {
+                News::Open => self.subscribe().await,
+                News::Standing => {}
+                News::Text(text) => match Body::parse(text.as_str()) {
+                    Ok(body) => self.take(body).await?,
+                    Err(error) => self.skip(&error),
+                },
+                News::Binary => self.skip(&"it is binary"),
+                News::Lost(fault) => self.out.down(fault),
+                News::Stopped => return Ok(()),
+            }
+        }
+    }
+
+    /// The line is up when everything is asked for.
+    async fn subscribe(&mut self) {
+        for message in &self.config.subscribe {
+            if let Some(Err(fault)) = self.wire.say(message.expose()).await {
+                return self.out.down(fault);
+            }
+        }
+        self.out.up();
+    }
+
+    async fn take(&mut self, body: Body) -> Result<(), Fault> {
+        let answer = self.answer(&body);
+        if !self.is_ignored(&body) {
+            let events = match self.events(body) {
+                Ok(events) => events,
+                Err(why) => {
+                    self.skip(&why);
+                    return Ok(());
+                }
+            };
+            let handed = hand_over(self.out, events, self.config.ack.is_some());
+            // If the stop comes first, the wire hears it too, and nothing is answered.
+            match unless_stopped(self.stop, handed).await {
+                Some(handed) => handed?,
+                None => return Ok(()),
+            }
+        }
+        if let Some(answer) = answer
+            && let Some(Err(fault)) = self.wire.say(&answer).await
+        {
+            self.out.down(fault);
+        }
+        Ok(())
+    }
+
+    fn is_ignored(&mut self, body: &Body) -> bool {
+        let Some(ignore) = &self.config.ignore else { return false };
+        ignore.holds_of(body).unwrap_or_else(|fault| {
+            self.troubles.note(self.out.source(), "`ignore` could not be decided", fault);
+            false
+        })
+    }
+
+    fn events(&mut self, body: Body) -> Result<Vec<Event>, String> {
+        let Config { labels, split, .. } = self.config;
+        let (out, troubles) = (self.out, &mut self.troubles);
+        let mut failed = |fault| troubles.note(out.source(), "a label of an event is left out", fault);
+        let arrived = Arrived { source: out.source(), kind: out.kind(), at: Timestamp::now() };
+        let whole = labels.mention("body").then(|| (Name::from("body"), Arc::clone(body.value())));
+        let others: Vec<_> = whole.into_iter().collect();
+        let parts = match split {
+            Some(split) => split.elements(&body).map_err(|unreadable| unreadable.to_string())?,
+            None => vec![body],
+        };
+        Ok(parts.into_iter().map(|data| labels.event(data, Known::default(), &others, arrived, &mut failed)).collect())
+    }
+
+    /// What the peer wants to hear about this, if anything.
+    fn answer(&mut self, body: &Body) -> Option<String> {
+        let said = self.config.ack.as_ref()?.render_data(body, &[]);
+        let said = said.and_then(|text| {
+            let long = || Fault::new("ack", format!("the answer is longer than {LONGEST_MESSAGE} bytes"));
+            if text.len() > LONGEST_MESSAGE { Err(long()) } else { Ok(text.trim().to_owned()) }
+        });
+        match said {
+            Ok(text) => Some(text).filter(|text| !text.is_empty()),
+            Err(fault) => {
+                self.troubles.note(self.out.source(), "a message was not answered", fault);
+                None
+            }
+        }
+    }
+
+    fn skip(&mut self, why: &dyn Display) {
+        self.out.skipped();
+        self.skips.note(self.out.source(), "a message that is no event was skipped", why);
+    }
+}
+
+/// Who is told that we have it is told the truth: only what is on disk is answered. A stream that asks for nothing need not wait.
+async fn hand_over(out: &Outbox, events: Vec<Event>, is_answered: bool) -> Result<(), Fault> {
+    if is_answered {
+        return out.put_all(events, None).await;
+    }
+    for event in events {
+        out.offer(event).await?;
+    }
+    Ok(())
 }

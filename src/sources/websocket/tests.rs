@@ -9,7 +9,7 @@ use super::*;
 use crate::event::{EventId, Name};
 use crate::outbox::{Arrival, Line, Pulse};
 use crate::said::{Reading, Table};
-use crate::socket::peer::{Asked, Peer, say, soon};
+use crate::socket::peer::{Asked, Peer, hear, say, soon};
 
 fn env(name: &str) -> Option<String> {
     (name == "TOKEN").then(|| "s3 cr&t".to_owned())
@@ -120,10 +120,62 @@ fn what_cannot_be_meant_is_said() {
             &format!("{URL}bearer = {{ env = \"TOKEN\" }}\nheaders = {{ authorization = \"x\" }}"),
             "more than one of `bearer`, `basic` and an `authorization` header",
         ),
+        (&format!("{URL}subprotocol = \"a b\""), "`a b` is no name of a subprotocol"),
+        (&format!("{URL}subscribe = [\"{}\"]", "x".repeat(9000)), "this message is longer than 8192 bytes"),
         (&format!("{URL}query = {{ key = {{ env = \"UNSET\" }} }}"), "`key`: the variable UNSET is not set"),
     ] {
         assert_eq!(read(text).1, [wanted], "{text}");
     }
+}
+
+#[tokio::test]
+async fn what_is_wanted_is_asked_for_after_every_connecting() {
+    let peer = Peer::new().await;
+    let rest = "subprotocol = [\"v2.json\"]\nsubscribe = [\"hello\", { op = \"login\", key = { env = \"TOKEN\" } }]";
+    let (source, (out, mut pulse, _arrivals), stop) = (source(&peer, rest), ends(), Stop::new());
+    let script = async {
+        for _ in 0..2 {
+            let mut socket = peer.protocol_socket("v2.json").await;
+            assert_eq!(hear(&mut socket).await, "hello");
+            let login: Value = serde_json::from_str(&hear(&mut socket).await).expect("JSON");
+            assert_eq!(login, serde_json::json!({"op": "login", "key": "s3 cr&t"}));
+            soon(pulse.line.wait_for(|line| *line == Line::Up)).await.expect("it lives");
+            drop(socket);
+            soon(pulse.line.wait_for(|line| *line != Line::Up)).await.expect("it lives");
+        }
+        stop.say();
+    };
+    assert_eq!(join!(Box::pin(source.run(&out, &stop)), script).0, Ok(()));
+}
+
+#[tokio::test]
+async fn a_message_is_answered_when_it_is_safe_and_a_heartbeat_is_no_event() {
+    let peer = Peer::new().await;
+    let rest = "ignore = \"data.type == 'ping'\"\nsplit = \"data.list\"\nsubject = \"{{ body.id }} {{ data }}\"\n\
+        ack = \"{% if data.type == 'ping' %}pong{% elif data.id %}got {{ data.id }}{% endif %}\"";
+    let (source, (out, pulse, mut arrivals), stop) = (source(&peer, rest), ends(), Stop::new());
+    let script = async {
+        let mut socket = peer.socket().await;
+        say(&mut socket, r#"{"type":"ping"}"#).await;
+        assert_eq!(hear(&mut socket).await, "pong");
+        say(&mut socket, r#"{"id":7,"list":[1,2]}"#).await;
+        let arrival = soon(arrivals.recv()).await.expect("an event");
+        let unanswered = tokio::time::timeout(std::time::Duration::from_millis(50), hear(&mut socket)).await;
+        assert!(unanswered.is_err(), "nothing is safe yet");
+        arrival.committed.expect("somebody waits").send(Ok(())).expect("still waiting");
+        assert_eq!(hear(&mut socket).await, "got 7");
+        let subjects: Vec<_> = match arrival.group {
+            crate::outbox::Group::Many { events, .. } => events.into_iter().map(|event| event.subject).collect(),
+            crate::outbox::Group::One(event) => panic!("{event:?}"),
+        };
+        assert_eq!(subjects, ["7 1".into(), "7 2".into()]);
+        say(&mut socket, r#"{"id":8,"list":3}"#).await;
+        say(&mut socket, r#"{"type":"ping"}"#).await;
+        assert_eq!(hear(&mut socket).await, "pong", "what could not be split is not answered");
+        assert_eq!(pulse.skipped.load(Ordering::Relaxed), 1);
+        stop.say();
+    };
+    assert_eq!(join!(Box::pin(source.run(&out, &stop)), script).0, Ok(()));
 }
 
 #[test]

@@ -1,0 +1,147 @@
+//! `[source.docker.NAME]`
+
+use std::path::{Path, PathBuf};
+
+use reqwest::Url;
+use serde_json::{Map, Value};
+
+use crate::outbound::{Identity, Outbound, Trust, is_loopback};
+use crate::said::{Problem, Said, Table};
+use crate::socket::Habits;
+use crate::sources::Settings;
+
+const SOCKET: &str = "/var/run/docker.sock";
+/// What an Engine can be asked to leave out, as it spells it.
+const FILTERS: [&str; 14] = [
+    "config",
+    "container",
+    "daemon",
+    "event",
+    "image",
+    "label",
+    "network",
+    "node",
+    "plugin",
+    "scope",
+    "secret",
+    "service",
+    "type",
+    "volume",
+];
+const ADDRESSES: &str = "write it like unix:///var/run/docker.sock or https://docker.example.com:2376";
+
+#[derive(Debug)]
+pub struct Config {
+    pub(super) address: Address,
+    pub(super) trust: Trust,
+    pub(super) identity: Option<Identity>,
+    /// As the Engine wants them; None: everything.
+    pub(super) filters: Option<String>,
+    pub(super) habits: Habits,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Address {
+    Socket(PathBuf),
+    Tcp(Url),
+}
+
+impl Settings for Config {}
+
+impl Config {
+    pub(in crate::sources) fn read(table: &Table) -> Option<Self> {
+        let habits = Habits::read(table);
+        let trust = Trust::read(table);
+        let identity = Identity::read(table);
+        let filters = filters(table);
+        let address = match table.text("url") {
+            Some(url) => Address::read(table, &url),
+            None if table.has("url") => None,
+            None => Some(Address::Socket(SOCKET.into())),
+        };
+        Some(Self { address: address?, trust, identity, filters, habits })
+    }
+
+    /// The way to the Engine.
+    pub(super) fn road(&self, net: &Outbound) -> Outbound {
+        match &self.address {
+            Address::Socket(path) => net.through(path),
+            Address::Tcp(_) => {
+                let net = net.trusting(&self.trust);
+                self.identity.as_ref().map_or(net.clone(), |identity| net.showing(identity))
+            }
+        }
+    }
+}
+
+impl Address {
+    fn read(table: &Table, said: &Said<String>) -> Option<Self> {
+        let refuse = |wrong: String, hint: &str| {
+            table.reading.problem(Problem::error(said.span.clone(), wrong).hint(hint));
+            None
+        };
+        if let Some(path) = said.value.strip_prefix("unix://") {
+            if !Path::new(path).is_absolute() {
+                return refuse("a socket's path begins with a slash: there are three after `unix:`".into(), ADDRESSES);
+            }
+            if let Some(key) = ["ca_file", "fingerprint", "cert_file"].into_iter().find(|key| table.has(key)) {
+                return refuse(format!("`{key}` stands beside a socket, which speaks no TLS"), ADDRESSES);
+            }
+            return Some(Self::Socket(path.into()));
+        }
+        let url = match Url::parse(&said.value) {
+            Ok(url) => url,
+            Err(error) => return refuse(format!("this is no URL: {error}"), ADDRESSES),
+        };
+        match url.scheme() {
+            "https" => {}
+            "http" => {
+                if !is_loopback(&url) {
+                    let wrong = "whoever is on the way to this Engine can do what root can: nothing here is encrypted";
+                    let hint =
+                        "https with `ca_file`, `cert_file` and `key_file`, or a proxy that only lets events through";
+                    table.reading.problem(Problem::warning(said.span.clone(), wrong).hint(hint));
+                }
+            }
+            "tcp" => {
+                let (_, rest) = said.value.split_once(':').unwrap_or_default();
+                return refuse(
+                    "an Engine's URL begins with unix, https or http, not with tcp".into(),
+                    &format!("did you mean `https:{rest}`?"),
+                );
+            }
+            scheme => {
+                return refuse(
+                    format!("an Engine's URL begins with unix, https or http, not with {scheme}"),
+                    ADDRESSES,
+                );
+            }
+        }
+        if !url.username().is_empty() || url.password().is_some() || url.query().is_some() {
+            return refuse("only a host, a port and a path belong into this URL".into(), ADDRESSES);
+        }
+        Some(Self::Tcp(url))
+    }
+
+    pub(super) fn base(&self) -> Url {
+        match self {
+            // Any host will do; the socket leads to one Engine only.
+            Self::Socket(_) => Url::parse("http://docker/").expect("it is a URL"),
+            Self::Tcp(url) => url.clone(),
+        }
+    }
+}
+
+/// `filters = { type = "container", label = ["env=prod"] }`
+fn filters(table: &Table) -> Option<String> {
+    let said = table.table("filters")?;
+    let mut filters = Map::new();
+    for name in FILTERS {
+        if let Some(values) = said.texts(name) {
+            let values: Vec<Value> = values.into_iter().map(|value| value.value.into()).collect();
+            filters.insert(name.to_owned(), values.into());
+        }
+    }
+    said.finish();
+    (!filters.is_empty()).then(|| Value::Object(filters).to_string())
+}
