@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::event::{Body, Event};
-use crate::sources::labels::{Arrived, Known, digest};
+use crate::event::{Body, Event, digest};
+use crate::sources::labels::{Arrived, Known};
 
 /// A container's id in full. People know its first twelve.
 const WHOLE_ID: usize = 64;
@@ -31,7 +31,7 @@ pub(super) fn read(body: Body, arrived: Arrived) -> Option<Told> {
     let noun = text("/Type").unwrap_or(if TO_IMAGES.contains(&verb) { "image" } else { "container" });
     let actor = text("/Actor/ID").or_else(|| text("/id")).unwrap_or_default();
     let at = nanoseconds(value).unwrap_or_else(|| i64::try_from(arrived.at.as_nanosecond()).unwrap_or(i64::MAX));
-    let id = digest(&format!("{at}\n{noun}\n{action}\n{actor}"));
+    let id = digest(&[&at.to_string(), noun, action, actor]);
     let subject = text("/Actor/Attributes/name").map_or_else(|| short(actor), str::to_owned);
     let known = Known {
         r#type: Some(format!("{noun}.{verb}").to_lowercase()),

@@ -8,9 +8,9 @@ use serde_json::Value;
 
 use super::config::{Config, Next};
 use super::feed;
-use crate::event::{Body, Event, EventId, Name};
+use crate::event::{Body, Event, EventId, Name, digest};
 use crate::fault::Fault;
-use crate::sources::labels::{Arrived, Known, digest, moment};
+use crate::sources::labels::{Arrived, Known, moment};
 use crate::sources::posted::json;
 use crate::sources::posted::split::{Split, list};
 
@@ -56,8 +56,8 @@ pub(super) fn items_of(
         let text = data.text().to_owned();
         let event = config.labels.event(data, known, &others, arrived, failed);
         let mark = match &event.id {
-            EventId::Given(id) => digest(id),
-            EventId::Fresh(_) => digest(&text),
+            EventId::Given(id) => digest(&[id]),
+            EventId::Fresh(_) => digest(&[&text]),
         };
         Item { mark, event }
     };

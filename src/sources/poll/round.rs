@@ -13,12 +13,12 @@ use super::Failed;
 use super::config::Config;
 use super::place::{Place, Tag};
 use super::reading::{Item, document, items_of, next_page};
-use crate::event::{Body, Name};
+use crate::event::{Body, Name, digest};
 use crate::fault::Fault;
 use crate::outbound::{Answer, Outbound, own_host_only};
 use crate::outbox::Outbox;
 use crate::socket::{REFUSED, Skips};
-use crate::sources::labels::{Arrived, digest};
+use crate::sources::labels::Arrived;
 use crate::sources::posted::split::MOST_ELEMENTS;
 
 const MOST_PAGES: usize = 100;
@@ -53,7 +53,7 @@ struct Gathered {
 
 impl Round<'_> {
     pub(super) async fn poll(mut self) -> Result<(), Failed> {
-        let of = digest(self.config.url.as_str());
+        let of = digest(&[self.config.url.as_str()]);
         let before = self.out.cursor().and_then(|text| {
             let place = Place::parse(&text);
             if place.is_none() {
@@ -85,7 +85,7 @@ impl Round<'_> {
     /// True when all pages were read, false when nothing has changed.
     async fn gather(&mut self, place: &Place, gathered: &mut Gathered) -> Result<bool, Failed> {
         let mut url = self.first_address(place);
-        let key = digest(url.as_str());
+        let key = digest(&[url.as_str()]);
         let mut visited = HashSet::new();
         let mut pages = 0;
         loop {
