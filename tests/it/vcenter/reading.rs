@@ -120,7 +120,8 @@ async fn what_the_retention_took_is_told_as_a_gap() {
     vcenter.forget_all_but(40);
     daemon.start_again().await;
     let told = slack.next(LIMIT).await.unwrap_or_else(|late| panic!("{late}\n{}", daemon.log())).text;
-    assert!(told.starts_with("source.gap vc"), "{told}");
+    let why = "source.gap vc: vCenter no longer has what followed the last event that was read (50 events, ";
+    assert!(told.starts_with(why) && told.ends_with("Z)"), "{told}");
     let data = sqlite(&daemon.state_file(), "select body from events where type = 'source.gap'");
     let data: serde_json::Value = serde_json::from_str(&data).expect("one gap");
     assert_eq!(data["events"], 50, "{data}");

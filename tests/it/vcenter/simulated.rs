@@ -174,7 +174,7 @@ async fn what_left_the_history_while_nobody_listened_is_told_as_a_gap() {
     vcenter.burst(10, 1_200).await;
     daemon.start_again().await;
     let told = slack.next(LIMIT).await.unwrap_or_else(|late| panic!("{late}\n{}", daemon.log())).text;
-    assert!(told.starts_with("source.gap vc"), "{told}");
+    assert!(told.starts_with("source.gap vc: ") && told.contains(" events, "), "{told}");
     holds(&daemon, 1_009, LIMIT).await;
     let held = house::held(&daemon);
     assert_eq!(held.last(), Some(&1_209));
