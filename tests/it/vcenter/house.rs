@@ -39,7 +39,7 @@ pub(crate) fn hearing(source: &str, daemon_keys: &str) -> String {
         [source.vcenter.vc]
         password = {{ env = "PASSWORD" }}
         poll = "1s"
-        retry = {{ first = "20ms", max = "200ms" }}
+        retry = {{ first = "10ms", max = "60ms" }}
         {source}
         "#,
     )
