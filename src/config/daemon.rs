@@ -13,6 +13,15 @@ use crate::said::{Problem, Reading, Said, Table};
 
 /// The built-in relay behind the key of that name.
 pub(super) const TELL: &str = "tell";
+/// What is told of everything that needs a person.
+const TOLD: &str = "{{ event.type }} {{ event.subject }}: {{ data.why }}";
+/// And of a gap: how many events it has taken, where that is known, and from when to when, to the second.
+const AND_OF_A_GAP: &str = concat!(
+    "{% if data.from and data.to %} (",
+    "{% if data.events is number %}{{ data.events }} event{{ '' if data.events == 1 else 's' }}, {% endif %}",
+    "{% if data.from[:19] == data.to[:19] %}{{ data.to[:19] }}Z",
+    "{% else %}from {{ data.from[:19] }}Z to {{ data.to[:19] }}Z{% endif %}){% endif %}",
+);
 
 #[derive(Debug)]
 pub struct Daemon {
@@ -57,10 +66,13 @@ impl Daemon {
 
     /// The built-in relay behind `tell`: what needs a person.
     pub(super) fn tell_relay(&self, reading: &Reading, known: &Known) -> Option<Relay> {
-        const TEXT: &str = "{{ event.type }} {{ event.subject }}: {{ data.why }}";
         let sinks = known.sinks(reading, &self.tell);
-        let text = Template::compile(reading, &Said { value: TEXT.to_owned(), span: 0..0 }, &Template::ROOTS)?;
-        let says = |r#type| Says { r#type, text: text.clone(), signal: None };
+        let compile = |value| Template::compile(reading, &Said { value, span: 0..0 }, &Template::ROOTS);
+        let (text, of_a_gap) = (compile(TOLD.to_owned())?, compile(format!("{TOLD}{AND_OF_A_GAP}"))?);
+        let says = |r#type| {
+            let text = if r#type == "source.gap" { &of_a_gap } else { &text };
+            Says { r#type, text: text.clone(), signal: None }
+        };
         let mut relay = Relay::built_in(BuiltIn {
             name: TELL.into(),
             subject: None,

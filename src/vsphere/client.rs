@@ -72,6 +72,17 @@ impl Client {
         pass: Pass<'_>,
         budget: Duration,
     ) -> Result<(Element, HeaderMap), Trouble> {
+        self.say_bounded(call, pass, budget, element::LONGEST).await
+    }
+
+    /// The same, for an answer of at most so many bytes.
+    pub(super) async fn say_bounded(
+        &self,
+        call: Call,
+        pass: Pass<'_>,
+        budget: Duration,
+        most: usize,
+    ) -> Result<(Element, HeaderMap), Trouble> {
         let name = call.name;
         let mut request = Request::new(Method::POST, self.account.url.clone());
         let headers = request.headers_mut();
@@ -82,7 +93,8 @@ impl Client {
             headers.insert(COOKIE, cookie.clone());
         }
         *request.body_mut() = Some(call.into_envelope().into());
-        let answer = self.exchange(request, budget).await.map_err(|fault| Trouble::Road(fault.while_doing(name)))?;
+        let answer =
+            self.net.exchange(request, most, budget).await.map_err(|fault| Trouble::Road(fault.while_doing(name)))?;
         Ok((understood(name, &answer, pass.hidden)?, answer.headers))
     }
 
@@ -94,7 +106,7 @@ impl Client {
         }
         let mut request = Request::new(Method::GET, url);
         request.headers_mut().insert(USER_AGENT, HeaderValue::from_static(user_agent()));
-        let answer = self.exchange(request, self.deadlines.call).await.map_err(Trouble::Road)?;
+        let answer = self.net.exchange(request, element::LONGEST, self.deadlines.call).await.map_err(Trouble::Road)?;
         let version = match answer.status {
             200 => newest(&parse(&answer.body).map_err(Trouble::garbled)?),
             // Where a proxy lets nothing but the endpoint itself through.
@@ -103,10 +115,6 @@ impl Client {
         };
         let action = format!("\"urn:vim25/{}\"", version.as_deref().unwrap_or(OLDEST));
         HeaderValue::try_from(action).map_err(|_| Trouble::garbled("its version is none"))
-    }
-
-    async fn exchange(&self, request: Request, budget: Duration) -> Result<Answer, Fault> {
-        self.net.exchange(request, element::LONGEST, budget).await
     }
 }
 

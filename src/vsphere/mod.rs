@@ -9,6 +9,7 @@ mod client;
 mod element;
 mod events;
 mod hidden;
+mod login;
 mod properties;
 mod reference;
 mod session;

@@ -1,4 +1,4 @@
-//! One login: what vCenter is, what it lent us, and the way out.
+//! One session: what vCenter is, what it lent us, and the way out.
 
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -6,19 +6,16 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use jiff::Timestamp;
-use reqwest::header::{HeaderMap, HeaderValue, SET_COOKIE};
+use reqwest::header::HeaderValue;
 use tokio::time::{Instant, timeout, timeout_at};
 use tracing::debug;
 
 use super::call::Call;
 use super::client::Pass;
+use super::element::LONGEST;
 use super::hidden::Hidden;
 use super::{Client, Element, Reference, Trouble};
 use crate::fault::Fault;
-
-const COOKIE_NAME: &str = "vmware_soap_session=";
-/// In which language vCenter words `fullFormattedMessage`.
-const LOCALE: &str = "en_US";
 
 /// How we show up in vCenter's list of sessions and in its login events.
 pub fn user_agent() -> &'static str {
@@ -40,81 +37,17 @@ pub struct About {
 /// the host only.
 pub struct Session {
     pub(super) client: Client,
-    action: HeaderValue,
-    cookie: HeaderValue,
-    key: String,
+    pub(super) action: HeaderValue,
+    pub(super) cookie: HeaderValue,
+    pub(super) key: String,
     pub(super) hidden: Hidden,
-    about: About,
+    pub(super) about: About,
     /// All the references that vCenter gives at the start.
-    content: Element,
-    root_folder: Reference,
-    began: Timestamp,
+    pub(super) content: Element,
+    pub(super) root_folder: Reference,
+    pub(super) began: Timestamp,
     /// What lives in vCenter on our behalf until it is destroyed.
-    made: Mutex<Vec<Reference>>,
-}
-
-impl Client {
-    /// Four calls: the versions, the service's content, the login and, as the cookie's proof, the time.
-    pub async fn login(&self) -> Result<Session, Trouble> {
-        let password = self.account.password.expose();
-        let hidden = Hidden::new([password]);
-        let action = self.action().await?;
-        // No cookie goes along: vCenter takes a login within a living session for a wrong password.
-        let pass = || Pass { action: &action, cookie: None, hidden: &hidden };
-        let instance = Reference::new("ServiceInstance", "ServiceInstance");
-        let (answer, _) = self.say(Call::on("RetrieveServiceContent", &instance), pass(), self.deadlines.call).await?;
-        let content =
-            answer.into_child("returnval").ok_or_else(|| Trouble::garbled("the service's content is missing"))?;
-        let login = Call::on("Login", &part(&content, "sessionManager")?)
-            .text("userName", &self.account.user)
-            .text("password", password)
-            .text("locale", LOCALE);
-        let entered = self.say(login, pass(), self.deadlines.call).await;
-        let (answer, headers) = entered.map_err(|trouble| self.not_let_in(trouble))?;
-        let cookie = cookie_in(&headers).ok_or_else(|| Trouble::garbled("the login gives no cookie"))?;
-        let key = answer.child("returnval").and_then(|session| session.text_of("key")).unwrap_or_default().to_owned();
-        let mut session = Session {
-            hidden: Hidden::new([password, &key, value_of(&cookie), value_of(&cookie).trim_matches('"')]),
-            client: self.clone(),
-            cookie,
-            key,
-            about: about(&content),
-            root_folder: part(&content, "rootFolder")?,
-            content,
-            began: Timestamp::UNIX_EPOCH,
-            made: Mutex::default(),
-            action: action.clone(),
-        };
-        match session.current_time().await {
-            Ok(now) => session.began = now,
-            Err(trouble) => {
-                session.leave().await;
-                return Err(trouble);
-            }
-        }
-        Ok(session)
-    }
-
-    /// The same trouble in words for whoever has to mend it.
-    fn not_let_in(&self, trouble: Trouble) -> Trouble {
-        let user = &self.account.user;
-        match trouble {
-            Trouble::Refused(_) => Trouble::Refused(Fault::new(
-                "login_refused",
-                format!(
-                    "vCenter refuses this user name or password (user {user}): check both, and that the name has its \
-                     domain (name@vsphere.local); a few wrong tries lock the account"
-                ),
-            )),
-            Trouble::Server { name, fault } if name == "NoPermission" => Trouble::Refused(Fault::new(
-                "login_refused",
-                format!(
-                    "vCenter knows the user {user} but gives it no role: Read-only at the root is enough ({fault})"
-                ),
-            )),
-            other => other,
-        }
-    }
+    pub(super) made: Mutex<Vec<Reference>>,
 }
 
 impl Session {
@@ -195,7 +128,7 @@ impl Session {
     }
 
     /// Logs out where there is a greater trouble to report.
-    async fn leave(&self) {
+    pub(super) async fn leave(&self) {
         if let Err(trouble) = self.logout().await {
             debug!(%trouble, "no logout");
         }
@@ -207,8 +140,13 @@ impl Session {
     }
 
     pub(super) async fn call_within(&self, call: Call, budget: Duration) -> Result<Element, Trouble> {
+        self.call_bounded(call, budget, LONGEST).await
+    }
+
+    /// One whose answer has at most so many bytes.
+    pub(super) async fn call_bounded(&self, call: Call, budget: Duration, most: usize) -> Result<Element, Trouble> {
         let pass = Pass { action: &self.action, cookie: Some(&self.cookie), hidden: &self.hidden };
-        Ok(self.client.say(call, pass, budget).await?.0)
+        Ok(self.client.say_bounded(call, pass, budget, most).await?.0)
     }
 
     /// A call that makes something. It is destroyed at the logout, unless it was before.
@@ -237,33 +175,7 @@ impl fmt::Debug for Session {
     }
 }
 
-fn part(content: &Element, name: &str) -> Result<Reference, Trouble> {
+pub(super) fn part(content: &Element, name: &str) -> Result<Reference, Trouble> {
     let found = content.child(name).and_then(Element::reference);
     found.ok_or_else(|| Trouble::garbled(format_args!("its content has no {name}")))
-}
-
-fn about(content: &Element) -> About {
-    let Some(about) = content.child("about") else { return About::default() };
-    let text = |name| about.text_of(name).unwrap_or_default().to_owned();
-    About {
-        name: text("name"),
-        version: text("version"),
-        build: text("build"),
-        api_type: text("apiType"),
-        instance_uuid: text("instanceUuid"),
-    }
-}
-
-/// The session's cookie as it has to be sent back, letter for letter: real ones have quotes.
-fn cookie_in(headers: &HeaderMap) -> Option<HeaderValue> {
-    let set = headers.get_all(SET_COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let pairs = set.filter_map(|value| value.split(';').next()).map(str::trim);
-    let pair = pairs.filter(|pair| pair.len() > COOKIE_NAME.len()).find(|pair| pair.starts_with(COOKIE_NAME))?;
-    let mut cookie = HeaderValue::from_str(pair).ok()?;
-    cookie.set_sensitive(true);
-    Some(cookie)
-}
-
-fn value_of(cookie: &HeaderValue) -> &str {
-    cookie.to_str().ok().and_then(|pair| pair.strip_prefix(COOKIE_NAME)).unwrap_or_default()
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tracing::debug;
 
 use super::call::Call;
+use super::element::LONGEST;
 use super::events::events_of;
 use super::properties::property;
 use super::{Element, Reference, Session, Trouble};
@@ -12,6 +13,9 @@ use crate::fault::Fault;
 
 /// More than one object is never watched; real vCenters want a bound said.
 const MOST_UPDATES: &str = "100";
+/// A page takes a tenth of it. More is a page for each of many changes, as some servers send them: it fills the memory,
+/// and reading on from where one was is cheaper.
+const MOST_NEWS: usize = 4 << 20;
 
 /// A watch over one collector's page: a property collector of its own, so that no other wait mixes in, and how far it was read.
 #[derive(Debug)]
@@ -49,7 +53,8 @@ impl Session {
     }
 
     /// None: nothing new within `wait`. Each inner list is the whole page as it was after one change. The first call
-    /// answers at once, with the page as it is. Dropping the future does not end the wait in vCenter.
+    /// answers at once, with the page as it is. Dropping the future does not end the wait in vCenter. News of more than
+    /// 4 MiB are refused (`too_large`): whoever watches begins anew.
     pub async fn next_pages(
         &self,
         watched: &mut Watched,
@@ -78,7 +83,9 @@ impl Session {
             .within("options", |options| {
                 options.text("maxWaitSeconds", &seconds.to_string()).text("maxObjectUpdates", MOST_UPDATES)
             });
-        self.call_within(call, Duration::from_secs(seconds) + self.client.deadlines.slack).await
+        // What is there at first is one page, however large: refused, there would be no beginning.
+        let most = if watched.version.is_empty() { LONGEST } else { MOST_NEWS };
+        self.call_bounded(call, Duration::from_secs(seconds) + self.client.deadlines.slack, most).await
     }
 
     fn pages_of(&self, update: Element) -> Result<Vec<Vec<Element>>, Trouble> {

@@ -6,6 +6,7 @@
 
 mod floor;
 mod mix;
+mod process;
 mod sink;
 mod stream;
 mod trial;

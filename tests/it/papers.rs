@@ -221,7 +221,7 @@ fn what_deploy_copies_and_calls_exists() {
     let verb = start.split_whitespace().next().expect("a verb").to_owned();
     assert!(knows(&[verb]), "{start}");
     assert!(knows(&["status".to_owned()]) && containerfile.contains(r#"["tidings", "status"]"#));
-    for variable in ["PAGERDUTY_KEY", "SLACK_URL", "TUTUM_TOKEN", "TUTUM_USERNAME"] {
+    for variable in ["PAGERDUTY_KEY", "SLACK_URL", "TUTUM_TOKEN", "TUTUM_USERNAME", "VCENTER_URL"] {
         assert!(read("deploy/compose.yaml").contains(&format!("- {variable}\n")), "compose.yaml lacks {variable}");
         assert!(read("relays.toml").contains(variable), "relays.toml does not use {variable}");
     }

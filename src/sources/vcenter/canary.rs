@@ -8,11 +8,12 @@ use crate::fault::Fault;
 use crate::said::print_duration;
 use crate::vsphere::Element;
 
-/// vCenter writes events down within seconds, also when it is busy.
+/// vCenter writes events down within seconds, also when it is busy. A canary more often than that has half its time.
 const BACK_WITHIN: Duration = Duration::from_secs(120);
 
 pub(super) struct Canary {
     every: Option<Duration>,
+    back_within: Duration,
     /// How all of this source's begin.
     words: String,
     next: Instant,
@@ -25,7 +26,8 @@ pub(super) struct Canary {
 impl Canary {
     pub(super) fn new(every: Option<Duration>, source: &str) -> Self {
         let words = format!("tidings listens for its own voice ({source}) ");
-        Self { every, words, next: Instant::now(), flying: None, missed: false }
+        let back_within = every.map_or(BACK_WITHIN, |every| BACK_WITHIN.min(every / 2));
+        Self { every, back_within, words, next: Instant::now(), flying: None, missed: false }
     }
 
     pub(super) fn due_in(&self) -> Duration {
@@ -42,7 +44,7 @@ impl Canary {
         let every = self.every.filter(|_| self.flying.is_none() && self.due_in().is_zero())?;
         let words = format!("{}{:016x}", self.words, fastrand::u64(..));
         self.next = Instant::now() + every;
-        self.flying = Some((words.clone(), Instant::now() + BACK_WITHIN));
+        self.flying = Some((words.clone(), Instant::now() + self.back_within));
         Some(words)
     }
 
@@ -76,7 +78,7 @@ impl Canary {
         self.flying = None;
         self.missed = true;
         self.next = Instant::now();
-        let waited = print_duration(BACK_WITHIN);
+        let waited = print_duration(self.back_within);
         let said = format!("vCenter answers, but an event written into it did not come back within {waited}");
         Some(Fault::new("canary", said))
     }

@@ -1,187 +1,169 @@
 //! Reading what happened meanwhile, with a collector of its own that is thrown away afterwards.
+//!
+//! That a collector says nothing any more proves little: it may have lost its way, pass over what it may not show, or
+//! the next burst came a moment later. Its latest page tells; and only what a new collector cannot read either is missing.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tracing::{debug, warn};
 
 use super::history::History;
-use super::meaning;
-use super::place::Mark;
+use super::judging::Page;
+use super::place::{Mark, back};
 use super::reading::{End, Reader, Step};
-use crate::event::Event;
-use crate::vsphere::{Element, Reference, Trouble};
+use crate::vsphere::{Reference, Trouble};
 
 /// The most that vCenter gives at once, and the most that is in memory.
 pub(super) const PAGE: u32 = 1000;
+/// New collectors that bring nothing, one after the other, before what they should have brought counts as missing.
+const TRIES: u32 = 4;
+/// How often the last of them is asked on where it says nothing: vCenter may have filtered a whole page away.
+const ASKED_ON: u32 = 3;
+/// Servers that keep times less finely than they tell them may leave out the very first event.
+const ROUNDING: Duration = Duration::from_secs(1);
 
-/// An event that was not read before. None: one of our own making, which nobody needs to hear of.
-pub(super) struct Fresh {
-    pub(super) mark: Mark,
-    event: Option<Event>,
+/// Why there is a hole although vCenter has what lies in it.
+const STUCK: &str = "vCenter shows newer events but not those between (missing rights, or its reading is stuck)";
+
+/// One catching-up, over all the collectors that it takes.
+struct Way {
+    /// Since when events are wanted.
+    since: Option<Timestamp>,
+    /// From where the next collector reads: a page before the end of what was read.
+    begin: Option<Timestamp>,
+    /// The last event that was read before, if it must be found again.
+    anchor: Option<Mark>,
+    /// The latest event met on this way.
+    behind: Option<Mark>,
+    read: usize,
 }
 
-/// A page, judged.
-pub(super) struct Page {
-    /// Everything in it that is an event, in order.
-    pub(super) all: Vec<Mark>,
-    /// What of it was not read before, in order.
-    pub(super) fresh: Vec<Fresh>,
-    /// Whether it reaches back to what was.
-    pub(super) anchored: bool,
+/// What a collector that says nothing any more has left behind.
+enum Left {
+    Nothing,
+    /// Newer events are there, and perhaps others before them.
+    Something,
 }
 
 impl Reader<'_> {
     /// Reads everything since `begin` that was not read before; says how much that was.
     pub(super) async fn catch_up<H: History>(&mut self, history: &H, begin: Option<Timestamp>) -> Step<usize> {
         self.whole = false;
-        let collector = self.ask(history.collect(begin, PAGE)).await?;
-        let read = self.drain(history, &collector, begin).await;
+        let place = self.place()?;
+        let anchor = place.last.filter(|_| place.has_an_anchor());
+        let mut way = Way { since: begin, begin, anchor, behind: None, read: 0 };
+        let mut in_vain = 0;
+        loop {
+            let before = way.read;
+            let is_last = in_vain + 1 >= TRIES;
+            if matches!(self.try_to_catch_up(history, &mut way, is_last).await?, Left::Nothing) {
+                break;
+            }
+            in_vain = if way.read > before { 0 } else { in_vain + 1 };
+            debug!(source = %self.out.source(), read = way.read, "there is more than could be read; with a new collector");
+        }
+        if let Some(behind) = way.behind {
+            self.place_mut()?.reach(behind);
+        }
+        if way.read > 0 {
+            self.commit(Vec::new()).await?;
+        }
+        self.whole = true;
+        Ok(way.read)
+    }
+
+    async fn try_to_catch_up<H: History>(&mut self, history: &H, way: &mut Way, is_last: bool) -> Step<Left> {
+        let collector = self.ask(history.collect(way.begin, PAGE)).await?;
+        let left = match self.drain(history, &collector, way, if is_last { ASKED_ON } else { 0 }).await {
+            Ok(()) => self.look_behind(history, &collector, way, is_last).await,
+            Err(end) => Err(end),
+        };
         // A session may have few of them, so none is left behind. Where the session is gone they went with it.
-        if !matches!(read, Err(End::Stopped | End::Lost(Trouble::LoggedOut | Trouble::Road(_))))
+        if !matches!(left, Err(End::Stopped | End::Lost(Trouble::LoggedOut | Trouble::Road(_))))
             && let Err(trouble) = history.destroy(&collector).await
         {
             debug!(source = %self.out.source(), fault = %trouble.fault(), "a collector could not be taken back");
         }
-        let read = read?;
-        self.whole = true;
-        Ok(read)
+        left
     }
 
-    async fn drain<H: History>(&mut self, history: &H, collector: &Reference, begin: Option<Timestamp>) -> Step<usize> {
-        let place = self.place()?;
-        let anchor = place.last.filter(|_| place.has_an_anchor());
-        let mut read = 0;
-        let mut behind: Option<Mark> = None;
+    /// Reads until the collector says nothing, or nothing new; where it says nothing, asks it `on` so often.
+    async fn drain<H: History>(&mut self, history: &H, of: &Reference, way: &mut Way, mut on: u32) -> Step<()> {
         let mut before: Option<HashSet<Mark>> = None;
+        let mut was_empty = false;
         loop {
-            let elements = self.ask(history.read_on(collector, PAGE)).await?;
+            let elements = self.ask(history.read_on(of, PAGE)).await?;
             // A line on which nothing can be read does not stand.
             self.stand();
             if elements.is_empty() {
-                break;
+                if on == 0 {
+                    return Ok(());
+                }
+                on -= 1;
+                was_empty = true;
+                continue;
             }
-            let page = self.judge(elements, begin)?;
+            let page = self.judge(elements, way.since)?;
             // Some servers repeat themselves at the end, for ever.
             if before.as_ref().is_some_and(|before| page.all.iter().all(|mark| before.contains(mark))) {
-                break;
+                return Ok(());
             }
             if let (Some(first), Some(last)) = (page.all.first(), page.all.last()) {
-                if behind.is_none() && !page.anchored {
-                    self.hole(anchor, *first, "vCenter no longer has what followed the last event that was read")
-                        .await?;
+                let read = way.behind.or(way.anchor);
+                if before.is_none() && !page.anchored {
+                    self.hole(read, *first, "vCenter no longer has what followed the last event that was read").await?;
+                } else if was_empty && !page.reaches_back {
+                    self.hole(read, *first, STUCK).await?;
                 }
                 // Only a row that rises proves that nothing older is still to come.
-                if let Some(behind) = behind.filter(|behind| behind <= first) {
+                if let Some(behind) = way.behind.filter(|behind| behind <= first) {
                     self.place_mut()?.reach(behind);
                 }
-                behind = behind.max(Some(*last));
+                way.begin = way.since.max(Some(back(first.0, ROUNDING)));
+                way.behind = way.behind.max(Some(*last));
             }
+            was_empty = false;
             before = Some(page.all.iter().copied().collect());
-            read += page.fresh.len();
+            way.read += page.fresh.len();
             self.hand_over(page.fresh, false).await?;
         }
-        // A collector that has lost its way says nothing any more while there is more. Its latest page knows.
-        let elements = self.ask(history.latest(collector)).await?;
-        let page = self.judge(elements, begin)?;
-        if let (false, Some(first)) = (page.fresh.is_empty(), page.all.first()) {
-            if !page.anchored {
-                let why = "vCenter shows newer events but not those between (missing rights, or its reading is stuck)";
-                self.hole(behind.or(anchor), *first, why).await?;
-            }
-            behind = behind.max(page.all.last().copied());
-            read += page.fresh.len();
-            self.hand_over(page.fresh, false).await?;
-        }
-        if let Some(behind) = behind {
-            self.place_mut()?.reach(behind);
-        }
-        if read > 0 {
-            self.commit(Vec::new()).await?;
-        }
-        Ok(read)
     }
 
-    /// Which of these events were read before, and which were not.
-    fn judge(&mut self, elements: Vec<Element>, begin: Option<Timestamp>) -> Step<Page> {
-        self.judge_by(elements, |mark| begin.is_some_and(|begin| mark.0 < begin))
-    }
-
-    /// The same where `is_old` says what needs no reading.
-    pub(super) fn judge_by(&mut self, elements: Vec<Element>, mut is_old: impl FnMut(&Mark) -> bool) -> Step<Page> {
-        let place = self.place()?;
-        let (mut all, mut new, mut anchored) = (Vec::with_capacity(elements.len()), Vec::new(), false);
-        let mut in_here = HashSet::new();
-        let instance = place.instance.clone();
-        for element in elements {
-            let mark = match meaning::mark(&element) {
-                Ok(mark) => mark,
-                Err(why) => {
-                    if self.odd.note(self.out.source(), &element, why) {
-                        self.out.skipped();
-                    }
-                    continue;
+    /// A collector that has lost its way says nothing any more while there is more. Its latest page knows.
+    async fn look_behind<H: History>(
+        &mut self,
+        history: &H,
+        of: &Reference,
+        way: &mut Way,
+        is_last: bool,
+    ) -> Step<Left> {
+        let elements = self.ask(history.latest(of)).await?;
+        // A page that is not full holds all there is.
+        let is_full = elements.len() >= PAGE as usize;
+        let page = self.judge(elements, way.since)?;
+        let Page { all, fresh, anchored, reaches_back } = page;
+        let Some(first) = fresh.first().map(|event| event.mark) else { return Ok(Left::Nothing) };
+        let is_torn = if is_full { !reaches_back } else { !anchored };
+        if is_torn && is_full && !is_last {
+            return Ok(Left::Something);
+        }
+        if is_torn {
+            let read = self.place()?.seen.last_before(first).filter(|_| is_full);
+            match read.or(way.behind).or(way.anchor) {
+                None if is_full => {
+                    let from = way.since.unwrap_or(first.0).min(first.0);
+                    warn!(source = %self.out.source(), %from, to = %first.0, why = STUCK, "events are missing for good");
+                    self.tell_gap(from, first.0, None, STUCK).await?;
                 }
-            };
-            if !in_here.insert(mark) {
-                continue;
+                read => self.hole(read, first, STUCK).await?,
             }
-            all.push(mark);
-            let place = self.place()?;
-            // What had to be forgotten was read all the same.
-            let forgotten = || place.seen.complete_after().is_some_and(|after| mark.0 <= after);
-            if place.seen.contains(&mark) || is_old(&mark) {
-                anchored = true;
-                continue;
-            }
-            anchored |= forgotten();
-            new.push((mark, element));
         }
-        all.sort_unstable();
-        new.sort_unstable_by_key(|(mark, _)| *mark);
-        let fresh = new.into_iter().map(|(mark, element)| {
-            let event = (!self.is_of_our_making(&element)).then(|| meaning::event(&element, mark, &instance, self.out));
-            Fresh { mark, event }
-        });
-        Ok(Page { fresh: fresh.collect(), all, anchored })
-    }
-
-    fn is_of_our_making(&mut self, element: &Element) -> bool {
-        if self.canary.hear(element) {
-            // Withheld while it was missed.
-            self.out.up();
-        }
-        self.canary.is_ours(element) || self.own.made(element)
-    }
-
-    /// Hands over what was not read before, at most a page at a time. With `reaching`, nothing older is still to come.
-    pub(super) async fn hand_over(&mut self, mut fresh: Vec<Fresh>, reaching: bool) -> Step<()> {
-        while !fresh.is_empty() {
-            let later = fresh.split_off(fresh.len().min(PAGE as usize));
-            let now = std::mem::replace(&mut fresh, later);
-            let place = self.place_mut()?;
-            let last = place.last;
-            let marks: Vec<_> = now.iter().map(|event| event.mark).collect();
-            for mark in &marks {
-                place.seen.insert(*mark);
-                if reaching {
-                    place.reach(*mark);
-                }
-            }
-            self.audits.heard();
-            let events: Vec<_> = now.into_iter().filter_map(|event| event.event).collect();
-            if events.is_empty() {
-                continue;
-            }
-            let committed = self.commit(events).await;
-            if matches!(committed, Err(End::Anew)) {
-                let place = self.place_mut()?;
-                place.last = last;
-                place.seen.remove(&marks);
-            }
-            committed?;
-        }
-        Ok(())
+        way.behind = way.behind.max(all.last().copied());
+        way.read += fresh.len();
+        self.hand_over(fresh, false).await?;
+        Ok(Left::Nothing)
     }
 
     /// Between `last`, which was read, and `first`, which is there, something is missing; unless their keys say otherwise.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::stop::Stop;
 use crate::vsphere::{Element, Reference, Trouble};
 
 /// Pages of events as they came, each the newest of its moment.
@@ -12,7 +13,8 @@ pub(super) type Pages = Vec<Vec<Element>>;
 /// The way in.
 pub(super) trait Gate {
     type Inside: History;
-    fn enter(&self) -> impl Future<Output = Result<Self::Inside, Trouble>> + Send;
+    /// None where the stop comes first; nothing is left behind then.
+    fn enter(&self, stop: &Stop) -> impl Future<Output = Result<Option<Self::Inside>, Trouble>> + Send;
 }
 
 /// One session's view of the events.

@@ -22,10 +22,12 @@ const STEADY: Duration = Duration::from_secs(60);
 /// Until the stop is said.
 pub(super) async fn keep<G: Gate>(gate: &G, reader: &mut Reader<'_>, retry: Backoff, out: &Outbox, stop: &Stop) {
     let mut pace = Pace { retry, failures: 0, spent: false };
-    while let Some(entered) = stop.or(gate.enter()).await {
-        let (trouble, stood) = match entered {
+    loop {
+        let (trouble, stood) = match gate.enter(stop).await {
+            Ok(None) => return,
+            Err(_) if stop.was_said() => return,
             Err(trouble) => (Why::Trouble(trouble), None),
-            Ok(inside) => {
+            Ok(Some(inside)) => {
                 let began = Instant::now();
                 let end = tokio::select! {
                     end = reader.session(&inside) => end,

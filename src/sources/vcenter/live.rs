@@ -9,6 +9,7 @@ use tracing::{debug, info, warn};
 
 use super::config::Filter;
 use super::history::{Gate, History, Pages};
+use crate::stop::Stop;
 use crate::vsphere::{Client, Element, Reference, Session, Trouble, Watched, user_agent};
 
 #[derive(Debug)]
@@ -51,15 +52,15 @@ impl Entrance {
 impl<'a> Gate for &'a Entrance {
     type Inside = Live<'a>;
 
-    async fn enter(&self) -> Result<Live<'a>, Trouble> {
-        let session = Arc::new(self.client.login().await?);
+    async fn enter(&self, stop: &Stop) -> Result<Option<Live<'a>>, Trouble> {
+        let Some(session) = self.client.login_unless(stop).await?.map(Arc::new) else { return Ok(None) };
         let about = session.about();
         info!(name = about.name, version = about.version, build = about.build, "logged in");
         if about.api_type == "HostAgent" {
             warn!("this is a lone ESXi, which keeps its events for minutes only: expect gaps; better read its vCenter");
         }
         self.current.send_replace(Some(Arc::clone(&session)));
-        Ok(Live { entrance: self, session })
+        Ok(Some(Live { entrance: self, session }))
     }
 }
 

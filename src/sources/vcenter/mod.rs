@@ -8,6 +8,7 @@ mod canary;
 mod catch_up;
 mod config;
 mod history;
+mod judging;
 mod keeping;
 mod live;
 mod look;

@@ -171,6 +171,11 @@ impl Seen {
         self.known.contains(mark)
     }
 
+    /// The latest of them that comes before this one.
+    pub(super) fn last_before(&self, mark: Mark) -> Option<Mark> {
+        self.order.iter().filter(|known| **known < mark).max().copied()
+    }
+
     /// Behind this time everything that was read is still known.
     pub(super) fn complete_after(&self) -> Option<Timestamp> {
         self.forgotten

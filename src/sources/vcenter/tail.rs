@@ -11,7 +11,7 @@ use tracing::debug;
 use super::catch_up::PAGE;
 use super::history::{History, Pages};
 use super::place::Mark;
-use super::reading::{Reader, Step};
+use super::reading::{End, Reader, Step};
 use crate::vsphere::{Reference, Trouble};
 
 /// Every change brings the whole page, so it is small.
@@ -28,6 +28,8 @@ pub(super) struct Tail<H: History> {
     floor: Option<Timestamp>,
     /// Older events that were shown all the same. No more of them than fit into the history beside the page.
     old: HashSet<Mark>,
+    /// Whether there was any answer: the first one is the page as it stands.
+    told: bool,
     /// Whether a page ever held anything.
     begun: bool,
 }
@@ -38,7 +40,7 @@ impl<H: History> Tail<H> {
         let floor = reader.place()?.begin(reader.wants.overlap);
         let collector = reader.ask(history.collect(None, TAIL)).await?;
         match reader.ask(history.watch(&collector)).await {
-            Ok(watch) => Ok(Self { collector, watch, floor, old: HashSet::new(), begun: false }),
+            Ok(watch) => Ok(Self { collector, watch, floor, old: HashSet::new(), told: false, begun: false }),
             Err(end) => {
                 take_back(history.destroy(&collector).await);
                 Err(end)
@@ -52,7 +54,16 @@ impl<H: History> Tail<H> {
     }
 
     pub(super) async fn changes(&mut self, reader: &Reader<'_>, history: &H, wait: Duration) -> Step<Option<Pages>> {
-        reader.ask(history.changes(&mut self.watch, wait)).await
+        match reader.ask(history.changes(&mut self.watch, wait)).await {
+            Err(End::Lost(Trouble::Road(fault))) if self.told && fault.reason() == "too_large" => {
+                debug!(source = %reader.out.source(), "more news than are read in one go; catching up with a new tail");
+                Err(End::Anew)
+            }
+            changes => {
+                self.told |= changes.is_ok();
+                changes
+            }
+        }
     }
 
     /// Hands over what is new in `pages`, in order.

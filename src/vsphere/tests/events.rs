@@ -192,3 +192,13 @@ async fn a_message_is_written_into_the_history() {
          <entity type=\"VirtualMachine\">vm-57</entity><msg>powered off by &lt;ana&gt; &amp; co</msg></LogUserEvent>"
     );
 }
+
+#[tokio::test]
+async fn more_news_than_fit_are_refused_though_a_first_page_may_be_as_large() {
+    let many = captured::UPDATE.replace("</returnval>", &format!("{}</returnval>", "<filterSet/>".repeat(400_000)));
+    let (_stage, session, mut watched) = watching([says(&many), says(&many)]).await;
+    let wait = Duration::from_secs(1);
+    assert!(matches!(session.next_pages(&mut watched, wait).await, Ok(Some(_))));
+    let refused = session.next_pages(&mut watched, wait).await.expect_err("too many");
+    assert_eq!(refused.fault().reason(), "too_large");
+}

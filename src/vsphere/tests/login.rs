@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::fault::Fault;
+use crate::stop::Stop;
 
 async fn refused(acts: impl IntoIterator<Item = Act>) -> Trouble {
     let stage = Stage::open(acts.into_iter().collect::<Vec<_>>()).await;
@@ -158,4 +159,26 @@ async fn a_session_that_cannot_be_used_is_left_again() {
     let stage = Stage::open([versions(), says(captured::CONTENT), logged_in(), dead, bye]).await;
     assert_eq!(client(&stage.url).login().await.expect_err("dead"), Trouble::LoggedOut);
     assert!(body_of(&stage.seen()[4]).starts_with("<Logout "));
+}
+
+#[tokio::test]
+async fn a_stop_in_the_middle_leaves_the_session_that_was_made() {
+    let bye = || says("<LogoutResponse xmlns=\"urn:vim25\"></LogoutResponse>");
+    for (stalled, acts) in [
+        // The session is there, and nothing more is heard.
+        (4, vec![versions(), says(captured::CONTENT), logged_in(), Act::Stall, bye()]),
+        // Nobody is logged in yet: there is nothing to leave.
+        (2, vec![versions(), Act::Stall]),
+    ] {
+        let (stage, stop) = (Stage::open(acts).await, Stop::new());
+        let client = client(&stage.url);
+        let (session, ()) = tokio::join!(client.login_unless(&stop), async {
+            stage.until(stalled).await;
+            stop.say();
+        });
+        assert!(matches!(session, Ok(None)), "{session:?}");
+        let bodies: Vec<_> = stage.seen().into_iter().skip(stalled).map(|seen| body_of(&seen)).collect();
+        assert!(bodies.iter().all(|body| body.starts_with("<Logout ")), "{bodies:?}");
+        assert_eq!(bodies.len(), usize::from(stalled == 4));
+    }
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::{Connection, OpenFlags};
 use tidings::demo::standins::Slack;
 use tokio::process::Command;
 use tokio::time::{Instant, sleep};
@@ -38,7 +39,7 @@ pub(crate) fn hearing(source: &str, daemon_keys: &str) -> String {
         [source.vcenter.vc]
         password = {{ env = "PASSWORD" }}
         poll = "1s"
-        retry = {{ first = "20ms", max = "200ms" }}
+        retry = {{ first = "10ms", max = "60ms" }}
         {source}
         "#,
     )
@@ -96,27 +97,50 @@ pub(crate) fn column(daemon: &Daemon, what: &str, condition: &str) -> Vec<String
 
 const BURSTS: &str = "json_extract(body, '$.message') like 'burst %'";
 
+/// How many of the bursts' events a state file holds. It looks only at what was added since it last did: whoever waits
+/// for a hundred thousand must not be what they wait for.
+struct Count {
+    file: Connection,
+    up_to: i64,
+    many: usize,
+}
+
+impl Count {
+    fn of(state_file: &Path) -> Self {
+        let file = Connection::open_with_flags(state_file, OpenFlags::SQLITE_OPEN_READ_ONLY).expect("a state file");
+        file.busy_timeout(LIMIT).expect("a time");
+        Self { file, up_to: 0, many: 0 }
+    }
+
+    fn now(&mut self) -> usize {
+        let question = format!(
+            "select coalesce(max(seq), ?1), count(*) filter (where source = 'vc' and {BURSTS}) from events where seq > ?1"
+        );
+        let row = |row: &rusqlite::Row| Ok((row.get(0)?, row.get::<_, u32>(1)?));
+        let (up_to, many) = self.file.query_row(&question, [self.up_to], row).expect("an answer");
+        self.up_to = up_to;
+        self.many += usize::try_from(many).expect("few");
+        self.many
+    }
+}
+
 /// The numbers of the bursts' events that the state file holds, in the order in which they came.
 pub(crate) fn held(daemon: &Daemon) -> Vec<usize> {
     let numbers = column(daemon, "substr(json_extract(body, '$.message'), 7)", BURSTS);
     numbers.iter().map(|n| n.parse().expect("a number")).collect()
 }
 
-fn how_many(state_file: &Path) -> usize {
-    let question = format!("select count(*) from events where source = 'vc' and {BURSTS}");
-    sqlite(state_file, &question).parse().expect("a number")
-}
-
 /// Waits until so many of the bursts' events are held.
 pub(crate) async fn holds(daemon: &Daemon, many: usize, limit: Duration) {
     let until = Instant::now() + limit;
+    let mut count = Count::of(&daemon.state_file());
     loop {
-        let held = how_many(&daemon.state_file());
+        let held = count.now();
         if held >= many {
             return;
         }
         assert!(Instant::now() < until, "{held} of {many} after {limit:?}:\n{}", daemon.log());
-        sleep(Duration::from_millis(if many < 10_000 { 10 } else { 200 })).await;
+        sleep(Duration::from_millis(if many < 10_000 { 5 } else { 100 })).await;
     }
 }
 

@@ -113,6 +113,10 @@ impl Simulator {
         &self.running.as_ref().expect("it runs").url
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.running.as_ref().and_then(|running| running.child.id()).expect("it runs")
+    }
+
     /// `127.0.0.1:PORT`
     pub(crate) fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)

@@ -76,9 +76,12 @@ async fn a_burst_arrives_whole_and_in_order_although_the_reader_was_stalled() {
     signal(daemon.pid(), "STOP").await;
     vcenter.burst(1, 899).await;
     signal(daemon.pid(), "CONT").await;
-    // The simulator gives the whole page for each of them: some forty megabytes.
+    // The simulator gives the whole page for each of them: some forty megabytes, which nobody needs to hold.
     house::holds_exactly_within(&daemon, 0..900, 3 * LIMIT).await;
     assert!(house::held(&daemon).is_sorted(), "and nothing from before the start");
+    let peak = daemon.peak_memory_kib();
+    println!("peak memory {peak} KiB");
+    assert!(peak < 90 << 10, "{peak} KiB: it held every page at once");
 }
 
 #[tokio::test]
@@ -119,6 +122,28 @@ async fn a_vcenter_that_dies_and_counts_anew_repeats_and_loses_nothing() {
     let twice =
         format!("{keys} in (select {keys} from events where source = 'vc' group by {keys} having count(*) > 1)");
     assert!(!house::column(&daemon, keys, &twice).is_empty(), "no key came again, so this proved nothing");
+}
+
+#[tokio::test]
+async fn a_vcenter_that_stands_still_on_a_live_line_is_heard_again_when_it_goes_on_or_begins_anew() {
+    let mut vcenter = simulator!(Simulator::start());
+    let daemon = keeping(&to_simulator(&vcenter), PASSWORD).await;
+    up(&daemon).await;
+    vcenter.burst(0, 50).await;
+    holds_exactly(&daemon, 0..50).await;
+    // Its sockets stay, and what is asked meanwhile waits in them.
+    signal(vcenter.pid(), "STOP").await;
+    sleep(Duration::from_secs(2)).await; // longer than a poll, so that one waits in vain
+    signal(vcenter.pid(), "CONT").await;
+    vcenter.burst(50, 50).await;
+    holds_exactly(&daemon, 0..100).await;
+    // It stands still and never goes on: what takes its place has other sessions, and counts from one.
+    signal(vcenter.pid(), "STOP").await;
+    vcenter.kill().await;
+    vcenter.start_again().await;
+    vcenter.burst(100, 50).await;
+    holds_exactly(&daemon, 0..150).await;
+    up(&daemon).await;
 }
 
 #[tokio::test]
@@ -174,7 +199,7 @@ async fn what_left_the_history_while_nobody_listened_is_told_as_a_gap() {
     vcenter.burst(10, 1_200).await;
     daemon.start_again().await;
     let told = slack.next(LIMIT).await.unwrap_or_else(|late| panic!("{late}\n{}", daemon.log())).text;
-    assert!(told.starts_with("source.gap vc"), "{told}");
+    assert!(told.starts_with("source.gap vc: ") && told.contains(" events, "), "{told}");
     holds(&daemon, 1_009, LIMIT).await;
     let held = house::held(&daemon);
     assert_eq!(held.last(), Some(&1_209));

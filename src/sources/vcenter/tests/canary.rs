@@ -66,3 +66,16 @@ async fn where_vcenter_takes_none_the_source_works_without() {
         .await;
     assert_eq!(daemon.with(|kept| kept.lines.clone()), [Line::Up]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_canary_that_flies_often_is_missed_soon() {
+    for (every, soonest, latest) in [(10, 5, 9), (60, 30, 34), (900, 120, 124), (86_400, 120, 124)] {
+        let (fake, daemon) = (Fake::new(), Daemon::default());
+        fake.state().swallows_notes = true;
+        let wants = Wants { canary: Some(Duration::from_secs(every)), ..wants() };
+        let asked = tokio::time::Instant::now();
+        daemon.live(&fake, &wants, daemon.until(|kept| downs(kept) > 0)).await;
+        let within = Duration::from_secs(soonest)..=Duration::from_secs(latest);
+        assert!(within.contains(&asked.elapsed()), "{every}: {:?}", asked.elapsed());
+    }
+}

@@ -38,6 +38,10 @@ pub(super) struct State {
     made: u64,
     /// Watches up to this one say nothing any more.
     deaf_up_to: u64,
+    /// For each: after so many readings that go well, one passes over its page and says nothing.
+    pub(super) blanks: VecDeque<usize>,
+    /// So many happen at the moment of each look at a latest page.
+    pub(super) at_looks: VecDeque<usize>,
     /// Collectors give nothing to read, and only their latest page is right.
     pub(super) stuck: bool,
     /// As Debian's simulator: ignores times, reads the newest first, tells one change for each event.
@@ -100,6 +104,8 @@ impl Fake {
             watches: HashSet::new(),
             made: 0,
             deaf_up_to: 0,
+            blanks: VecDeque::new(),
+            at_looks: VecDeque::new(),
             stuck: false,
             as_debian: false,
             faults: VecDeque::new(),

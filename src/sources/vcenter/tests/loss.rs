@@ -133,3 +133,82 @@ async fn another_filter_is_no_loss() {
     assert_eq!(daemon.gaps(), []);
     assert_once(&daemon);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_reading_that_is_stuck_from_the_very_first_is_told_too() {
+    let (fake, daemon) = (Fake::new(), Daemon::default());
+    fake.state().stuck = true;
+    daemon
+        .live(&fake, &wants(), async {
+            daemon.is_up().await;
+            fake.burst(2500);
+            daemon.has(1000).await;
+        })
+        .await;
+    let gaps = daemon.gaps();
+    assert!(matches!(gaps.as_slice(), [(_, why)] if why.contains("not those between")), "{gaps:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_reading_passes_over_a_new_one_brings() {
+    for blanks in [vec![2, 2, 2], vec![0], vec![0, 0], vec![4, 0], vec![1; 4]] {
+        let (fake, daemon) = (Fake::new(), Daemon::default());
+        let mut keys = Vec::new();
+        daemon
+            .live(&fake, &wants(), async {
+                daemon.is_up().await;
+                keys.extend(fake.burst(3));
+                daemon.has(3).await;
+                fake.state().blanks = blanks.iter().copied().collect();
+                // A second apart: each collector gets a little further.
+                for _ in 0..5 {
+                    keys.extend(fake.burst(1000));
+                    tokio::time::advance(Duration::from_secs(2)).await;
+                }
+                daemon.has(keys.len()).await;
+            })
+            .await;
+        assert_eq!(daemon.gaps(), [], "{blanks:?}");
+        assert_keys(&daemon.keys(), &keys);
+        assert_once(&daemon);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_burst_after_the_last_reading_is_no_gap() {
+    for heard in [0, 3] {
+        let (fake, daemon) = (Fake::new(), Daemon::default());
+        daemon
+            .live(&fake, &wants(), async {
+                fake.state().at_looks.extend([2500, 1001, 5]);
+                daemon.has(3506).await;
+                fake.burst(heard);
+                daemon.has(3506 + heard).await;
+                fake.state().at_looks.extend([4000]);
+                fake.burst(200);
+                daemon.has(7706 + heard).await;
+            })
+            .await;
+        assert_eq!(daemon.keys().len(), 7706 + heard);
+        assert_once(&daemon);
+        assert_eq!(daemon.gaps(), []);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_burst_after_the_last_reading_beyond_what_vcenter_keeps_is_a_gap() {
+    let (fake, daemon) = (Fake::new(), Daemon::default());
+    fake.state().keeps = 1000;
+    daemon
+        .live(&fake, &wants(), async {
+            daemon.is_up().await;
+            fake.burst(10);
+            daemon.has(10).await;
+            fake.state().at_looks.extend([3000]);
+            fake.burst(200);
+            daemon.has(1210).await;
+        })
+        .await;
+    assert_eq!(daemon.gaps().len(), 1);
+    assert_eq!(daemon.gaps()[0].0, Some(2000));
+}

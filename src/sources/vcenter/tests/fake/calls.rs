@@ -9,6 +9,7 @@ use tokio::time::{Instant, timeout_at};
 use super::{AGENT, Collector, Fake, State, leaf, trace};
 use crate::fault::Fault;
 use crate::sources::vcenter::history::{Gate, History, Pages};
+use crate::stop::Stop;
 use crate::vsphere::{Element, Reference, Trouble};
 
 pub(in crate::sources::vcenter::tests) struct Watch {
@@ -27,7 +28,10 @@ pub(in crate::sources::vcenter::tests) struct Inside {
 impl Gate for Fake {
     type Inside = Inside;
 
-    async fn enter(&self) -> Result<Inside, Trouble> {
+    async fn enter(&self, stop: &Stop) -> Result<Option<Inside>, Trouble> {
+        if stop.was_said() {
+            return Ok(None);
+        }
         let mut state = self.state();
         state.tries.push(Instant::now());
         if state.refuses {
@@ -42,7 +46,7 @@ impl Gate for Fake {
         let key = format!("session-{session}");
         state.write("UserLoginSessionEvent", trace(&key), SignedDuration::ZERO, false);
         drop(state);
-        Ok(Inside { fake: self.clone(), session, key, instance })
+        Ok(Some(Inside { fake: self.clone(), session, key, instance }))
     }
 }
 
@@ -115,10 +119,22 @@ impl History for Inside {
         if let Some(last) = page.last() {
             state.collectors.get_mut(&of.id).expect("there").next = last.number + 1;
         }
+        match state.blanks.front_mut() {
+            Some(0) => {
+                state.blanks.pop_front();
+                return Ok(Vec::new());
+            }
+            Some(spared) => *spared -= 1,
+            None => {}
+        }
         Ok(page.into_iter().filter(|written| !written.hidden).map(|written| written.event).collect())
     }
 
     async fn latest(&self, of: &Reference) -> Result<Vec<Element>, Trouble> {
+        let many = self.on("latest")?.at_looks.pop_front();
+        if let Some(many) = many {
+            self.fake.burst(many);
+        }
         let state = self.on("latest")?;
         Ok(state.page(state.collectors.get(&of.id).ok_or_else(gone)?, u64::MAX))
     }

@@ -1,0 +1,282 @@
+//! How fast a vCenter's history is read, and in how much memory: `cargo bench --bench vcenter`.
+//!
+//! The floor is a bare loop that asks for page after page and only counts. The daemon reads the same history in turn,
+//! once where nobody wants the events and once where all are kept. Against the scripted stand-in of the stories, which
+//! serves full pages as fast as it is asked, and against the simulator where `TIDINGS_VCSIM` names it. Quote the ratios.
+#![expect(clippy::print_stdout, reason = "what it prints is the result")]
+
+mod process;
+#[path = "../it/vcenter/scripted/mod.rs"]
+#[expect(dead_code, reason = "the stories use the rest of it")]
+mod scripted;
+
+use std::ffi::OsStr;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::{Parser, Subcommand};
+use serde_json::{Value, json};
+use tidings::outbound::{Outbound, Trust};
+use tidings::secret::Secret;
+use tidings::vsphere::{Account, Client, EventFilter};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::time::{Instant, sleep, timeout};
+
+use process::{cpu_seconds, memory_mib};
+use scripted::{PASSWORD, Scripted, USER};
+
+/// Nothing here takes longer.
+const LONGEST_WAIT: Duration = Duration::from_secs(300);
+/// What a vCenter gives at once.
+const PAGE: u32 = 1000;
+/// The simulator keeps its last thousand; what it needs for the logins of one round is left free.
+const SIMULATED: u64 = 900;
+
+/// Reading a vCenter's history: the daemon beside a loop that only counts
+#[derive(Parser)]
+struct Options {
+    /// Rounds; each measures the floor and the daemon twice
+    #[arg(long, default_value_t = 3)]
+    rounds: u32,
+    /// Events in the stand-in's history
+    #[arg(long, default_value_t = 100_000)]
+    events: u64,
+    /// What `cargo bench` says to every bench
+    #[arg(long, hide = true)]
+    bench: bool,
+    #[command(subcommand)]
+    role: Option<Role>,
+}
+
+/// What this program is when it starts itself.
+#[derive(Subcommand)]
+enum Role {
+    #[command(hide = true)]
+    Standin {
+        #[arg(long)]
+        events: usize,
+    },
+    #[command(hide = true)]
+    Floor {
+        #[arg(long)]
+        url: String,
+        #[arg(long)]
+        events: u64,
+    },
+}
+
+struct Figures {
+    events_a_second: f64,
+    cpu_ms_a_thousand: f64,
+    peak_mib: f64,
+}
+
+/// One row of the table: its name, and how to read it off a trial.
+type Row = (&'static str, fn(&Figures) -> f64);
+
+const ROWS: [Row; 3] = [
+    ("events/s", |of| of.events_a_second),
+    ("CPU ms per 1,000 events", |of| of.cpu_ms_a_thousand),
+    ("peak memory, MiB", |of| of.peak_mib),
+];
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<()> {
+    let options = Options::parse();
+    match &options.role {
+        Some(Role::Standin { events }) => standin(*events).await,
+        Some(Role::Floor { url, events }) => floor(url, *events).await,
+        None => measure(&options).await,
+    }
+}
+
+async fn measure(options: &Options) -> Result<()> {
+    let many = options.events.to_string();
+    let (_standin, url) = Peer::start(std::env::current_exe()?, ["standin", "--events", &many]).await?;
+    rounds("a stand-in that serves full pages", &url, options.rounds, options.events).await?;
+    let Some(simulator) = std::env::var_os("TIDINGS_VCSIM") else {
+        println!("\nSKIPPED: the simulator (TIDINGS_VCSIM names none; tests/run builds it)");
+        return Ok(());
+    };
+    let (mut simulator, url) = Peer::start(simulator, ["-user", USER, "-password", PASSWORD]).await?;
+    for _ in 0..options.rounds {
+        simulator.order(&format!("burst 0 {SIMULATED}")).await?;
+    }
+    rounds("the simulator", &url, options.rounds, SIMULATED).await
+}
+
+/// So that whatever else the machine does hits all three.
+async fn rounds(name: &str, url: &str, rounds: u32, events: u64) -> Result<()> {
+    let mut trials = Vec::new();
+    for _ in 0..rounds {
+        trials.push([count(url, events).await?, daemon(url, events, false).await?, daemon(url, events, true).await?]);
+    }
+    println!("\n{name}, {events} events, {rounds} rounds (medians; ratios within each round)");
+    println!("{:<26}{:>10}{:>12}{:>8}{:>12}{:>8}", "", "floor", "unwanted", "ratio", "kept", "ratio");
+    for (row, read) in ROWS {
+        let figure = |of: usize| median(trials.iter().map(|trial| read(&trial[of])));
+        let ratio = |of: usize| median(trials.iter().map(|trial| read(&trial[of]) / read(&trial[0])));
+        let (floor, unwanted, kept) = (figure(0), figure(1), figure(2));
+        println!("{row:<26}{floor:>10.2}{unwanted:>12.2}{:>8.2}{kept:>12.2}{:>8.2}", ratio(1), ratio(2));
+    }
+    Ok(())
+}
+
+fn median(figures: impl Iterator<Item = f64>) -> f64 {
+    let mut figures: Vec<f64> = figures.collect();
+    figures.sort_by(f64::total_cmp);
+    let at = |place: usize| figures.get(place).copied().unwrap_or(f64::NAN);
+    f64::midpoint(at(figures.len().saturating_sub(1) / 2), at(figures.len() / 2))
+}
+
+/// The floor as a process of its own.
+async fn count(url: &str, events: u64) -> Result<Figures> {
+    let (_floor, told) =
+        Peer::start(std::env::current_exe()?, ["floor", "--url", url, "--events", &events.to_string()]).await?;
+    let told: Value = serde_json::from_str(&told)?;
+    let number = |key: &str| told[key].as_f64().context("not a number");
+    figures(number("events")?, number("seconds")?, number("cpu")?, number("peak_mib")?)
+}
+
+fn figures(events: f64, seconds: f64, cpu: f64, peak_mib: f64) -> Result<Figures> {
+    ensure!(events > 0.0, "nothing was read");
+    Ok(Figures { events_a_second: events / seconds, cpu_ms_a_thousand: cpu * 1e6 / events, peak_mib })
+}
+
+/// Reads page after page and only counts, until all are read.
+async fn floor(url: &str, events: u64) -> Result<()> {
+    let account =
+        Account { url: url.parse()?, user: USER.to_owned(), password: Secret::literal(PASSWORD), trust: Trust::System };
+    let session = Client::new(account, &Outbound::new()).login().await?;
+    let everything = EventFilter { begin: None, most: PAGE, entity: None, types: Vec::new(), users: Vec::new() };
+    let pid = std::process::id();
+    let cpu_before = cpu_seconds(pid)?;
+    let begun = Instant::now();
+    let collector = session.create_event_collector(&everything).await?;
+    let mut read = 0;
+    // The simulator repeats itself at the end.
+    while read < events {
+        let page = session.read_next_events(&collector, PAGE).await?.len();
+        ensure!(page > 0, "{read} of {events} events, and no more");
+        read += u64::try_from(page)?;
+    }
+    let seconds = begun.elapsed().as_secs_f64();
+    let (cpu, peak_mib) = (cpu_seconds(pid)? - cpu_before, memory_mib(pid, "VmHWM")?);
+    println!("{}", json!({ "events": read, "seconds": seconds, "cpu": cpu, "peak_mib": peak_mib }));
+    session.logout().await?;
+    Ok(())
+}
+
+/// The daemon from its first start until it says that it has caught up with the whole history.
+async fn daemon(url: &str, events: u64, kept: bool) -> Result<Figures> {
+    // Below the target folder, since /tmp may be memory, where a state file costs nothing.
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
+    let path = folder.path();
+    let wanted = if kept { "*" } else { "nothing.of.that.name" };
+    std::fs::write(path.join("relays.toml"), relays_toml(url, wanted))?;
+    let log = std::fs::File::create(path.join("log"))?;
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tidings"));
+    command.args(["run", "--config", "relays.toml"]).env("PASSWORD", PASSWORD).current_dir(path);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).kill_on_drop(true);
+    let mut child = command.spawn()?;
+    let pid = child.id().context("the daemon is gone")?;
+    let caught_up = async {
+        loop {
+            ensure!(child.try_wait()?.is_none(), "the daemon ended:\n{}", log_of(path));
+            if let Some(told) = caught_up(&log_of(path)) {
+                return Ok(told);
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let told = timeout(LONGEST_WAIT, caught_up).await.with_context(|| log_of(path))??;
+    let (cpu, peak_mib) = (cpu_seconds(pid)?, memory_mib(pid, "VmHWM")?);
+    child.kill().await?;
+    let (read, seconds) = told;
+    ensure!(read >= f64::from(u32::try_from(events)?), "only {read} of {events} events:\n{}", log_of(path));
+    figures(read, seconds, cpu, peak_mib)
+}
+
+fn relays_toml(url: &str, wanted: &str) -> String {
+    format!(
+        r#"
+[daemon]
+listen = "127.0.0.1:0"
+admin = "127.0.0.1:0"
+state = "state/tidings.db"
+
+[source.vcenter.vc]
+url = "{url}"
+username = '{USER}'
+password = {{ env = "PASSWORD" }}
+from = "beginning"
+
+[[relay]]
+name = "wanted"
+from = "vc"
+match = {{ type = "{wanted}" }}
+text = "{{{{ data.message }}}}"
+"#
+    )
+}
+
+fn log_of(folder: &Path) -> String {
+    std::fs::read_to_string(folder.join("log")).unwrap_or_default()
+}
+
+/// How many events it says that it has read, and in how many seconds.
+fn caught_up(log: &str) -> Option<(f64, f64)> {
+    let line = log.lines().find(|line| line.contains("caught up"))?;
+    let field = |name: &str| line.split_whitespace().find_map(|word| word.strip_prefix(name));
+    let took = field("took=")?;
+    let number = took.trim_end_matches(|letter: char| letter.is_alphabetic());
+    let unit = match took.strip_prefix(number)? {
+        "s" => 1.0,
+        "ms" => 1e-3,
+        _ => 1e-6,
+    };
+    Some((field("events=")?.parse().ok()?, number.parse::<f64>().ok()? * unit))
+}
+
+async fn standin(events: usize) -> Result<()> {
+    let vcenter = Scripted::start();
+    vcenter.burst(0..events);
+    println!("{}", vcenter.url());
+    tokio::task::spawn_blocking(|| std::io::copy(&mut std::io::stdin(), &mut std::io::sink())).await??;
+    Ok(())
+}
+
+/// A program that says one line when it is ready, may be ordered about, and ends when its input does.
+struct Peer {
+    _process: Child,
+    orders: ChildStdin,
+    answers: Lines<BufReader<ChildStdout>>,
+}
+
+impl Peer {
+    /// With its first line.
+    async fn start<'a>(program: impl AsRef<OsStr>, args: impl IntoIterator<Item = &'a str>) -> Result<(Self, String)> {
+        let mut command = Command::new(program);
+        command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
+        let mut process = command.spawn()?;
+        let orders = process.stdin.take().context("its input")?;
+        let answers = BufReader::new(process.stdout.take().context("its output")?).lines();
+        let mut peer = Self { _process: process, orders, answers };
+        let first = peer.next().await?;
+        Ok((peer, first))
+    }
+
+    async fn order(&mut self, order: &str) -> Result<()> {
+        self.orders.write_all(format!("{order}\n").as_bytes()).await?;
+        let answer = self.next().await?;
+        if answer.starts_with("ok") { Ok(()) } else { bail!("{order}: {answer}") }
+    }
+
+    async fn next(&mut self) -> Result<String> {
+        let line = timeout(LONGEST_WAIT, self.answers.next_line()).await.context("no answer")??;
+        line.context("it ended before it said anything")
+    }
+}
