@@ -36,13 +36,36 @@ pub(super) fn places(sources: &[SourcePart], metrics: &Metrics) -> Vec<Place<Wai
     waiting.collect()
 }
 
+/// The door's socket, which outlives a reload: who knocks meanwhile waits a moment and is not refused.
+#[derive(Debug, Default)]
+pub struct Doorstep(Option<(SocketAddr, std::net::TcpListener)>);
+
+impl Doorstep {
+    /// The daemon is about to end: who knocks from now on must know at once.
+    pub fn clear(&mut self) {
+        self.0 = None;
+    }
+
+    async fn listener(&mut self, listen: SocketAddr) -> io::Result<TcpListener> {
+        if self.0.as_ref().is_none_or(|(address, _)| *address != listen) {
+            // First the old one goes, which may hold the port that is wanted.
+            self.clear();
+            self.0 = Some((listen, TcpListener::bind(listen).await?.into_std()?));
+        }
+        let (_, socket) = self.0.as_ref().ok_or(io::ErrorKind::NotConnected)?;
+        TcpListener::from_std(socket.try_clone()?)
+    }
+}
+
 /// The door's listener, and the file that tells where it is; nothing of either where nobody waits.
 pub(super) async fn listen(
     listen: SocketAddr,
+    doorstep: &mut Doorstep,
     places: &[Place<Waiting>],
     file: &Path,
 ) -> anyhow::Result<Option<TcpListener>> {
     if places.is_empty() {
+        doorstep.clear();
         // One that an earlier configuration left would lead astray.
         match std::fs::remove_file(file) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -52,7 +75,7 @@ pub(super) async fn listen(
         }
         return Ok(None);
     }
-    let listener = TcpListener::bind(listen).await.with_context(|| {
+    let listener = doorstep.listener(listen).await.with_context(|| {
         format!("the door cannot listen on {listen}: is the port taken? else set `listen` of [daemon], port 0 for any")
     })?;
     let address = Address::reached(listener.local_addr()?);

@@ -38,6 +38,7 @@ use house::{House, SinkSeen, SourceSeen};
 use running::{Floors, Stops, notify_systemd, tell};
 use silences::SilenceBook;
 
+pub use hooks::Doorstep;
 pub use running::Running;
 pub use shown::explained;
 
@@ -178,7 +179,7 @@ impl App {
     }
 
     /// From here on the network is touched. The desk comes first: a port that is taken is a fault of the start.
-    pub async fn start(self) -> anyhow::Result<Running> {
+    pub async fn start(self, doorstep: &mut Doorstep) -> anyhow::Result<Running> {
         let Self {
             listen,
             door_file,
@@ -202,7 +203,7 @@ impl App {
         address.write(&desk_file).with_context(|| format!("cannot write {}", desk_file.display()))?;
         info!(desk = %address, "the desk is open");
         let places = hooks::places(&sources, &metrics);
-        let door = hooks::listen(listen, &places, &door_file).await?;
+        let door = hooks::listen(listen, doorstep, &places, &door_file).await?;
 
         let incidents = queue.incidents().await.context("cannot read the open incidents")?;
         for orphan in incidents.iter().filter(|incident| !house.has_source(&incident.source)) {

@@ -9,7 +9,7 @@ use super::args::Common;
 use super::check;
 use super::failure::{Exit, Failure};
 use super::signals::{Signals, Word};
-use crate::app::{App, Running};
+use crate::app::{App, Doorstep, Running};
 use crate::config::Config;
 
 /// What still runs in other threads after the drain (a name being looked up) gets so long.
@@ -31,11 +31,15 @@ pub(super) fn runtime() -> Result<Runtime, Failure> {
 async fn live(common: &Common) -> Result<Exit, Failure> {
     let mut signals = Signals::listen()?;
     let mut config = check::read(common)?;
+    let mut doorstep = Doorstep::default();
     loop {
         info!(config = %config.path.display(), "starting");
         let app = App::build(config).map_err(|error| Failure::internal(&error))?;
-        let mut running = app.start().await.map_err(|error| Failure::internal(&error))?;
+        let mut running = app.start(&mut doorstep).await.map_err(|error| Failure::internal(&error))?;
         let next = one_life(&mut running, &mut signals, common).await?;
+        if next.is_none() {
+            doorstep.clear();
+        }
         tokio::select! {
             () = running.drain() => {}
             Word::Stop(signal) = signals.next() => {

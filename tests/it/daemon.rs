@@ -156,6 +156,11 @@ impl Daemon {
         self.child.as_ref().and_then(Child::id).expect("it runs")
     }
 
+    pub(crate) async fn signal(&self, name: &str) {
+        let (name, pid) = (format!("-{name}"), self.pid().to_string());
+        assert!(Command::new("kill").args([name, pid]).status().await.expect("kill runs").success());
+    }
+
     /// SIGKILL: nothing can be tidied up.
     pub(crate) async fn kill(&mut self) {
         let mut child = self.child.take().expect("it runs");

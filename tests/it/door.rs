@@ -143,3 +143,44 @@ async fn a_stop_amid_posts_keeps_every_promise_made() {
         }
     }
 }
+
+#[tokio::test]
+async fn who_knocks_during_a_reload_waits_and_is_not_refused() {
+    let slack = Slack::start().await.expect("loopback");
+    let daemon = Daemon::start(&format!("{DAEMON}{SHOP}"), &[("SLACK_URL", &slack.url())]).await;
+    let url = daemon.door_url();
+    let over = tokio::sync::watch::channel(false);
+    let posting = async {
+        let mut accepted = BTreeSet::new();
+        for n in 0.. {
+            // Each on a connection of its own.
+            match post(&url, n, "").await {
+                Some((202, _)) => _ = accepted.insert(n.to_string()),
+                Some((503, Some(_))) => {}
+                other => panic!("{other:?}\n{}", daemon.log()),
+            }
+            if *over.1.borrow() {
+                return accepted;
+            }
+        }
+        unreachable!("numbers do not end");
+    };
+    let reloading = async {
+        for _ in 0..3 {
+            let started = |log: String| log.matches(" started").count();
+            let before = started(daemon.log());
+            daemon.signal("HUP").await;
+            let until = Instant::now() + LIMIT;
+            while started(daemon.log()) == before {
+                assert!(Instant::now() < until, "it never came back:\n{}", daemon.log());
+                sleep(Duration::from_millis(10)).await;
+            }
+        }
+        over.0.send_replace(true);
+    };
+    let (accepted, ()) = tokio::join!(posting, reloading);
+    assert_eq!(daemon.door_url(), url, "the port is the same");
+    daemon.until("empty", |status| status["sinks"][0]["pending"] == 0).await;
+    let told: BTreeSet<_> = slack.posts().into_iter().map(|post| post.text).collect();
+    assert_eq!(told, accepted);
+}

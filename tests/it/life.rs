@@ -2,7 +2,6 @@
 
 use serde_json::json;
 use tidings::demo::standins::{Slack, Tutum};
-use tokio::process::Command;
 
 use crate::daemon::{Daemon, LIMIT, hearing};
 
@@ -52,8 +51,7 @@ impl House {
     }
 
     async fn reload(&self) {
-        let pid = self.daemon.pid().to_string();
-        assert!(Command::new("kill").args(["-HUP", &pid]).status().await.expect("kill runs").success());
+        self.daemon.signal("HUP").await;
     }
 }
 
