@@ -5,6 +5,7 @@
 mod alertmanager;
 mod config;
 mod daemon;
+mod disk;
 mod door;
 mod floors;
 mod health;

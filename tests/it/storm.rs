@@ -73,7 +73,10 @@ async fn ten_thousand_events_are_a_few_messages_that_count_them_all_and_delay_no
     let daemon = world.daemon(RELAYS).await;
     for n in 0..MANY {
         if n == MANY / 2 {
-            world.tutum.stream.send(&json!({ "type": "service", "action": "fail", "resource_uri": "/api/v1/service/1/" }));
+            world
+                .tutum
+                .stream
+                .send(&json!({ "type": "service", "action": "fail", "resource_uri": "/api/v1/service/1/" }));
         }
         let (uri, action) = (format!("/api/v1/container/{}/", n % 100), if n % 4 == 0 { "stop" } else { "start" });
         world.tutum.stream.send(&json!({ "type": "container", "action": action, "resource_uri": uri, "n": n }));

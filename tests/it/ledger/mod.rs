@@ -1,6 +1,8 @@
 //! The ledger: every delivery is accounted for, whatever the receivers, the roads and the process itself go through.
 
 mod account;
+mod full;
+mod posts;
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -10,6 +12,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
 
 use self::account::{Arrived, SERVICE_EVERY, SERVICES, Said, add_doubtful};
+use self::full::Disk;
 use crate::daemon::{Daemon, LIMIT, seed, sqlite};
 
 /// Each of them goes to three sinks.
@@ -135,6 +138,7 @@ impl World {
 /// A daemon in this world, and the account so far.
 struct Story<'w> {
     world: &'w World,
+    disk: Disk,
     daemon: Daemon,
     seed: u64,
     said: Said,
@@ -146,9 +150,11 @@ struct Story<'w> {
 
 impl<'w> Story<'w> {
     async fn begin(world: &'w World, seed: u64) -> Self {
-        let daemon = Daemon::start(&world.config(), &[]).await;
+        let mut daemon = Daemon::prepare(&world.config(), &[]);
+        let disk = Disk::of(&daemon);
+        daemon.start_again().await;
         world.tutum.stream.hold(true);
-        Self { world, daemon, seed, said: Said::default(), due: HashSet::new(), doubtful: HashMap::new() }
+        Self { world, disk, daemon, seed, said: Said::default(), due: HashSet::new(), doubtful: HashMap::new() }
     }
 
     /// One more batch, and a kill at a random moment of it.
@@ -158,13 +164,17 @@ impl<'w> Story<'w> {
         self.kill().await;
     }
 
-    /// SIGKILL, a look into the file, and another start.
     async fn kill(&mut self) {
-        self.daemon.kill().await;
+        self.down().await;
         assert!(self.daemon.pending() >= PILE / 2, "the kill fell while a pile was pending, seed {}", self.seed);
+        self.daemon.start_again().await;
+    }
+
+    /// SIGKILL, and a look into the file.
+    async fn down(&mut self) {
+        self.daemon.kill().await;
         self.due.extend(self.daemon.held());
         add_doubtful(&mut self.doubtful, &self.daemon);
-        self.daemon.start_again().await;
     }
 
     /// While the batch comes in, or while its pile shrinks.
@@ -217,7 +227,7 @@ impl<'w> Story<'w> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_delivery_of_a_storm_is_accounted_for_through_faults_kills_and_an_outage() {
+async fn every_delivery_of_a_storm_is_accounted_for_through_faults_kills_an_outage_and_a_full_disk() {
     let seed = seed();
     let world = World::start().await;
     world.trouble(seed);
@@ -228,6 +238,7 @@ async fn every_delivery_of_a_storm_is_accounted_for_through_faults_kills_and_an_
             story.kill_in_a_batch().await;
         }
         half_way.send(()).expect("the outage waits for it");
+        story.fill_the_disk_in_a_batch().await;
         for _ in KILLS / 2..KILLS {
             story.kill_in_a_batch().await;
         }
