@@ -10,12 +10,12 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::time::{sleep, timeout};
 
+use crate::cpu::cpu_seconds;
+use crate::memory::memory_mib;
 use crate::mix::now_us;
 
 /// No single wait of a trial is longer.
 const LONGEST_WAIT: Duration = Duration::from_secs(120);
-/// The kernel counts CPU time in hundredths of a second, whatever its own clock does.
-const TICKS_A_SECOND: f64 = 100.0;
 /// After the handshake, before the memory at rest is read.
 const REST: Duration = Duration::from_secs(1);
 /// What a bridge still writes down after its last post is its work too.
@@ -197,19 +197,4 @@ impl Standin {
 
 fn us_to_ms(us: u64) -> f64 {
     Duration::from_micros(us).as_secs_f64() * 1e3
-}
-
-fn memory_mib(pid: u32, field: &str) -> Result<f64> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix(field)).context("no such field")?;
-    let kib = line.trim_start_matches(':').split_whitespace().next().context("no number")?;
-    Ok(kib.parse::<f64>()? / 1024.0)
-}
-
-/// User and system time of all threads, those that have ended too.
-fn cpu_seconds(pid: u32) -> Result<f64> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    let (_, fields) = stat.rsplit_once(") ").context("no name in it")?;
-    let ticks = fields.split(' ').skip(11).take(2).map(str::parse::<f64>).sum::<Result<f64, _>>()?;
-    Ok(ticks / TICKS_A_SECOND)
 }

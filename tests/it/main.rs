@@ -10,15 +10,20 @@ mod door;
 mod floors;
 mod health;
 mod hostile;
+#[path = "../bench/hour.rs"]
+mod hour;
 mod kill;
 mod ledger;
 mod life;
+#[path = "../bench/memory.rs"]
+mod memory;
 mod neighbour;
 mod papers;
 mod registry;
 mod shipped;
 mod silences;
 mod slack_bot;
+mod soak;
 mod storm;
 mod threads;
 mod tree;

@@ -34,12 +34,8 @@ impl Disk {
                 false
             }
             Self::Limit => {
-                let sizes = ["tidings.db", "tidings.db-wal"].map(|file| {
-                    let file = daemon.state_file().with_file_name(file);
-                    std::fs::metadata(file).map_or(0, |file| file.len())
-                });
-                let largest = sizes.into_iter().max().unwrap_or(0) >> 10;
-                daemon.limit_file_size(Some(largest + ROOM_KIB));
+                let size = std::fs::metadata(daemon.state_file()).map_or(0, |file| file.len());
+                daemon.limit_file_size(Some((size >> 10) + ROOM_KIB));
                 true
             }
         }
@@ -74,7 +70,7 @@ impl Story<'_> {
         let (before, told) = (self.said.len(), self.told());
         if self.disk.fill(&mut self.daemon) {
             self.down().await;
-            self.daemon.start_again().await;
+            self.daemon.start_without_room().await;
         }
         while self.daemon.desk("/-/ready").await.0 == 200 {
             // What a file has grown to before holds some of it.
@@ -92,6 +88,7 @@ impl Story<'_> {
         }
         if down || killed {
             // What was said while no verdict could be written, nobody remembers.
+            self.lapses += 1;
             for (sink, told) in told {
                 let now = self.told().get(sink).copied().unwrap_or(told);
                 *self.doubtful.entry(sink.to_owned()).or_default() += now - told;

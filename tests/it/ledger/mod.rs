@@ -146,6 +146,8 @@ struct Story<'w> {
     due: HashSet<usize>,
     /// How much may come twice, for each sink.
     doubtful: HashMap<String, usize>,
+    /// Kills before which no verdict could be written.
+    lapses: usize,
 }
 
 impl<'w> Story<'w> {
@@ -154,7 +156,16 @@ impl<'w> Story<'w> {
         let disk = Disk::of(&daemon);
         daemon.start_again().await;
         world.tutum.stream.hold(true);
-        Self { world, disk, daemon, seed, said: Said::default(), due: HashSet::new(), doubtful: HashMap::new() }
+        Self {
+            world,
+            disk,
+            daemon,
+            seed,
+            said: Said::default(),
+            due: HashSet::new(),
+            doubtful: HashMap::new(),
+            lapses: 0,
+        }
     }
 
     /// One more batch, and a kill at a random moment of it.
@@ -215,7 +226,8 @@ impl<'w> Story<'w> {
         let pages: HashSet<_> = self.due.iter().copied().filter(|n| self.said.is_page(*n)).collect();
         for arrived in world.arrived() {
             let due = if arrived.sink == "oncall" { &pages } else { &self.due };
-            arrived.check(&self.said, due, self.doubtful.get(arrived.sink).copied().unwrap_or(0), seed);
+            let doubtful = self.doubtful.get(arrived.sink).copied().unwrap_or(0);
+            arrived.check(&self.said, due, doubtful, self.lapses, seed);
         }
         assert_eq!(world.oncall.open_keys(), [""; 0], "everything was resolved, seed {seed}");
         assert_eq!(world.offences(), [""; 0]);
@@ -300,5 +312,5 @@ async fn a_dead_sink_and_a_mute_one_delay_no_healthy_one() {
     world.dev.come_back().await.expect("its port is still free");
     world.dev.wait_for(MANY, LIMIT).await.unwrap_or_else(|late| panic!("{late}\n{}", daemon.log()));
     let [_, dev, ..] = world.arrived();
-    dev.check(&said, &all.into_iter().collect(), 0, 0);
+    dev.check(&said, &all.into_iter().collect(), 0, 0, 0);
 }

@@ -170,6 +170,8 @@ impl Senders {
 /// Where they all go, and what may befall it.
 struct House<'s> {
     senders: &'s Senders,
+    ops: &'s Slack,
+    room: &'s GoogleChat,
     disk: Disk,
     daemon: Daemon,
     doubtful: HashMap<String, usize>,
@@ -191,14 +193,20 @@ impl House<'_> {
     }
 
     async fn full_disk(&mut self) {
+        let told = self.told();
         if self.disk.fill(&mut self.daemon) {
             self.down().await;
-            self.up().await;
+            self.daemon.start_without_room().await;
+            self.show_the_door();
         }
         let before = self.senders.refused_by_us.load(Ordering::Relaxed);
         self.wait(&self.senders.refused_by_us, before + REFUSED).await;
         if self.disk.free(&mut self.daemon) {
             self.down().await;
+            // What was said while no verdict could be written, nobody remembers.
+            for (now, (sink, told)) in self.told().into_iter().zip(told) {
+                *self.doubtful.entry(sink.to_owned()).or_default() += now.1 - told;
+            }
             self.up().await;
         }
         until_ready(&self.daemon, true, self.seed).await;
@@ -214,7 +222,15 @@ impl House<'_> {
 
     async fn up(&mut self) {
         self.daemon.start_again().await;
+        self.show_the_door();
+    }
+
+    fn show_the_door(&self) {
         self.senders.door.send_replace(Some(self.daemon.door_url()));
+    }
+
+    fn told(&self) -> [(&'static str, usize); 2] {
+        [("ops", self.ops.log().len()), ("room", self.room.log().len())]
     }
 
     async fn wait(&self, count: &AtomicUsize, wanted: usize) {
@@ -264,7 +280,7 @@ async fn every_answer_to_a_post_holds_through_kills_and_a_full_disk() {
     daemon.start_again().await;
     let (done, refused_by_us) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let senders = Senders { http: client(), door: watch::Sender::new(Some(daemon.door_url())), done, refused_by_us };
-    let mut house = House { senders: &senders, disk, daemon, doubtful: HashMap::new(), seed };
+    let mut house = House { senders: &senders, ops: &ops, room: &room, disk, daemon, doubtful: HashMap::new(), seed };
     let manners: Vec<_> = (0..POSTS).map(|n| (n, Manner::draw())).collect();
     let sending = stream::iter(manners).map(|(n, manner)| senders.send(n, manner)).buffer_unordered(AT_A_TIME);
     let (heard, ()) = tokio::join!(sending.collect::<Vec<_>>(), house.go_through_it());
