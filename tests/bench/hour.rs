@@ -14,7 +14,7 @@ use tokio::time::{Instant, interval};
 use crate::memory::memory_mib;
 
 /// The file may use so much; what comes in the hour is several times that.
-pub(crate) const FILE_MIB: f64 = 8.0;
+pub(crate) const FILE_MIB: f64 = 4.0;
 /// Retention works in laps: what comes between two of them stands above the limit for a while.
 const ABOVE: f64 = 1.5;
 /// How much the last quarter's memory may lie above the second's.
