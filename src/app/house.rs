@@ -4,23 +4,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use jiff::{SignedDuration, Timestamp};
-use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::watch;
 
 use crate::delivery::LaneState;
-use crate::desk::shapes::{
-    Dead, DeadShown, DeliveryShown, EventShown, Events, Explained, Incident, Moved, RelayExplained, Silences,
-    SinkStatus, SourceStatus, Status,
-};
+use crate::desk::shapes::{Dead, EventShown, Events, Moved, Silences, SinkStatus, SourceStatus, Status};
 use crate::desk::{self, DeadAsk, EventsAsk, ExpireAsk, ExplainAsk, Refusal, SilenceAsk, SilencesAsk};
 use crate::event::{Event, EventId, Name};
-use crate::fault::Fault;
 use crate::intake::{Condition, Recent};
 use crate::metrics::{Metrics, unix_seconds};
-use crate::queue::{self, DeliveryId, Health, Queue, QueueError};
+use crate::queue::{self, DeliveryId, Health, Queue};
 use crate::relay::{Relays, fits};
 
+use super::shown::{dead_shown, event_shown, explained, fault, incident_shown, json, row_shown};
 use super::silences::SilenceBook;
 
 /// How far back `explain` looks for a stored event by its id.
@@ -209,17 +205,7 @@ impl desk::House for House {
     async fn dead(&self, ask: DeadAsk) -> Result<Value, Refusal> {
         let letters = self.queue.dead(letters(ask)).await.map_err(fault)?;
         let backlog = self.queue.backlog().await.map_err(fault)?;
-        let dead = letters.into_iter().map(|letter| DeadShown {
-            id: letter.id.0,
-            since: letter.buried.to_string(),
-            relay: letter.relay.to_string(),
-            sink: letter.sink.to_string(),
-            attempts: letter.attempts.into(),
-            tries: letter.tries.iter().map(ToString::to_string).collect(),
-            why: letter.why,
-            reply: letter.reply,
-            event: letter.event.to_json(),
-        });
+        let dead = letters.into_iter().map(dead_shown);
         Ok(json(&Dead { dead: dead.collect(), total: backlog.iter().map(|waiting| waiting.dead).sum() }))
     }
 
@@ -258,21 +244,6 @@ impl desk::House for House {
     }
 }
 
-/// What each relay makes of an event; also without a daemon, for `explain --file`.
-pub fn explained(relays: &Relays, event: &Event) -> Explained {
-    let relays = relays.explain(event).into_iter().map(|explained| {
-        let to = relays.by_name(&explained.relay).map(|relay| relay.sinks.iter().map(ToString::to_string).collect());
-        RelayExplained {
-            relay: explained.relay.to_string(),
-            took: explained.taken,
-            why: explained.why,
-            to: to.unwrap_or_default(),
-            silence: None,
-        }
-    });
-    Explained { event: event_shown(event, Vec::new()), relays: relays.collect() }
-}
-
 fn letters(ask: DeadAsk) -> queue::DeadAsk {
     // An age beyond all time means: older than everything there is, which is nothing.
     let older_than = ask.older_than.map(|age| {
@@ -283,54 +254,6 @@ fn letters(ask: DeadAsk) -> queue::DeadAsk {
     queue::DeadAsk { ids, relay: ask.relay, sink: ask.sink, older_than, limit: ask.limit }
 }
 
-fn row_shown(row: queue::EventRow) -> EventShown {
-    let deliveries = row.deliveries.into_iter().map(|delivery| DeliveryShown {
-        relay: delivery.relay.to_string(),
-        sink: delivery.sink.to_string(),
-        state: delivery.state.word().to_owned(),
-        attempts: delivery.attempts.into(),
-        tries: delivery.tries.iter().map(ToString::to_string).collect(),
-        why: delivery.why.or_else(|| row.damage.clone()),
-        reply: delivery.reply,
-    });
-    event_shown(&row.event, deliveries.collect())
-}
-
-fn event_shown(event: &Event, deliveries: Vec<DeliveryShown>) -> EventShown {
-    EventShown {
-        specversion: "1.0".to_owned(),
-        id: event.id.to_string(),
-        source: event.source.to_string(),
-        kind: event.kind.to_string(),
-        r#type: event.r#type.to_string(),
-        time: event.time.to_string(),
-        subject: event.subject.to_string(),
-        data: event.data.value().as_ref().clone(),
-        deliveries,
-    }
-}
-
-fn incident_shown(incident: queue::Incident) -> Incident {
-    Incident {
-        source: incident.source.to_string(),
-        event: incident.event,
-        why: incident.why,
-        since: Some(incident.since.to_string()),
-    }
-}
-
-/// The shapes are plain data, so this cannot fail; were it ever to, `null` is the honest answer.
-fn json(shape: &impl Serialize) -> Value {
-    serde_json::to_value(shape).unwrap_or_default()
-}
-
 fn gauge(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
-}
-
-pub(super) fn fault(error: QueueError) -> Refusal {
-    match error {
-        QueueError::Closed => Refusal::unready("the daemon is stopping", "ask again when it has started"),
-        trouble => Refusal::broken(&Fault::new("state_file", trouble.to_string())),
-    }
 }

@@ -3,6 +3,7 @@
 mod hooks;
 mod house;
 mod running;
+mod shown;
 mod silences;
 
 use std::net::SocketAddr;
@@ -37,8 +38,8 @@ use house::{House, SinkSeen, SourceSeen};
 use running::{Floors, Stops, notify_systemd, tell};
 use silences::SilenceBook;
 
-pub use house::explained;
 pub use running::Running;
+pub use shown::explained;
 
 /// Everything built, nothing started: building opens the state file but touches no network.
 pub struct App {
@@ -178,8 +179,21 @@ impl App {
 
     /// From here on the network is touched. The desk comes first: a port that is taken is a fault of the start.
     pub async fn start(self) -> anyhow::Result<Running> {
-        let Self { listen, door_file, admin, desk_file, drain, sources, lanes, intake, herald, house, silences, queue, metrics } =
-            self;
+        let Self {
+            listen,
+            door_file,
+            admin,
+            desk_file,
+            drain,
+            sources,
+            lanes,
+            intake,
+            herald,
+            house,
+            silences,
+            queue,
+            metrics,
+        } = self;
         let listener = TcpListener::bind(admin).await;
         let listener = listener.with_context(|| {
             format!("the desk cannot listen on {admin}: is there another tidings? else set `admin` of [daemon], port 0 for any")

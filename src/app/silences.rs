@@ -15,7 +15,7 @@ use crate::relay::{Hush, Relays, Silence, Silences};
 use crate::said::nearest;
 use crate::stop::Stop;
 
-use super::house::fault;
+use super::shown::fault;
 
 /// More silences at once than this are a mistake of some script.
 const MOST: usize = 1000;

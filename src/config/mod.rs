@@ -126,6 +126,8 @@ fn mean(reading: &Reading, tree: &Item, path: &Path, env: Env) -> Config {
         relays.extend(source.alert_relay(reading, &known, alone));
     }
     relays.extend(daemon.tell_relay(reading, &known));
+    let defaults = parts::SourcePart::default_texts(reading, &sources);
+    let relays: Vec<_> = relays.into_iter().map(|relay| relay.with_defaults(&defaults)).collect();
     if relays.iter().any(|relay| relay.sinks.iter().any(|sink| &**sink == CONSOLE)) && !known.has_sink(CONSOLE) {
         sinks.extend(SinkPart::console(reading, &nothing));
     }

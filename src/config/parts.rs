@@ -1,7 +1,9 @@
 //! The sources and sinks of relays.toml, with the keys that all of their kind share.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::console;
 use super::names::Known;
@@ -9,10 +11,10 @@ use crate::delivery::{self, LookUpHabits};
 use crate::event::Name;
 use crate::intake;
 use crate::message::{Severity, Signal};
-use crate::relay::{BuiltIn, Relay, Says, Template};
+use crate::relay::{BuiltIn, Defaults, Relay, Says, Template};
 use crate::said::{Item, Node, Problem, Reading, Said, Table, nearest};
 use crate::sinks::{self, SinkConfig};
-use crate::sources::{self, SourceConfig};
+use crate::sources::{self, DefaultText, SourceConfig};
 
 /// Names of the built-in relays behind `alert` begin so.
 pub(super) const ALERT: &str = "alert ";
@@ -125,6 +127,21 @@ impl SourcePart {
                 reading.problem(Problem::error(source.span.clone(), said).hint(hint));
             }
         }
+    }
+
+    /// What relays without a `text` say, for each kind of source that there is.
+    pub(super) fn default_texts(reading: &Reading, sources: &[Self]) -> Arc<Defaults> {
+        let mut defaults = Defaults::default();
+        let by_kind: BTreeMap<_, _> = sources.iter().map(|source| (source.config.kind(), &source.config)).collect();
+        for (kind, config) in by_kind {
+            for DefaultText { r#type, text } in config.default_texts() {
+                let said = Said { value: (*text).to_owned(), span: 0..0 };
+                if let Some(template) = Template::compile(reading, &said, &Template::ROOTS) {
+                    defaults.teach(kind, r#type, template);
+                }
+            }
+        }
+        Arc::new(defaults)
     }
 
     /// The built-in relay that alerts when this source is lost and says when it is back.

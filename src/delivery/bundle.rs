@@ -25,7 +25,7 @@ const LONGEST_TYPE: usize = 80;
 /// First lines that are kept; a group of so many is shown whole.
 const LINES: usize = 10;
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum BundleKind {
     /// More waited than anybody would read one by one.
     Digest,
@@ -118,10 +118,6 @@ impl Bundle {
 
     pub(super) fn len(&self) -> usize {
         self.ids.len()
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.ids.is_empty()
     }
 
     pub(super) fn is_full(&self) -> bool {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::lasting::Lasting;
 use super::memory::note_name;
 use crate::event::Name;
 use crate::message::{Message, Signal};
@@ -17,13 +18,11 @@ use crate::said::print_duration;
 
 const SEEN: &str = "unique";
 const WINDOW: &str = "throttle";
-/// Keys in memory before those that ran out are let go.
-const MANY: usize = 4096;
 
 #[derive(Debug, Default)]
 pub(super) struct Gate {
-    /// By note: until when the key has been said.
-    seen: HashMap<String, Timestamp>,
+    /// By note: what has been said, for as long as that counts.
+    seen: Lasting<()>,
     windows: HashMap<Name, Window>,
 }
 
@@ -52,9 +51,7 @@ impl Gate {
         for note in notes {
             let Some(value) = &note.value else { continue };
             match note.name.split_once(':') {
-                Some((SEEN, _)) => {
-                    gate.seen.insert(note.name.clone(), note.until);
-                }
+                Some((SEEN, _)) => gate.seen.put(note.name.clone(), (), note.until, Timestamp::MIN),
                 Some((WINDOW, relay)) => {
                     if let Some(window) = Window::parse(value) {
                         gate.windows.insert(relay.into(), window);
@@ -66,29 +63,28 @@ impl Gate {
         gate
     }
 
-    /// A resolve always passes, and what comes after it is news again.
+    /// A resolve always passes, and what comes after it is news again. What is held back has not been said, and what has
+    /// no key is like nothing else.
     pub(super) fn judge(&mut self, relay: &Name, quiet: &Quiet, message: &Message, accepted: Timestamp) -> Pass {
         let mut notes = Vec::new();
         if quiet.unique.is_none() && quiet.throttle.is_none() {
             return Pass::Go(notes);
         }
-        let seen = note_name(SEEN, &format!("{relay}:{}", message.key));
         if message.signal == Some(Signal::Resolve) {
-            if self.seen.remove(&seen).is_some() {
-                notes.push(Note { name: seen, value: None, until: accepted });
+            for signal in [None, Some(Signal::Trigger), Some(Signal::Acknowledge)] {
+                let name = seen_as(relay, signal, message);
+                if self.seen.remove(&name) {
+                    notes.push(Note { name, value: None, until: accepted });
+                }
             }
             return Pass::Go(notes);
         }
-        if let Some(span) = quiet.unique {
-            if self.seen.get(&seen).is_some_and(|until| accepted < *until) {
-                return Pass::Seen(format!("said within {} already (unique)", print_duration(span)));
-            }
-            if self.seen.len() >= MANY {
-                self.seen.retain(|_, until| accepted < *until);
-            }
-            let until = after(accepted, span);
-            self.seen.insert(seen.clone(), until);
-            notes.push(Note { name: seen, value: Some(String::new()), until });
+        let unique = quiet.unique.filter(|_| !message.key.is_empty());
+        let unique = unique.map(|span| (seen_as(relay, message.signal, message), span));
+        if let Some((name, span)) = &unique
+            && self.seen.get(name, accepted).is_some()
+        {
+            return Pass::Seen(format!("said within {} already (unique)", print_duration(*span)));
         }
         if let Some(throttle) = quiet.throttle {
             let window = self.windows.entry(relay.clone()).or_insert(Window { begun: accepted, passed: 0 });
@@ -102,6 +98,11 @@ impl Gate {
             window.passed += 1;
             notes.push(Note { name: format!("{WINDOW}:{relay}"), value: Some(window.print()), until });
         }
+        if let Some((name, span)) = unique {
+            let until = after(accepted, span);
+            self.seen.put(name.clone(), (), until, accepted);
+            notes.push(Note { name, value: Some(String::new()), until });
+        }
         Pass::Go(notes)
     }
 
@@ -111,6 +112,11 @@ impl Gate {
             self.seen.remove(&note.name);
         }
     }
+}
+
+/// Of one incident, that it began and that somebody cares are two things to say.
+fn seen_as(relay: &Name, signal: Option<Signal>, message: &Message) -> String {
+    note_name(SEEN, &format!("{relay}:{}:{}", signal.map_or("", Signal::word), message.key))
 }
 
 impl Window {
@@ -172,6 +178,26 @@ mod tests {
         assert!(said("a", None, 600), "the span is over");
         assert!(said("a", Some(Signal::Resolve), 601));
         assert!(said("a", Some(Signal::Trigger), 602), "after a resolve it is news");
+    }
+
+    #[test]
+    fn what_has_no_key_is_like_nothing_else_and_an_acknowledgement_is_no_repetition() {
+        let (mut gate, quiet, relay) = (Gate::default(), unique(), Name::from("all"));
+        let mut said = |key, signal| goes(&gate.judge(&relay, &quiet, &message(key, signal), at(0)));
+        assert!(said("", None) && said("", None));
+        assert!(said("a", Some(Signal::Trigger)) && said("a", Some(Signal::Acknowledge)));
+        assert!(!said("a", Some(Signal::Acknowledge)));
+    }
+
+    #[test]
+    fn what_was_held_back_was_not_said() {
+        let (mut gate, relay) = (Gate::default(), Name::from("all"));
+        let mut quiet = throttle(1);
+        quiet.unique = unique().unique;
+        let mut judge = |key, seconds| gate.judge(&relay, &quiet, &message(key, Some(Signal::Trigger)), at(seconds));
+        assert!(goes(&judge("a", 0)));
+        assert!(matches!(judge("b", 1), Pass::HeldBack { .. }));
+        assert!(goes(&judge("b", 61)), "nobody heard of it");
     }
 
     #[test]

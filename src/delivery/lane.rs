@@ -3,7 +3,7 @@
 //! Trouble of the receiver or the road holds the whole lane. Trouble of one message holds that message
 //! and its key only (with one post at a time: the lane, for order, but no longer than a minute).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,16 +19,16 @@ use super::memory::Threads;
 use super::prepare::{Preparation, Prepared};
 use super::remarks::Hold;
 use super::turn::Turn;
-use super::window::{Waiting, Window};
+use super::window::{self, Waiting, Window};
 use super::{Habits, Pace};
-use crate::event::Name;
+use crate::event::{Event, Name};
 use crate::fault::Fault;
 use crate::message::{Receipt, SendError};
 use crate::metrics::SinkMetrics;
 use crate::outbox::Outbox;
 use crate::queue::{Delivery, Line, Note, Queue, QueueError};
 use crate::relay::{Relays, Silences};
-use crate::sinks::{Manner, Sink};
+use crate::sinks::{Manner, Reader, Sink};
 use crate::sources::Source;
 use crate::stop::Stop;
 
@@ -105,6 +105,12 @@ pub(super) struct Running<S, F> {
     /// Buried for their age and not yet told: one word for all of a round, or a weekend's worth would flood the chat.
     pub(super) expired: usize,
     pub(super) next_round: Instant,
+    /// A stopped lane has just buried something, and more of its age may be behind that.
+    pub(super) look_again: Option<Instant>,
+    /// What the intake had no room for when it was to be told.
+    pub(super) untold: VecDeque<Event>,
+    /// Prepared for a digest that they then could not join: they go by themselves, so they need their words in full.
+    pub(super) unfetched: Vec<Delivery>,
     /// Lane-wide failures in a row.
     pub(super) trouble: u32,
     pub(super) stopped: bool,
@@ -120,13 +126,16 @@ impl<S: Sink + Send + Sync + 'static, F: Source + Send + Sync + 'static> Lane<S,
             markup: manner.markup,
             kind: self.kind,
         });
-        let holds_for = (self.habits.concurrency == 1).then_some(STEP_ASIDE);
+        let ordered = manner.batch == 1;
+        let holds_for = (self.habits.concurrency == 1 && ordered).then_some(STEP_ASIDE);
+        // Where a key has one head that shows how things stand, each change must reach it.
+        let going = window::Manner { holds_for, ordered, sums_up_incidents: !manner.remembers };
         let usual = if self.pace.is_some() { DIGEST } else { 0 };
-        let digest = if manner.chat { self.habits.digest.unwrap_or(usual) as usize } else { 0 };
-        let room = if digest > 0 { WIDE_WINDOW } else { WINDOW.max(2 * manner.batch) };
+        let digest = if manner.reader == Reader::Chat { self.habits.digest.unwrap_or(usual) as usize } else { 0 };
+        let room = if digest > 0 { WIDE_WINDOW.max(digest + WINDOW) } else { WINDOW.max(2 * manner.batch) };
         let mut lane = Running {
             preparation,
-            window: Window::new(holds_for, manner.batch == 1),
+            window: Window::new(going),
             room,
             digest,
             digested: HashMap::new(),
@@ -138,6 +147,9 @@ impl<S: Sink + Send + Sync + 'static, F: Source + Send + Sync + 'static> Lane<S,
             unwritten: 0,
             expired: 0,
             next_round: Instant::now() + ROUND,
+            look_again: None,
+            untold: VecDeque::new(),
+            unfetched: Vec::new(),
             trouble: 0,
             stopped: false,
             manner,
@@ -186,9 +198,9 @@ impl<S: Sink + Send + Sync + 'static, F: Source + Send + Sync + 'static> Running
                     Turn::Nothing => break,
                 }
             }
-            if self.stopped || self.expired > 0 {
-                wake = Some(wake.map_or(self.next_round, |wake: Instant| wake.min(self.next_round)));
-            }
+            let round = (self.stopped || self.expired > 0).then_some(self.next_round);
+            wake = [wake, round, self.look_again, self.tell_the_untold()].into_iter().flatten().min();
+            self.prepare_in_full(&mut preparing);
             if let Some(room) = self.room(preparing.len())
                 && let Some(mut line) = line.take()
             {
@@ -237,7 +249,7 @@ impl<S: Sink + Send + Sync + 'static, F: Source + Send + Sync + 'static> Running
     }
 
     /// How many more to take from the queue, if it is worth it: a few at a time would cost more than they bring.
-    fn room(&self, preparing: usize) -> Option<usize> {
+    fn room(&mut self, preparing: usize) -> Option<usize> {
         let taken = self.window.len() + preparing;
         let room = self.room.saturating_sub(taken);
         ((taken == 0 || room >= self.room / 4) && !self.window.is_heavy()).then_some(room)
@@ -246,14 +258,7 @@ impl<S: Sink + Send + Sync + 'static, F: Source + Send + Sync + 'static> Running
     async fn start_preparing(&mut self, deliveries: Vec<Delivery>, preparing: &mut Preparing) -> Result<(), Fault> {
         for delivery in deliveries {
             if self.preparation.needs_fetch(&delivery, self.window.storms(&delivery.relay)) {
-                let preparation = Arc::clone(&self.preparation);
-                preparing.push_back(
-                    async move {
-                        let prepared = preparation.prepare(&delivery).await;
-                        (delivery, prepared)
-                    }
-                    .boxed(),
-                );
+                preparing.push_back(self.prepare(delivery));
                 continue;
             }
             let prepared = self.preparation.prepare_now(&delivery);
@@ -264,6 +269,21 @@ impl<S: Sink + Send + Sync + 'static, F: Source + Send + Sync + 'static> Running
             }
         }
         Ok(())
+    }
+
+    fn prepare(&self, delivery: Delivery) -> BoxFuture<'static, (Delivery, Prepared)> {
+        let preparation = Arc::clone(&self.preparation);
+        async move {
+            let prepared = preparation.prepare(&delivery).await;
+            (delivery, prepared)
+        }
+        .boxed()
+    }
+
+    fn prepare_in_full(&mut self, preparing: &mut Preparing) {
+        for delivery in std::mem::take(&mut self.unfetched) {
+            preparing.push_back(self.prepare(delivery));
+        }
     }
 
     /// A send is a large future; boxed at once it is not moved about.

@@ -1,11 +1,12 @@
 //! What a lane remembers beyond a restart: the threads of its keys, and what its [`Gate`](super::gate::Gate) decides by.
 //! It is read once, at the lane's start, and written beside the verdicts.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::lasting::Lasting;
+use crate::event::digest;
 use crate::message::{Message, Signal};
 use crate::queue::Note;
 
@@ -19,30 +20,21 @@ const SHOWN: usize = 80;
 
 /// The receipts of the latest message of each key.
 #[derive(Debug, Default)]
-pub(super) struct Threads(HashMap<String, Thread>);
-
-#[derive(Debug, Clone)]
-struct Thread {
-    receipt: String,
-    until: Timestamp,
-}
+pub(super) struct Threads(Lasting<String>);
 
 impl Threads {
     pub(super) fn recall(notes: &[Note]) -> Self {
-        let threads = notes.iter().filter(|note| matches!(note.name.split_once(':'), Some((THREAD, _))));
-        let thread = |note: &Note| {
-            let thread = Thread { receipt: note.value.clone()?, until: note.until };
-            Some((note.name.clone(), thread))
-        };
-        Self(threads.filter_map(thread).collect())
+        let mut threads = Lasting::default();
+        for note in notes.iter().filter(|note| matches!(note.name.split_once(':'), Some((THREAD, _)))) {
+            if let Some(receipt) = &note.value {
+                threads.put(note.name.clone(), receipt.clone(), note.until, Timestamp::MIN);
+            }
+        }
+        Self(threads)
     }
 
     pub(super) fn earlier(&self, key: &str, now: Timestamp) -> Option<String> {
-        if key.is_empty() {
-            return None;
-        }
-        let thread = self.0.get(&note_name(THREAD, key))?;
-        (now < thread.until).then(|| thread.receipt.clone())
+        if key.is_empty() { None } else { self.0.get(&note_name(THREAD, key), now).cloned() }
     }
 
     /// Notes what the receiver gave for this message. A resolve ends the thread: the next incident has its own.
@@ -52,23 +44,17 @@ impl Threads {
         }
         let name = note_name(THREAD, &message.key);
         if message.signal == Some(Signal::Resolve) {
-            return self.0.remove(&name).map(|_| Note { name, value: None, until: now });
+            return self.0.remove(&name).then_some(Note { name, value: None, until: now });
         }
         let until = now.checked_add(LASTS).unwrap_or(Timestamp::MAX);
-        let known = self.0.get(&name);
-        if known.is_some_and(|known| known.receipt == receipt && until.duration_since(known.until) < NOTED_EVERY) {
+        let is_new = self.0.get(&name, now).is_none_or(|known| known != receipt);
+        if !is_new && self.0.until(&name).is_some_and(|known| until.duration_since(known) < NOTED_EVERY) {
             return None;
         }
-        if self.0.len() >= MANY {
-            self.0.retain(|_, thread| now < thread.until);
-        }
-        self.0.insert(name.clone(), Thread { receipt: receipt.to_owned(), until });
+        self.0.put(name.clone(), receipt.to_owned(), until, now);
         Some(Note { name, value: Some(receipt.to_owned()), until })
     }
 }
-
-/// Threads in memory before those that are over are let go.
-const MANY: usize = 4096;
 
 /// A short name for what is noted of `key`; two keys never share one (a digest of 64 bits tells long ones apart).
 pub(super) fn note_name(sort: &str, key: &str) -> String {
@@ -76,13 +62,7 @@ pub(super) fn note_name(sort: &str, key: &str) -> String {
         return format!("{sort}:{key}");
     }
     let head: String = key.chars().take(SHOWN / 4).collect();
-    format!("{sort}:{head}#{}", digest(key))
-}
-
-/// SHA-256, shortened: other hashes of the standard library may change, and these are written down.
-fn digest(text: &str) -> String {
-    use sha2::{Digest, Sha256};
-    Sha256::digest(text).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    format!("{sort}:{head}#{}", digest(&[key]))
 }
 
 /// For a wait that is counted from now although the clock of the machine may have jumped.

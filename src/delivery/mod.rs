@@ -7,6 +7,7 @@ mod bundle;
 mod fetch;
 mod gate;
 mod lane;
+mod lasting;
 mod memory;
 mod pace;
 mod prepare;
@@ -55,12 +56,14 @@ impl Habits {
             rate: table.rate("rate"),
             concurrency: table.count("concurrency", 1).unwrap_or(default.concurrency).min(MOST_AT_ONCE),
             give_up: table.duration("give_up").unwrap_or(default.give_up),
-            digest: table.count("digest", 0),
+            digest: table.count("digest", 0).map(|many| many.min(LARGEST_DIGEST)),
             repeat: table.flag("repeat").unwrap_or(default.repeat),
         }
     }
 }
 
+/// Before so many wait, everybody wants a digest; and so many must fit into a lane's memory.
+const LARGEST_DIGEST: u32 = 1000;
 /// More posts at once than this help no receiver and would only hold memory.
 const MOST_AT_ONCE: u32 = 256;
 

@@ -16,7 +16,8 @@ use crate::sources::Source;
 #[derive(Debug)]
 pub(super) enum Prepared {
     /// `group`: what its relay's `group.by` makes of it.
-    Ready { message: Box<Message>, group: Option<String> },
+    /// `in_full`: with all that its relay fetches.
+    Ready { message: Box<Message>, group: Option<String>, in_full: bool },
     /// A `when` over fetched data said no.
     Unwanted,
     /// It cannot be said, and trying again would not help.
@@ -34,23 +35,24 @@ pub(super) struct Preparation<S> {
 }
 
 impl<S: Source> Preparation<S> {
-    /// Whether preparing means waiting for somebody else's API. In a storm only what decides is fetched: of what is
-    /// counted in a digest nobody reads the rest.
+    /// Whether preparing means waiting for somebody else's API. In a storm nothing is fetched that decides nothing: of what
+    /// is counted in a digest nobody reads the rest.
     pub(super) fn needs_fetch(&self, delivery: &Delivery, storm: bool) -> bool {
-        let needs = |relay: &Relay| if storm { relay.decides_late() } else { relay.fetches() };
+        let decides = |relay: &Relay| relay.decides_late() || !relay.quiet().is_default();
+        let needs = |relay: &Relay| relay.fetches() && (!storm || decides(relay));
         self.relays.by_name(&delivery.relay).is_some_and(needs)
     }
 
     pub(super) async fn prepare(&self, delivery: &Delivery) -> Prepared {
         let Some(relay) = self.relays.by_name(&delivery.relay) else { return relay_is_gone(delivery) };
         let fetched = self.fetch(relay, &delivery.event).await;
-        self.word(relay, &delivery.event, &fetched)
+        self.word(relay, &delivery.event, &fetched, true)
     }
 
     /// The same for deliveries that fetch nothing, which is most of them: without a future.
     pub(super) fn prepare_now(&self, delivery: &Delivery) -> Prepared {
         match self.relays.by_name(&delivery.relay) {
-            Some(relay) => self.word(relay, &delivery.event, &Fetched::default()),
+            Some(relay) => self.word(relay, &delivery.event, &Fetched::default(), !relay.fetches()),
             None => relay_is_gone(delivery),
         }
     }
@@ -74,7 +76,7 @@ impl<S: Source> Preparation<S> {
         fetched
     }
 
-    fn word(&self, relay: &Relay, event: &Arc<Event>, fetched: &Fetched) -> Prepared {
+    fn word(&self, relay: &Relay, event: &Arc<Event>, fetched: &Fetched, in_full: bool) -> Prepared {
         match relay.still_wants(event, fetched) {
             Ok(true) => {}
             Ok(false) => return Prepared::Unwanted,
@@ -88,7 +90,7 @@ impl<S: Source> Preparation<S> {
             Some(String::new())
         });
         match relay.word(event, fetched, self.markup, self.kind) {
-            Ok(message) => Prepared::Ready { message: Box::new(message), group },
+            Ok(message) => Prepared::Ready { message: Box::new(message), group, in_full },
             Err(fault) => Prepared::Hopeless(fault),
         }
     }

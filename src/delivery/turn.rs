@@ -12,9 +12,13 @@ use super::memory::until;
 use super::prepare::Prepared;
 use super::remarks::{Hold, with_remarks};
 use super::window::{Cargo, Next, Waiting};
+use crate::event::Name;
 use crate::fault::Fault;
 use crate::message::{Message, Signal};
-use crate::queue::{Delivery, DeliveryId, Outcome};
+use crate::queue::{Delivery, DeliveryId, Note, Outcome};
+use crate::relay::{Relay, Throttle};
+use crate::said::print_duration;
+use crate::sinks::Reader;
 
 /// A storm that goes on is told of no more often than this.
 const NEXT_DIGEST: Duration = Duration::from_secs(10);
@@ -32,7 +36,7 @@ pub(super) enum Turn {
 impl<S, F> Running<S, F> {
     pub(super) async fn prepared(&mut self, delivery: Delivery, prepared: Prepared) -> Result<(), Fault> {
         match prepared {
-            Prepared::Ready { message, group } => self.take_in(delivery, message, group).await,
+            Prepared::Ready { message, group, in_full } => self.take_in(delivery, message, group, in_full).await,
             Prepared::Unwanted => self.suppress(delivery.id, "`when` said no to what was fetched".to_owned()).await,
             Prepared::Hopeless(fault) => {
                 let attempts = delivery.attempts;
@@ -41,48 +45,88 @@ impl<S, F> Running<S, F> {
         }
     }
 
-    async fn take_in(&mut self, delivery: Delivery, message: Box<Message>, group: Option<String>) -> Result<(), Fault> {
-        if let Some(why) = self.hushed(&delivery, &message) {
-            return self.suppress(delivery.id, why).await;
-        }
-        let accepted = delivery.accepted;
-        let mut notes = Vec::new();
-        if let Some(quiet) = self.lane.relays.by_name(&delivery.relay).map(crate::relay::Relay::quiet)
-            && !quiet.is_default()
-        {
-            match self.gate.judge(&delivery.relay, quiet, &message, accepted) {
-                Pass::Go(remember) => notes = remember,
-                Pass::Seen(why) => return self.suppress(delivery.id, why).await,
-                Pass::HeldBack { until, throttle } => {
-                    let kind = BundleKind::Throttle { max: throttle.max, per: throttle.per };
-                    self.window.gather(kind, moment(until), &delivery, &message, notes);
-                    return Ok(());
-                }
-            }
-            if let (Some(by), Some(group)) = (group, &quiet.group) {
-                if message.signal == Some(Signal::Resolve) {
-                    self.window.hurry(&message);
-                } else {
-                    let until = moment(accepted + SignedDuration::try_from(group.wait).unwrap_or(SignedDuration::ZERO));
-                    self.window.gather(BundleKind::Group { by }, until, &delivery, &message, notes);
-                    return Ok(());
-                }
-            }
-        }
+    async fn take_in(
+        &mut self,
+        delivery: Delivery,
+        message: Box<Message>,
+        group: Option<String>,
+        in_full: bool,
+    ) -> Result<(), Fault> {
+        // What a person asked for once more is said, however quiet its relay is to be.
+        let notes = match delivery.again {
+            true => Vec::new(),
+            false => match self.pass(&delivery, &message, group).await? {
+                Some(notes) => notes,
+                None => return Ok(()),
+            },
+        };
         // Postponed in an earlier life: the wait that was promised then still holds.
         let left = delivery.due.map(|due| until(due, Timestamp::now()).min(self.lane.habits.retry.max));
         let left = left.filter(|left| !left.is_zero());
-        let mut waiting = match (left, self.window.storms(&delivery.relay)) {
-            (None, true) => match self.window.join_storm(delivery, message, notes) {
-                Ok(()) => return Ok(()),
-                Err(alone) => alone,
-            },
-            _ => Waiting::one(delivery, message, notes),
+        let storms = left.is_none() && self.window.storms(&delivery.relay);
+        let resolves = message.signal == Some(Signal::Resolve);
+        if resolves {
+            self.window.hurry(&message, storms.then_some(&delivery.relay));
+        }
+        let mut waiting = if storms {
+            match self.window.join_storm(delivery, message, notes) {
+                None => return Ok(()),
+                Some(alone) => alone,
+            }
+        } else {
+            Waiting::one(delivery, message, notes)
         };
+        if let (false, Cargo::One(delivery)) = (in_full, &waiting.cargo) {
+            self.unfetched.push(delivery.clone());
+            return Ok(());
+        }
+        if let Some(message) = waiting.message.as_ref().filter(|_| resolves && storms) {
+            self.window.hurry(message, None);
+        }
         waiting.not_before = left.map(|left| Instant::now() + left);
         waiting.failing_since = left.map(|_| Instant::now());
-        self.window.push(waiting);
+        self.window.put_back(waiting);
         Ok(())
+    }
+
+    /// Past silences and the quiet keys of its relay. None: it is settled, or waits in a bundle.
+    async fn pass(
+        &mut self,
+        delivery: &Delivery,
+        message: &Message,
+        group: Option<String>,
+    ) -> Result<Option<Vec<Note>>, Fault> {
+        if let Some(why) = self.hushed(delivery, message) {
+            self.suppress(delivery.id, why).await?;
+            return Ok(None);
+        }
+        let quiet = self.lane.relays.by_name(&delivery.relay).map(Relay::quiet).filter(|quiet| !quiet.is_default());
+        let Some(quiet) = quiet else { return Ok(Some(Vec::new())) };
+        let notes = match self.gate.judge(&delivery.relay, quiet, message, delivery.accepted) {
+            Pass::Go(notes) => notes,
+            Pass::Seen(why) => {
+                self.suppress(delivery.id, why).await?;
+                return Ok(None);
+            }
+            Pass::HeldBack { throttle: Throttle { max, per }, .. } if self.manner.reader == Reader::Pager => {
+                let why = format!("held back: more than {max} within {} (throttle)", print_duration(per));
+                self.suppress(delivery.id, why).await?;
+                return Ok(None);
+            }
+            Pass::HeldBack { until, throttle: Throttle { max, per } } => {
+                let kind = BundleKind::Throttle { max, per };
+                self.window.gather(kind, moment(until), delivery, message, Vec::new());
+                return Ok(None);
+            }
+        };
+        let groups = message.signal != Some(Signal::Resolve) && self.manner.reader != Reader::Pager;
+        if let (Some(by), Some(group), true) = (group, &quiet.group, groups) {
+            let wait = SignedDuration::try_from(group.wait).unwrap_or(SignedDuration::ZERO);
+            let until = moment(delivery.accepted.checked_add(wait).unwrap_or(Timestamp::MAX));
+            self.window.gather(BundleKind::Group { by }, until, delivery, message, notes);
+            return Ok(None);
+        }
+        Ok(Some(notes))
     }
 
     /// What may be sent at this moment, its pace taken.
@@ -96,11 +140,12 @@ impl<S, F> Running<S, F> {
         while parcel.len() < self.manner.batch {
             let mut waiting = match self.window.next(now) {
                 Next::Send(waiting) => waiting,
-                Next::At(at) if parcel.is_empty() => return Ok(Turn::At(at)),
+                Next::At(at) if parcel.is_empty() => {
+                    self.nothing_is_ready(now);
+                    return Ok(Turn::At(at));
+                }
                 Next::Nothing if parcel.is_empty() => {
-                    if self.window.is_empty() {
-                        self.late = None;
-                    }
+                    self.nothing_is_ready(now);
                     return Ok(Turn::Nothing);
                 }
                 Next::At(_) | Next::Nothing => break,
@@ -133,6 +178,12 @@ impl<S, F> Running<S, F> {
         Ok(Turn::Send(parcel))
     }
 
+    /// What waits, waits for reasons of its own, so what comes next is not late.
+    fn nothing_is_ready(&mut self, now: Instant) {
+        self.late = None;
+        self.see_storms(now);
+    }
+
     /// The last things before it goes: a bundle is closed and worded, and a sink that asked is reminded of the thread.
     fn address(&mut self, waiting: &mut Waiting) {
         if matches!(&waiting.cargo, Cargo::Many(bundle) if bundle.kind == BundleKind::Digest) {
@@ -147,8 +198,10 @@ impl<S, F> Running<S, F> {
     }
 
     pub(super) fn remarked(&self, waiting: &Waiting) -> Option<Message> {
-        let late = self.late.map(|hold| (waiting.cargo.accepted().0, hold));
-        if !self.manner.chat || (late.is_none() && !waiting.maybe) {
+        // Of a bundle the last is measured: those before it waited for it. What had to gather anyhow is not late.
+        let gathered = matches!(&waiting.cargo, Cargo::Many(bundle) if bundle.kind != BundleKind::Digest);
+        let late = self.late.filter(|_| !gathered).map(|hold| (waiting.cargo.accepted().1, hold));
+        if self.manner.reader != Reader::Chat || (late.is_none() && !waiting.maybe) {
             return None;
         }
         let message = waiting.message.as_deref()?;
@@ -157,17 +210,10 @@ impl<S, F> Running<S, F> {
 
     /// While nothing may go: whoever has more to say than a digest begins at gets one.
     fn see_storms(&mut self, now: Instant) {
-        if self.digest == 0 {
-            return;
-        }
-        while let Some((relay, waiting)) = self.window.fullest_relay() {
-            // Many relays may fill the window together, none of them alone.
-            let is_full = self.window.len() >= self.room && waiting > 1;
-            if waiting <= self.digest && !is_full {
-                return;
-            }
-            let until = self.digested.get(&relay).map_or(now, |last| *last + NEXT_DIGEST);
-            self.window.make_digest(&relay, until);
+        if self.digest > 0 {
+            let digested = &self.digested;
+            let until = |relay: &Name| digested.get(relay).map_or(now, |last| *last + NEXT_DIGEST);
+            self.window.sum_up(self.digest, self.room, until);
         }
     }
 

@@ -17,6 +17,12 @@ use crate::fault::Fault;
 use crate::message::{Message, Receipt, SendError};
 use crate::queue::{DeliveryId, Note, Outcome};
 use crate::said::print_duration;
+use crate::sinks::Reader;
+
+/// What can be told later waits in this much room.
+const UNTOLD: usize = 64;
+/// How soon after something could not be done for want of room it is tried again.
+const AGAIN: Duration = Duration::from_secs(1);
 
 impl<S, F> Running<S, F> {
     /// Turns the verdict on one attempt into what happens next.
@@ -40,7 +46,7 @@ impl<S, F> Running<S, F> {
         match error {
             SendError::Later { maybe: true, cause, .. } if !self.manner.knows_repeats && !self.lane.habits.repeat => {
                 let why = format!("it may have arrived, and `repeat = false` forbids to send it again: {cause}");
-                self.bury(&waiting.cargo, waiting.attempts, rewritten(cause, why)).await
+                self.bury(&waiting.cargo, waiting.attempts, rewritten(&cause, why)).await
             }
             SendError::Later { wait, lane, maybe, cause } => {
                 waiting.maybe |= maybe && !self.manner.knows_repeats;
@@ -49,7 +55,9 @@ impl<S, F> Running<S, F> {
             SendError::NeverMessage(cause) => {
                 self.eased(began);
                 match waiting.message.as_mut() {
-                    Some(message) if self.manner.chat && !waiting.reduced && message.raw.is_none() => {
+                    Some(message)
+                        if self.manner.reader == Reader::Chat && !waiting.reduced && message.raw.is_none() =>
+                    {
                         warn!(sink = %self.lane.name, relay = %waiting.cargo.relay(), "refused, trying the bare text: {cause}");
                         **message = bare(message);
                         waiting.reduced = true;
@@ -69,8 +77,9 @@ impl<S, F> Running<S, F> {
     async fn delivered(&mut self, waiting: Waiting, Receipt(receipt): Receipt) -> Result<(), Fault> {
         let now = Timestamp::now();
         let Waiting { cargo, message, mut notes, .. } = waiting;
+        // The address of a digest is nobody's thread.
         if self.manner.remembers
-            && let (Some(receipt), Some(message)) = (&receipt, &message)
+            && let (Some(receipt), Some(message), Cargo::One(_)) = (&receipt, &message, &cargo)
         {
             notes.extend(self.threads.remember(message, receipt, now));
         }
@@ -155,7 +164,9 @@ impl<S, F> Running<S, F> {
     /// Once in a while: whatever has become too old where it waits, and one word of all that did.
     pub(super) async fn bury_the_expired(&mut self, round: Duration) -> Result<(), Fault> {
         let (give_up, now) = (self.lane.habits.give_up, Timestamp::now());
-        for waiting in self.window.take_out(|waiting| is_older(&waiting.cargo, give_up, now)) {
+        let expired = self.window.take_out(|waiting| is_older(&waiting.cargo, give_up, now));
+        self.look_again = (self.stopped && !expired.is_empty()).then(|| Instant::now() + AGAIN);
+        for waiting in expired {
             self.give_up(&waiting, "it had to wait too long").await?;
         }
         if Instant::now() >= self.next_round {
@@ -207,10 +218,25 @@ impl<S, F> Running<S, F> {
 
     /// The log has it already; who relays it hears it too. Never waits: a lane that buries must not stand still because
     /// the intake does.
-    fn tell(&self, r#type: &str, data: &serde_json::Value) {
-        if !self.lane.ours.mention(Event::ours(r#type, &self.lane.name, Timestamp::now(), data)) {
-            warn!(sink = %self.lane.name, "{type} could not be relayed: the intake is full or closed");
+    fn tell(&mut self, r#type: &str, data: &serde_json::Value) {
+        let event = Event::ours(r#type, &self.lane.name, Timestamp::now(), data);
+        if self.untold.len() >= UNTOLD {
+            warn!(sink = %self.lane.name, "{type} cannot be relayed: the intake is full");
+            return;
         }
+        self.untold.push_back(event);
+        self.tell_the_untold();
+    }
+
+    /// Gives the moment at which to try again what the intake had no room for.
+    pub(super) fn tell_the_untold(&mut self) -> Option<Instant> {
+        while let Some(event) = self.untold.pop_front() {
+            if !self.lane.ours.mention(event.clone()) {
+                self.untold.push_front(event);
+                return Some(Instant::now() + AGAIN);
+            }
+        }
+        None
     }
 
     /// One verdict for all of `ids`, and what is to be remembered with it.
@@ -256,7 +282,7 @@ fn is_older(cargo: &Cargo, limit: Duration, now: Timestamp) -> bool {
 }
 
 /// The same trouble in other words, with the answer that was received.
-fn rewritten(cause: Fault, why: String) -> Fault {
+fn rewritten(cause: &Fault, why: String) -> Fault {
     let fault = Fault::new(cause.reason(), why);
     match cause.reply() {
         Some(reply) => fault.with_reply(reply),

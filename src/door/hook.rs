@@ -68,6 +68,12 @@ impl Hook {
         Self { path, ..self }
     }
 
+    /// Takes bodies of this size, for senders who need it.
+    #[must_use]
+    pub fn taking(self, max_body: usize) -> Self {
+        Self { max_body, ..self }
+    }
+
     /// Whether relays.toml sets the whole path.
     pub fn is_whole(&self) -> bool {
         matches!(self.path, Path::Whole(_))

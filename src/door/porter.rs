@@ -15,6 +15,7 @@ use axum::http::header::{ALLOW, CONTENT_LENGTH, EXPECT};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use futures::{FutureExt, StreamExt};
+use percent_encoding::percent_decode_str;
 use subtle::ConstantTimeEq as _;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -232,23 +233,7 @@ fn welcome_to_send(headers: &HeaderMap) -> Response {
 
 /// A path with its `%2F` and the like as what they stand for. What stands for no text is left as it is.
 fn decoded(path: &str) -> Cow<'_, str> {
-    if !path.contains('%') {
-        return path.into();
-    }
-    let mut bytes = path.bytes();
-    let mut plain = Vec::with_capacity(path.len());
-    while let Some(byte) = bytes.next() {
-        let mut ahead = bytes.clone();
-        let hex = |byte: Option<u8>| byte.and_then(|byte| char::from(byte).to_digit(16));
-        match (byte, hex(ahead.next()), hex(ahead.next())) {
-            (b'%', Some(high), Some(low)) => {
-                plain.extend(u8::try_from(high * 16 + low));
-                bytes = ahead;
-            }
-            _ => plain.push(byte),
-        }
-    }
-    String::from_utf8(plain).map_or(path.into(), Cow::Owned)
+    percent_decode_str(path).decode_utf8().unwrap_or(path.into())
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! `CloudEvents` 1.0 by shape. Deliberately knows no relay, no queue and no source kind.
 
 mod body;
+mod digest;
 mod id;
 
 use std::fmt;
@@ -13,6 +14,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 pub use body::{Body, BodyError, Picked, Step, path};
+pub use digest::digest;
 pub use id::EventId;
 
 /// The `source` of everything that happens to the daemon itself.

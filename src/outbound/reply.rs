@@ -69,7 +69,8 @@ impl Reply {
     fn refusal(&self, class: Class) -> SendError {
         let cause = self.cause();
         match class {
-            Class::Later { lane } => SendError::Later { wait: self.retry_after, lane, maybe: false, cause },
+            // A gateway that waited in vain has passed it on.
+            Class::Later { lane } => SendError::Later { wait: self.retry_after, lane, maybe: self.status == 504, cause },
             Class::NeverMessage => SendError::NeverMessage(cause),
             Class::NeverDestination => SendError::NeverDestination(cause),
         }

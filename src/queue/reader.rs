@@ -75,7 +75,7 @@ impl Reader {
 /// The pending deliveries of `sink` above `after`.
 pub(super) fn page(db: &Connection, sink: &Name, after: i64) -> rusqlite::Result<Page> {
     let mut statement = db.prepare_cached(
-        "SELECT d.id, d.relay, d.accepted, d.attempts, d.due, d.first_tried,
+        "SELECT d.id, d.relay, d.accepted, d.attempts, d.due, d.first_tried, d.again,
                 e.seq, e.source, e.kind, e.type, e.subject, e.id, e.time, e.crc, e.body
          FROM delivery d INDEXED BY pending LEFT JOIN event e ON e.seq = d.event
          WHERE d.state = 0 AND d.sink = ?1 AND d.id > ?2 ORDER BY d.id LIMIT ?3",
@@ -97,12 +97,13 @@ pub(super) fn page(db: &Connection, sink: &Name, after: i64) -> rusqlite::Result
         let attempts = columns.count(3);
         let due = columns.time_if_any(4);
         let first_tried = columns.time_if_any(5);
-        let event = columns.event(6);
+        let again = columns.is_there(6);
+        let event = columns.event(7);
         match columns.damage() {
             None => {
                 bytes += event.data.text().len();
                 let (event, sink) = (event.into(), sink.clone());
-                page.found.push(Delivery { id, event, relay, sink, accepted, attempts, due, first_tried });
+                page.found.push(Delivery { id, event, relay, sink, accepted, attempts, due, first_tried, again });
             }
             Some(why) => page.broken.push(Broken { id, attempts, why }),
         }

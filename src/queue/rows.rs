@@ -54,6 +54,10 @@ impl<'r, 's> Columns<'r, 's> {
         })
     }
 
+    pub(super) fn is_there(&self, column: usize) -> bool {
+        !matches!(self.value(column), ValueRef::Null)
+    }
+
     pub(super) fn time(&mut self, column: usize) -> Timestamp {
         let micros = self.number(column);
         Timestamp::from_microsecond(micros).unwrap_or_else(|_| {

@@ -91,6 +91,8 @@ pub struct Delivery {
     /// Not before this.
     pub due: Option<Timestamp>,
     pub first_tried: Option<Timestamp>,
+    /// A person asked for it once more.
+    pub again: bool,
 }
 
 /// What became of a delivery. `attempts` counts all so far, the latest included.

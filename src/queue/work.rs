@@ -148,6 +148,7 @@ impl<'c> Work<'c> {
                 attempts: 0,
                 due: None,
                 first_tried: None,
+                again: false,
             });
         }
         Ok(())

@@ -6,8 +6,10 @@
 //! `MiniJinja` is met in `engine` and `view` only. What operators hush for a while (`silence`) is the one thing here
 //! that changes while the daemon runs, and that looks at a clock.
 
+mod acronyms;
 mod bits;
 mod condition;
+mod defaults;
 mod engine;
 mod faults_in;
 mod fetched;
@@ -33,6 +35,7 @@ mod wording;
 #[cfg(test)]
 mod tests;
 
+pub use defaults::Defaults;
 pub use engine::with_room;
 pub use fetched::{Fetched, Outcome, Reference};
 pub use glob::fits;

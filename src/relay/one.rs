@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::condition::Condition;
+use super::defaults::Defaults;
 use super::fetched::{Fetched, Reference};
 use super::pattern::{At, Check, Pattern, Test};
 use super::quiet::Quiet;
@@ -116,6 +117,13 @@ impl Relay {
             },
             quiet: Quiet::default(),
         }
+    }
+
+    /// What it says where it has no `text`.
+    #[must_use]
+    pub fn with_defaults(mut self, defaults: &Arc<Defaults>) -> Self {
+        self.wording.defaults = Arc::clone(defaults);
+        self
     }
 
     /// The kinds of sinks that have a payload of their own in `raw`.

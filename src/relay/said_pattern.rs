@@ -2,6 +2,7 @@
 
 use regex::RegexBuilder;
 
+use super::acronyms::in_both_spellings;
 use super::glob::Glob;
 use super::pattern::{At, Check, Pattern, Test};
 use crate::event::path;
@@ -36,6 +37,7 @@ fn read_path(table: &Table, said: &Said<String>, item: &Item, matches: &mut Vec<
     }
     let Some(at) = read_at(table, said) else { return };
     let Some(pattern) = read_pattern(table, item, false) else { return };
+    let pattern = if at == At::Type { in_both_spellings(pattern) } else { pattern };
     if matches.iter().any(|(known, _)| *known == at) {
         let why = format!("`{}` is matched twice", said.value);
         return table.reading.problem(Problem::error(said.span.clone(), why).hint("say both in one pattern"));

@@ -1,5 +1,8 @@
 //! How a relay says what happened: the templates of its message, and their rendering.
 
+use std::sync::Arc;
+
+use super::defaults::Defaults;
 use super::raw::Raw;
 use super::template::{Occasion, Template};
 use crate::event::Event;
@@ -10,8 +13,9 @@ use crate::said::{Item, Node, Problem, Reading, Said, Table, nearest};
 #[derive(Debug, Clone, Default)]
 pub(super) struct Wording {
     pub(super) title: Option<Template>,
-    /// None: the type and the subject of the event.
+    /// None: as the kind of the source would say it, else the type and the subject of the event.
     pub(super) text: Option<Template>,
+    pub(super) defaults: Arc<Defaults>,
     /// Text and signal for events of one type, instead of the general ones (the program's own relays).
     pub(super) by_type: Vec<Says>,
     pub(super) severity: Option<Template>,
@@ -57,6 +61,7 @@ impl Wording {
         Self {
             title: template("title"),
             text: template("text"),
+            defaults: Arc::default(),
             by_type: Vec::new(),
             severity: word("severity", &Severity::WORDS),
             fields: read_fields(table, roots),
@@ -89,7 +94,7 @@ impl Wording {
         };
         let text = match says.map(|says| &says.text).or(self.text.as_ref()) {
             Some(template) => template.render(occasion, Some(markup))?,
-            None => default_text(event, markup),
+            None => self.default_text(event, occasion, markup),
         };
         let severity = bare(&self.severity)?.and_then(|word| Severity::parse(&word.to_lowercase()));
         let signal = match says {
@@ -115,6 +120,15 @@ impl Wording {
         })
     }
 
+    /// A body of a stranger's making may break the kind's words; the plainest ones are never broken.
+    fn default_text(&self, event: &Event, occasion: &Occasion, markup: Markup) -> String {
+        let said = self.defaults.text(event).map(|template| template.render(occasion, Some(markup)));
+        match said {
+            Some(Ok(text)) if !text.trim().is_empty() => text,
+            _ => type_and_subject(event, markup),
+        }
+    }
+
     /// Fields without a value are left out: chats refuse empty ones.
     fn fields(&self, occasion: &Occasion, markup: Markup) -> Result<Vec<Field>, Fault> {
         let mut fields = Vec::with_capacity(self.fields.len());
@@ -135,7 +149,7 @@ pub(super) fn bare(template: &Template, occasion: &Occasion) -> Result<String, F
     Ok(text.trim().to_owned())
 }
 
-fn default_text(event: &Event, markup: Markup) -> String {
+fn type_and_subject(event: &Event, markup: Markup) -> String {
     let mut text = markup.escaped(&event.r#type);
     if !event.subject.is_empty() {
         text.push_str(": ");

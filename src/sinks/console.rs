@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use serde_json::json;
 
-use super::{Manner, Sink};
+use super::{Manner, Reader, Sink};
 use crate::fault::Fault;
 use crate::message::{Markup, Message, Receipt, SendError};
 use crate::outbound::Outbound;
@@ -64,7 +64,7 @@ impl Sink for Console {
     }
 
     fn manner(&self) -> Manner {
-        Manner { chat: true, ..Manner::plain("console".to_owned()) }
+        Manner { reader: Reader::Chat, ..Manner::plain("console".to_owned()) }
     }
 }
 

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::parts::{self, Room};
-use super::{Manner, Sink, to_body};
+use super::{Manner, Reader, Sink, to_body};
 use crate::message::{Markup, Message, Receipt, SendError, Unit, cut};
 use crate::outbound::{Endpoint, Outbound, Reply};
 use crate::said::{Rate, Table};
@@ -60,7 +60,7 @@ impl Sink for Discord {
             // Discord says to read the limit from its answers; five in two seconds is what people meet.
             rate: Some(Rate { times: 1, per: Duration::from_secs(1) }),
             burst: 3,
-            chat: true,
+            reader: Reader::Chat,
             ..Manner::plain(self.webhook.destination())
         }
     }

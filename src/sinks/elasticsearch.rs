@@ -1,4 +1,4 @@
-//! Elasticsearch and OpenSearch, for every event and later analysis: documents by the bulk API, many to a request.
+//! Elasticsearch and `OpenSearch`, for every event and later analysis: documents by the bulk API, many to a request.
 
 mod config;
 #[cfg(test)]
@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::{Manner, Sink, lasting_id, to_body};
+use super::{Manner, Sink, to_body};
+use crate::event::digest;
 use crate::message::{Message, Receipt, SendError};
 use crate::outbound::{Class, Endpoint, Outbound, Reply};
 
@@ -19,7 +20,7 @@ pub(super) use config::Config;
 const LINES: HeaderValue = HeaderValue::from_static("application/x-ndjson");
 /// Documents to a request: their answers, which say why each of them failed, must fit into one answer.
 const BATCH: usize = 100;
-/// https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-bulk: a few MiB go fastest; the server takes 100.
+/// <https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-bulk>: a few MiB go fastest; the server takes 100.
 const REQUEST: usize = 5 << 20;
 
 #[derive(Debug)]
@@ -44,7 +45,7 @@ impl Elasticsearch {
     /// What to do, and the document, one line each. `create` and an id of our own: what comes twice is there once.
     fn lines(&self, message: &Message) -> Result<Vec<u8>, SendError> {
         let origin = &message.origin;
-        let id = lasting_id(&[&origin.source, &origin.id.to_string(), &origin.relay]);
+        let id = digest(&[&origin.source, &origin.id.to_string(), &origin.relay]);
         let mut lines = to_body(&Action { create: Create { index: &self.index, id: &id } })?;
         lines.push(b'\n');
         lines.extend(match &message.raw {

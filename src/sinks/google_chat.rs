@@ -10,7 +10,7 @@ use reqwest::header::HeaderMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Manner, Sink, fitting_key, to_body};
+use super::{Manner, Reader, Sink, fitting_key, to_body};
 use crate::message::{Markup, Message, Receipt, SendError, Severity, Unit, cut};
 use crate::outbound::{Endpoint, Outbound};
 use crate::said::{Rate, Table};
@@ -87,7 +87,7 @@ impl Sink for GoogleChat {
             // https://developers.google.com/workspace/chat/limits: shared by all webhooks of the space.
             rate: Some(Rate { times: 1, per: Duration::from_secs(1) }),
             burst: 1,
-            chat: true,
+            reader: Reader::Chat,
             ..Manner::plain(self.webhook.destination())
         }
     }

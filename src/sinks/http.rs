@@ -6,14 +6,14 @@ mod signature;
 #[cfg(test)]
 mod tests;
 
-use std::fmt::Write as _;
-
 use jiff::Timestamp;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Method;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
 
-use super::{Manner, Sink, lasting_id, parts, to_body};
+use super::{Manner, Sink, parts, to_body};
+use crate::event::digest;
 use crate::fault::Fault;
 use crate::message::{Markup, Message, Receipt, SendError};
 use crate::outbound::{Endpoint, Outbound};
@@ -63,7 +63,7 @@ impl Http {
     fn id(&self, message: &Message) -> String {
         let origin = &message.origin;
         let parts = [&*origin.source, &origin.id.to_string(), &*origin.relay, self.url.url().as_str()];
-        format!("msg_{}", lasting_id(&parts))
+        format!("msg_{}", digest(&parts))
     }
 
     /// <https://github.com/cloudevents/spec/blob/main/cloudevents/spec.md>: attributes are never empty and hold no
@@ -77,7 +77,7 @@ impl Http {
                 *text = Markup::Plain.escaped(text).replace(['\n', '\t'], " ");
             }
         }
-        members.insert("source".to_owned(), as_reference(&message.origin.source).into());
+        members.insert("source".to_owned(), utf8_percent_encode(&message.origin.source, &PLAIN).to_string().into());
         members.insert("datacontenttype".to_owned(), "application/json".into());
         members.entry("id").or_insert_with(|| self.id(message).into());
         members.entry("type").or_insert_with(|| "message".into());
@@ -108,18 +108,8 @@ impl Sink for Http {
     }
 }
 
-/// Names out of relays.toml are words; one that is more is written as URIs write it.
-fn as_reference(name: &str) -> String {
-    let mut reference = String::with_capacity(name.len());
-    for byte in name.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
-            reference.push(char::from(byte));
-        } else {
-            let _ = write!(reference, "%{byte:02X}");
-        }
-    }
-    reference
-}
+/// What may stand in a URI-reference as it is.
+const PLAIN: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
 
 /// Everything that is said, one thing a line.
 fn text(message: &Message) -> String {

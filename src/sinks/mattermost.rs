@@ -6,7 +6,7 @@ use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 
 use super::parts::{self, Room};
-use super::{Manner, Sink, to_body};
+use super::{Manner, Reader, Sink, to_body};
 use crate::message::{Markup, Message, Receipt, SendError, Unit, cut};
 use crate::outbound::{Class, Endpoint, Outbound, Reply};
 use crate::said::{Rate, Table};
@@ -66,7 +66,7 @@ impl Sink for Mattermost {
             // The server takes ten a second from anyone, where it limits at all; people do not read that fast.
             rate: Some(Rate { times: 1, per: Duration::from_secs(1) }),
             burst: 5,
-            chat: true,
+            reader: Reader::Chat,
             ..Manner::plain(self.config.webhook.destination())
         }
     }

@@ -14,7 +14,6 @@ mod teams;
 use std::borrow::Cow;
 
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
 use crate::fault::Fault;
 use crate::message::{Markup, Message, Receipt, SendError, Unit, cut};
@@ -37,6 +36,16 @@ pub trait Sink: Sync {
     }
 }
 
+/// Who gets what a sink sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reader {
+    Machine,
+    /// People, who are spared a flood.
+    Chat,
+    /// Somebody is woken: every message opens or closes an incident, and nothing is summed up.
+    Pager,
+}
+
 /// What a lane must know of its sink.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Manner {
@@ -45,8 +54,7 @@ pub struct Manner {
     pub rate: Option<Rate>,
     /// How many may go at once after a silence.
     pub burst: u32,
-    /// Whether people read along there.
-    pub chat: bool,
+    pub reader: Reader,
     /// Sinks of one destination share its limit: a digest of what the vendor counts by, never the secret itself.
     pub destination: String,
     /// Whether the receiver knows a message that it got before, so that sending it twice does no harm.
@@ -64,7 +72,7 @@ impl Manner {
             markup: Markup::Plain,
             rate: None,
             burst: 1,
-            chat: false,
+            reader: Reader::Machine,
             destination,
             knows_repeats: false,
             remembers: false,
@@ -142,17 +150,6 @@ fn fitting_key(key: &str, limit: usize) -> Cow<'_, str> {
     }
     let digest = format!("#{:016x}", lasting_digest(key));
     Cow::Owned(format!("{}{digest}", cut(key, limit - digest.len(), Unit::Utf16)))
-}
-
-/// The same for every attempt at one thing, also after a restart, and another for everything else: what a receiver
-/// knows a repetition by.
-fn lasting_id(parts: &[&str]) -> String {
-    let mut digest = Sha256::new();
-    for part in parts {
-        digest.update(part.len().to_le_bytes());
-        digest.update(part);
-    }
-    digest.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// FNV-1a, written out, because an incident that an older tidings opened must still be resolved by a newer one:

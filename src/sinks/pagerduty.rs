@@ -11,7 +11,7 @@ use reqwest::header::HeaderMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Manner, Sink, fitting_key, to_body};
+use super::{Manner, Reader, Sink, fitting_key, to_body};
 use crate::message::{Markup, Message, Receipt, SendError, Signal};
 use crate::outbound::{Class, Endpoint, Outbound, Reply};
 use crate::said::{Rate, Table};
@@ -110,7 +110,7 @@ impl Sink for Pagerduty {
             // https://developer.pagerduty.com/docs/events-api-v2-overview: per integration key.
             rate: Some(Rate { times: 120, per: Duration::from_secs(60) }),
             burst: 10,
-            chat: false,
+            reader: Reader::Pager,
             knows_repeats: true,
             ..Manner::plain(self.config.url.destination_of(self.config.key.expose()))
         }

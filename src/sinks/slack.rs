@@ -12,7 +12,7 @@ mod webhook;
 
 use std::time::Duration;
 
-use super::{Manner, Sink};
+use super::{Manner, Reader, Sink};
 use crate::message::{Markup, Message, Receipt, SendError};
 use crate::outbound::{Endpoint, Outbound};
 use crate::said::{Problem, Rate, Table};
@@ -97,5 +97,11 @@ impl Sink for Slack {
 const ONE_A_SECOND: Rate = Rate { times: 1, per: Duration::from_secs(1) };
 
 fn manner(destination: String) -> Manner {
-    Manner { markup: Markup::Slack, rate: Some(ONE_A_SECOND), burst: 3, chat: true, ..Manner::plain(destination) }
+    Manner {
+        markup: Markup::Slack,
+        rate: Some(ONE_A_SECOND),
+        burst: 3,
+        reader: Reader::Chat,
+        ..Manner::plain(destination)
+    }
 }

@@ -6,7 +6,7 @@ use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 
 use super::parts::{self, Room};
-use super::{Manner, Sink, to_body};
+use super::{Manner, Reader, Sink, to_body};
 use crate::message::{Markup, Message, Receipt, SendError, Severity, Signal};
 use crate::outbound::{Endpoint, Outbound};
 use crate::said::{Problem, Rate, Table};
@@ -61,7 +61,7 @@ impl Sink for Teams {
             // https://learn.microsoft.com/microsoftteams/platform/webhooks-and-connectors: four a second at most.
             rate: Some(Rate { times: 1, per: Duration::from_secs(1) }),
             burst: 3,
-            chat: true,
+            reader: Reader::Chat,
             ..Manner::plain(self.webhook.destination())
         }
     }

@@ -3,12 +3,12 @@
 
 use std::time::Duration;
 
-use reqwest::Url;
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Method, Request, Url};
 use serde_json::Value;
 
 use crate::fault::Fault;
-use crate::outbound::{Outbound, own_host_only};
+use crate::outbound::{Answer, Outbound, own_host_only};
 use crate::said::{Problem, Reading, Said};
 use crate::secret::Secret;
 
@@ -44,6 +44,33 @@ impl Api {
 
     pub(super) fn authorization(&mut self, value: HeaderValue) {
         self.header(AUTHORIZATION, value);
+    }
+
+    /// The address of what lies below the base by these names, whatever characters stand in them.
+    pub(super) fn below(&self, path: &[&str]) -> Result<Url, Fault> {
+        let mut url = self.base.clone();
+        url.set_query(None);
+        url.set_fragment(None);
+        let no_base = |()| Fault::new("no_base", "nothing can lie below this address");
+        url.path_segments_mut().map_err(no_base)?.pop_if_empty().extend(path);
+        Ok(url)
+    }
+
+    /// One GET of what lies there, judged by whoever asks. An answer of more than `limit` bytes is a fault.
+    pub(super) async fn ask(
+        &self,
+        net: &Outbound,
+        path: &[&str],
+        query: &[(&str, &str)],
+        limit: usize,
+    ) -> Result<Answer, Fault> {
+        let mut url = self.below(path)?;
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        let mut request = Request::new(Method::GET, url);
+        *request.headers_mut() = self.headers.clone();
+        net.exchange(request, limit, LONGEST_LOOK).await
     }
 
     /// One GET. `reference` comes out of an event, so it is refused before anything is sent if it leads elsewhere.

@@ -46,6 +46,19 @@ impl Gate {
         Some(Self::of(hook, verify))
     }
 
+    /// For senders who can show nothing but the path that they were given. `who` they are, for people.
+    pub(super) fn read_by_path(table: &Table, who: &str) -> Option<Self> {
+        let gate = Self::read(table)?;
+        if matches!(gate.verify, Verify::Unsaid | Verify::Nobody | Verify::Path(_)) {
+            return Some(gate);
+        }
+        let place = table.item("verify").map_or(table.span.clone(), |item| item.span.clone());
+        let wrong = format!("{who} shows nothing but the path that it was given");
+        let hint = "write verify = { path = { env = \"…\" } }, and the secret at the path's end over there";
+        table.reading.problem(Problem::error(place, wrong).hint(hint));
+        None
+    }
+
     /// For sources that know how their senders prove themselves.
     pub(super) fn read_verified(table: &Table, verify: Option<Verify>) -> Option<Self> {
         let hook = Hook::read(table);
@@ -59,6 +72,14 @@ impl Gate {
             None => hook,
         };
         Self { hook, verify }
+    }
+
+    /// Takes larger bodies than others do, unless relays.toml says how large they may be.
+    pub(super) fn roomy(self, table: &Table, max_body: usize) -> Self {
+        if table.has("max_body") {
+            return self;
+        }
+        Self { hook: self.hook.taking(max_body), ..self }
     }
 
     /// Senders of `CloudEvents` may ask first.

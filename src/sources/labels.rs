@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
-use crate::event::{Body, Event, EventId, Name};
+use crate::event::{Body, Event, EventId, Name, digest};
 use crate::fault::Fault;
 use crate::message::{Unit, cut};
 use crate::relay::Template;
@@ -105,13 +104,7 @@ fn short(id: String) -> Box<str> {
     if id.len() <= LONGEST_ID {
         return id.into();
     }
-    digest(&id).into()
-}
-
-/// Short, and another one for every other text.
-pub(super) fn digest(text: &str) -> String {
-    let bytes: [u8; 32] = Sha256::digest(text.as_bytes()).into();
-    format!("{:032x}", u128::from_be_bytes(*bytes.first_chunk().expect("32 bytes hold 16")))
+    digest(&[&id]).into()
 }
 
 /// RFC 3339, or seconds or milliseconds since 1970.

@@ -2,11 +2,18 @@
 
 mod alertmanager;
 mod api;
+mod dockerhub;
+mod dtr;
 mod gate;
 mod github;
+mod harbor;
 mod labels;
 mod posted;
+mod registry;
+#[cfg(test)]
+mod retold;
 mod tutum;
+mod vcenter;
 mod verify;
 #[cfg(test)]
 mod visitor;
@@ -50,6 +57,17 @@ pub trait Settings {
     fn hook(&self) -> Option<&Hook> {
         None
     }
+    /// What is said of its events by relays that have no `text`. A type that is not among them is said as it is.
+    fn default_texts(&self) -> &'static [DefaultText] {
+        &[]
+    }
+}
+
+/// A template over `event` and `data`, for events of one type. `*` in the type stands for anything; the first that fits is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DefaultText {
+    pub r#type: &'static str,
+    pub text: &'static str,
 }
 
 /// What the alert says when the source is lost and when it is back, unless relays.toml words it.
@@ -91,6 +109,10 @@ macro_rules! sources { ($($word:literal = $module:ident :: $Kind:ident),* $(,)?)
             match self { $(Self::$Kind(config) => Settings::hook(config)),* }
         }
 
+        pub fn default_texts(&self) -> &'static [DefaultText] {
+            match self { $(Self::$Kind(config) => Settings::default_texts(config)),* }
+        }
+
         /// Touches no network.
         pub fn open(self, net: &Outbound) -> AnySource {
             match self { $(Self::$Kind(config) => AnySource::$Kind($module::$Kind::open(config, net))),* }
@@ -122,8 +144,12 @@ macro_rules! sources { ($($word:literal = $module:ident :: $Kind:ident),* $(,)?)
 
 sources! {
     "alertmanager" = alertmanager::Alertmanager,
+    "dockerhub" = dockerhub::Dockerhub,
+    "dtr" = dtr::Dtr,
     "github" = github::Github,
+    "harbor" = harbor::Harbor,
     "tutum" = tutum::Tutum,
+    "vcenter" = vcenter::Vcenter,
     "webhook" = webhook::Webhook,
     "websocket" = websocket::Websocket,
 }

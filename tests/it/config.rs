@@ -57,10 +57,11 @@ fn the_shipped_file_works_with_no_variable_set_and_with_all() {
     let set = |name: &str| match name {
         "TUTUM_USERNAME" | "TUTUM_TOKEN" | "PAGERDUTY_KEY" => Some("x".repeat(32)),
         "SLACK_URL" => env(name),
+        "VCENTER_URL" => Some("user:password@vcenter.example.com:443".to_owned()),
         _ => None,
     };
     let config = Config::load(&path, &set, false).expect("right");
-    assert_eq!(config.sources.iter().map(|source| &*source.name).collect::<Vec<_>>(), ["prod"]);
+    assert_eq!(config.sources.iter().map(|source| &*source.name).collect::<Vec<_>>(), ["prod", "vc"]);
     assert_eq!(config.sinks.iter().map(|sink| &*sink.name).collect::<Vec<_>>(), ["ops", "oncall"]);
     assert_eq!(config.remarks.len(), 1, "only the room is left out: {:?}", config.remarks);
 }

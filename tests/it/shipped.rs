@@ -102,6 +102,7 @@ fn the_relays_that_the_comments_show_can_be_used_as_they_stand() {
     assert!(examples.matches("[[relay]]").count() >= 4, "{examples}");
     let env = |name: &str| match name {
         "SLACK_URL" => Some("https://hooks.slack.com/services/T/B/X".to_owned()),
+        "VCENTER_URL" => Some("user:password@vcenter.example.com:443".to_owned()),
         _ => Some("x".repeat(32)),
     };
     // The room's secret is a file, which no variable stands in for.

@@ -35,7 +35,7 @@ async fn stage_say(stage: &Stage, many: usize) {
         id: EventId::fresh(Timestamp::now()),
         source: "prod".into(),
         kind: "tutum".into(),
-        r#type: if n % 3 == 0 { "container.stop" } else { "container.start" }.into(),
+        r#type: if n.is_multiple_of(3) { "container.stop" } else { "container.start" }.into(),
         time: Timestamp::now(),
         subject: format!("/c/{}/", n % 7).into(),
         data: Body::from_value(&json!({ "n": n })),
@@ -85,7 +85,7 @@ async fn what_belongs_together_is_said_together_and_before_its_resolve() {
         })
         .await;
     let said: Vec<_> =
-        got.iter().map(|message| (stands_for(message), message.signal.map(|signal| signal.word()))).collect();
+        got.iter().map(|message| (stands_for(message), message.signal.map(crate::message::Signal::word))).collect();
     let (trigger, resolve) = (Some("trigger"), Some("resolve"));
     assert_eq!(said, [(3, trigger), (1, trigger), (1, resolve)], "a group of one is its own message");
     assert_eq!(stage.states().await, [("delivered", 5)]);

@@ -22,7 +22,7 @@ use crate::outbox::{Arrival, Outbox};
 use crate::queue::{Entry, EventsAsk, Policy, Queue, Route};
 use crate::relay::{Relay, Relays, Silences};
 use crate::said::{Item, Node, Reading};
-use crate::sinks::{Manner, Sink};
+use crate::sinks::{Manner, Reader, Sink};
 use crate::sources::Source;
 use crate::stop::Stop;
 use crate::supervisor::Supervisor;
@@ -46,7 +46,7 @@ impl Scripted {
     }
 
     fn chat() -> Self {
-        Self::new(Manner { chat: true, ..Manner::plain("here".to_owned()) })
+        Self::new(Manner { reader: Reader::Chat, ..Manner::plain("here".to_owned()) })
     }
 
     fn will_answer(self, answers: impl IntoIterator<Item = Result<Receipt, SendError>>) -> Self {

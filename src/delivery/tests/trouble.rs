@@ -30,7 +30,7 @@ async fn where_repeating_is_forbidden_it_becomes_a_dead_letter_that_says_so() {
 
 #[tokio::test]
 async fn a_receiver_that_knows_repetitions_gets_them_as_they_are() {
-    let knows = Manner { chat: true, knows_repeats: true, ..Manner::plain("here".to_owned()) };
+    let knows = Manner { reader: Reader::Chat, knows_repeats: true, ..Manner::plain("here".to_owned()) };
     let mut stage = Stage::new(ALL, Scripted::new(knows).will_answer([Err(later("timeout", true))]));
     stage.habits.repeat = false;
     stage.say(["x.a"]).await;

@@ -147,8 +147,9 @@ impl Waiting {
     }
 }
 
+/// None: it asks for no order. What opens or closes an incident always does.
 pub(super) fn key_of(message: &Message) -> Option<u64> {
     let mut hasher = DefaultHasher::new();
     message.key.hash(&mut hasher);
-    (!message.key.is_empty()).then(|| hasher.finish())
+    (!message.key.is_empty() || message.signal.is_some()).then(|| hasher.finish())
 }

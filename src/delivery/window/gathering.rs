@@ -15,18 +15,18 @@ const MOST_OPEN: usize = 1024;
 const MOST_MEMBERS: usize = 50_000;
 
 impl Window {
-    /// Whether bundles have taken in as much as memory is to hold.
-    pub(in crate::delivery) fn is_heavy(&self) -> bool {
-        let members = |waiting: &Waiting| match &waiting.cargo {
-            Cargo::One(_) => 0,
-            Cargo::Many(bundle) => bundle.len(),
-        };
-        self.waiting.iter().map(members).sum::<usize>() >= MOST_MEMBERS
+    /// Whether bundles have taken in as much as memory is to hold. Then the oldest does not wait for its time.
+    pub(in crate::delivery) fn is_heavy(&mut self) -> bool {
+        let heavy = self.members >= MOST_MEMBERS || self.open_ones > MOST_OPEN;
+        if heavy && let Some(oldest) = self.waiting.iter_mut().find(|waiting| waiting.is_open()) {
+            oldest.gathers_until = None;
+        }
+        heavy
     }
 
     /// Whether the relay's deliveries are to join a digest.
     pub(in crate::delivery) fn storms(&self, relay: &Name) -> bool {
-        self.waiting.iter().any(|waiting| takes(waiting, relay, &BundleKind::Digest))
+        !self.open.is_empty() && self.open.contains_key(&(relay.clone(), BundleKind::Digest))
     }
 
     /// Into the open bundle for this, which begins if there is none; it goes at `until` or later.
@@ -38,42 +38,51 @@ impl Window {
         message: &Message,
         notes: Vec<Note>,
     ) {
-        let relay = &delivery.relay;
-        let at = self.waiting.iter().position(|waiting| takes(waiting, relay, &kind)).unwrap_or_else(|| {
-            self.make_room();
-            self.waiting.push_back(Waiting::bundle(Bundle::new(kind, relay.clone()), until));
-            self.waiting.len() - 1
-        });
-        if let Some(bundle) = self.waiting.get_mut(at) {
-            bundle.add(delivery, message, notes);
+        match self.find(&delivery.relay, &kind) {
+            Some(at) => self.add(at, delivery, message, notes),
+            None => {
+                let mut bundle = Waiting::bundle(Bundle::new(kind, delivery.relay.clone()), until);
+                bundle.add(delivery, message, notes);
+                self.push(bundle);
+            }
         }
     }
 
-    /// Into the relay's open digest, unless that would let it pass one of its own key. Gives it back where it must wait
-    /// by itself.
+    /// Into the relay's open digest. Gives it back where it must go by itself.
     pub(in crate::delivery) fn join_storm(
         &mut self,
         delivery: Delivery,
         message: Box<Message>,
         notes: Vec<Note>,
-    ) -> Result<(), Waiting> {
-        let key = key_of(&message);
-        let digest = self.waiting.iter().position(|waiting| takes(waiting, &delivery.relay, &BundleKind::Digest));
-        let Some(at) = digest else { return Err(Waiting::one(delivery, message, notes)) };
-        let overtakes = key.is_some_and(|key| self.waiting.iter().skip(at + 1).any(|later| later.keys.contains(key)));
-        match self.waiting.get_mut(at) {
-            Some(digest) if !overtakes => {
-                digest.add(&delivery, &message, notes);
-                Ok(())
+    ) -> Option<Waiting> {
+        match self.find(&delivery.relay, &BundleKind::Digest) {
+            Some(at) if self.may_join(at, &message) => {
+                self.add(at, &delivery, &message, notes);
+                None
             }
-            _ => Err(Waiting::one(delivery, message, notes)),
+            _ => Some(Waiting::one(delivery, message, notes)),
         }
     }
 
-    /// The relay that fills this window most, and with how many messages that nobody tried yet.
-    pub(in crate::delivery) fn fullest_relay(&self) -> Option<(Name, usize)> {
+    /// Relays of which more than `most` wait get a digest, which goes at `until` or later; in a window that is full, `room`
+    /// messages, whoever fills it most: many relays may do so together, none of them alone.
+    pub(in crate::delivery) fn sum_up(&mut self, most: usize, room: usize, until: impl Fn(&Name) -> Instant) {
+        let mut before = usize::MAX;
+        while let Some((relay, waiting)) = self.fullest_relay() {
+            let is_full = self.len() >= room && waiting > 1;
+            // What may not be summed up stays; then there is nothing more to gain.
+            if waiting >= before || waiting <= most && !is_full {
+                return;
+            }
+            before = waiting;
+            self.make_digest(&relay, until(&relay));
+        }
+    }
+
+    /// The relay that fills this window most, and with how many messages that could as well be summed up.
+    fn fullest_relay(&self) -> Option<(Name, usize)> {
         let mut counts: Vec<(&Name, usize)> = Vec::new();
-        for waiting in self.waiting.iter().filter(|waiting| is_untried(waiting)) {
+        for waiting in self.waiting.iter().filter(|waiting| self.may_be_summed_up(waiting)) {
             let relay = waiting.cargo.relay();
             match counts.iter_mut().find(|(name, _)| *name == relay) {
                 Some((_, count)) => *count += 1,
@@ -84,40 +93,79 @@ impl Window {
     }
 
     /// All that waits of this relay becomes one digest, which goes at `until` or later and stays open until then.
-    pub(in crate::delivery) fn make_digest(&mut self, relay: &Name, until: Instant) {
-        let Some(first) = self.waiting.iter().position(|waiting| is_untried(waiting) && waiting.cargo.relay() == relay)
-        else {
-            return;
+    fn make_digest(&mut self, relay: &Name, until: Instant) {
+        let joins = |window: &Self, waiting: &Waiting| {
+            waiting.cargo.relay() == relay && window.may_be_summed_up(waiting)
         };
+        let Some(first) = self.waiting.iter().position(|waiting| joins(self, waiting)) else { return };
         let behind = self.waiting.split_off(first);
-        self.waiting.push_back(Waiting::bundle(Bundle::new(BundleKind::Digest, relay.clone()), until));
+        behind.iter().for_each(|waiting| self.count_out(waiting));
+        let mut digest = Some(Waiting::bundle(Bundle::new(BundleKind::Digest, relay.clone()), until));
         for waiting in behind {
-            let joins = is_untried(&waiting) && waiting.cargo.relay() == relay;
-            match waiting {
-                Waiting { cargo: Cargo::One(delivery), message: Some(message), notes, .. } if joins => {
-                    if let Err(alone) = self.join_storm(delivery, message, notes) {
-                        self.waiting.push_back(alone);
-                    }
-                }
-                other => self.waiting.push_back(other),
+            if !joins(self, &waiting) {
+                self.push(waiting);
+                continue;
+            }
+            let Waiting { cargo: Cargo::One(delivery), message: Some(message), notes, .. } = waiting else { continue };
+            if let Some(mut digest) = digest.take() {
+                digest.add(&delivery, &message, notes);
+                self.push(digest);
+            } else if let Some(alone) = self.join_storm(delivery, message, notes) {
+                self.push(alone);
             }
         }
     }
 
-    /// Groups that hold this message's key go at once, so that it does not pass them.
-    pub(in crate::delivery) fn hurry(&mut self, message: &Message) {
-        let Some(key) = key_of(message) else { return };
+    /// Bundles that hold this message's key go at once, so that it does not pass them. It joins `own`, if that is open.
+    pub(in crate::delivery) fn hurry(&mut self, message: &Message, own: Option<&Name>) {
+        let Some(key) = key_of(message).filter(|_| self.open_ones > 0) else { return };
         for waiting in self.waiting.iter_mut().filter(|waiting| waiting.is_open() && waiting.keys.contains(key)) {
-            waiting.gathers_until = None;
+            let joins = |bundle: &Bundle| bundle.kind == BundleKind::Digest && own == Some(&bundle.relay);
+            if !matches!(&waiting.cargo, Cargo::Many(bundle) if joins(bundle)) {
+                waiting.gathers_until = None;
+            }
         }
     }
 
-    fn make_room(&mut self) {
-        if self.waiting.iter().filter(|waiting| waiting.gathers_until.is_some()).count() >= MOST_OPEN
-            && let Some(oldest) = self.waiting.iter_mut().find(|waiting| waiting.gathers_until.is_some())
-        {
-            oldest.gathers_until = None;
+    fn find(&self, relay: &Name, kind: &BundleKind) -> Option<usize> {
+        if self.open.is_empty() {
+            return None;
         }
+        let place = *self.open.get(&(relay.clone(), kind.clone()))?;
+        let at = self.waiting.partition_point(|waiting| waiting.place() < place);
+        self.waiting.get(at).filter(|waiting| waiting.place() == place && waiting.is_open()).map(|_| at)
+    }
+
+    fn add(&mut self, at: usize, delivery: &Delivery, message: &Message, notes: Vec<Note>) {
+        let Some(waiting) = self.waiting.get_mut(at) else { return };
+        waiting.add(delivery, message, notes);
+        self.members += 1;
+        if let Cargo::Many(bundle) = &waiting.cargo
+            && bundle.is_full()
+        {
+            waiting.gathers_until = None;
+            let (kind, place) = (bundle.kind.clone(), waiting.place());
+            self.close(&delivery.relay, &kind, place);
+        }
+    }
+
+    /// What triggers or resolves must not pass another that does so to the same incident, nor anything one of its key
+    /// that the receiver may know of already.
+    fn may_join(&self, digest: usize, message: &Message) -> bool {
+        if message.signal.is_some() && !self.manner.sums_up_incidents {
+            return false;
+        }
+        let Some(key) = key_of(message) else { return true };
+        let passes = |other: &Waiting| {
+            let signals = other.message.as_ref().is_some_and(|other| other.signal.is_some()) || other.is_open();
+            other.keys.contains(key) && (signals && message.signal.is_some() || is_tried(other))
+        };
+        !self.waiting.iter().skip(digest + 1).any(passes)
+    }
+
+    fn may_be_summed_up(&self, waiting: &Waiting) -> bool {
+        let signals = || waiting.message.as_ref().is_some_and(|message| message.signal.is_some());
+        matches!(waiting.cargo, Cargo::One(_)) && !is_tried(waiting) && (self.manner.sums_up_incidents || !signals())
     }
 }
 
@@ -133,13 +181,7 @@ impl Waiting {
     }
 }
 
-/// Whether more of this may join what waits here.
-fn takes(waiting: &Waiting, relay: &Name, kind: &BundleKind) -> bool {
-    let fits = |bundle: &Bundle| bundle.relay == *relay && bundle.kind == *kind && !bundle.is_full();
-    waiting.is_open() && matches!(&waiting.cargo, Cargo::Many(bundle) if fits(bundle))
-}
-
-/// Nothing is known of it at the receiver, so that it can still be told in another way.
-fn is_untried(waiting: &Waiting) -> bool {
-    matches!(waiting.cargo, Cargo::One(_)) && waiting.attempts == 0 && !waiting.maybe && waiting.not_before.is_none()
+/// The receiver may know of it already, so it can no longer be told in another way.
+fn is_tried(waiting: &Waiting) -> bool {
+    waiting.attempts > 0 || waiting.maybe || waiting.not_before.is_some()
 }

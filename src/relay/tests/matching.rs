@@ -61,6 +61,30 @@ fn every_kind_of_pattern_holds_and_fails_where_it_should() {
 }
 
 #[test]
+fn a_type_is_taken_in_both_spellings_of_its_acronyms() {
+    let crashed = Event { r#type: "vm.guest.os.crashed".into(), ..event("{}") };
+    for (pattern, expected) in [
+        (r#""vm.guest.os.crashed""#, true),
+        (r#""vm.guest.o.s.crashed""#, true),
+        (r#"["x", "vm.guest.o.s.*"]"#, true),
+        (r#""*.o.s.crashed""#, true),
+        (r#""vm.*.O.S.crashed""#, false),
+        (r#"{ prefix = "vm.guest.o.s", suffix = ".crashed" }"#, true),
+        (r#"{ prefix = "vm.guest.o.s", suffix = ".gone" }"#, false),
+        (r#"{ prefix = "VM.Guest.O.S", ignore_case = true }"#, true),
+        (r#"{ not = "vm.guest.o.s.crashed" }"#, false),
+        (r#"{ not = ["vm.guest.o.s.*"], prefix = "vm" }"#, false),
+        (r#"{ not = "d.v.portgroup.*" }"#, true),
+        (r#""vm.guest.o.s""#, false),
+    ] {
+        assert_eq!(takes(&format!("match = {{ type = {pattern} }}"), &crashed), expected, "{pattern}");
+    }
+    // Nowhere but in the type.
+    let body = event(r#"{"a":"os"}"#);
+    assert!(!takes(r#"match = { "data.a" = "o.s" }"#, &body));
+}
+
+#[test]
 fn a_missing_field_matches_nothing_but_its_absence() {
     let event = event(r#"{"type":"vm","tags":[]}"#);
     for path in ["data.nope", "data.nope.deeper", "data.tags[]", "data.type.deeper"] {

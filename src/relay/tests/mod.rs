@@ -33,6 +33,15 @@ fn tutum(body: &str) -> Event {
 
 /// The relays of a file, and what is wrong with it.
 fn read(file: &str) -> (Relays, String) {
+    let (relays, problems) = read_loosely(file);
+    (Relays::compile(relays), problems)
+}
+
+fn read_all(file: &str) -> Vec<Relay> {
+    read_loosely(file).0
+}
+
+fn read_loosely(file: &str) -> (Vec<Relay>, String) {
     with_room(|| {
         let reading = Reading::new(file, &|_| None);
         let tree = reading.tree();
@@ -47,7 +56,7 @@ fn read(file: &str) -> (Relays, String) {
             }
         }
         let findings = reading.into_findings();
-        (Relays::compile(relays), render(&findings.problems, "relays.toml", &findings.text, false))
+        (relays, render(&findings.problems, "relays.toml", &findings.text, false))
     })
 }
 

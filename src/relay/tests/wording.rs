@@ -117,6 +117,34 @@ fn without_text_the_type_and_the_subject_are_said() {
 }
 
 #[test]
+fn without_text_the_kinds_own_words_go_first_and_broken_ones_are_not_used() {
+    let reading = Reading::new("", &|_| None);
+    let template = |text: &str| {
+        let said = Said { value: text.to_owned(), span: 0..0 };
+        Template::compile(&reading, &said, &Template::ROOTS).expect("a template")
+    };
+    let mut defaults = Defaults::default();
+    defaults.teach("tutum", "service.update", template("{{ data.parents[0] | upper }} <!here>"));
+    defaults.teach("tutum", "service.scale", template("{{ data.parents | round }}"));
+    defaults.teach("tutum", "service.stop", template("{{ data.nothing }}"));
+    defaults.teach("tutum", "service.*", template("{{ event.type | split('.') | last | past }}"));
+    defaults.teach("docker", "*", template("another kind"));
+    let defaults = Arc::new(defaults);
+    let said = |body: &str, lines: &str| {
+        let file = format!("[[relay]]\nname = \"one\"\n{lines}");
+        let relays = Relays::compile(read_all(&file).into_iter().map(|relay| relay.with_defaults(&defaults)).collect());
+        relays.get(0).word(&Arc::new(tutum(body)), &Fetched::default(), Markup::Slack, "slack").expect("worded").text
+    };
+    assert_eq!(said(SERVICE, ""), "/API/V1/STACK/F24B/ <!here>");
+    assert_eq!(said(SERVICE, "text = \"mine\""), "mine");
+    assert_eq!(said(&SERVICE.replace("update", "start"), ""), "started");
+    for action in ["scale", "stop"] {
+        let plain = format!("service.{action}: /api/v1/service/d0b1/");
+        assert_eq!(said(&SERVICE.replace("update", action), ""), plain, "{action}");
+    }
+}
+
+#[test]
 fn every_part_of_a_message_is_a_template() {
     let lines = r#"
 title = "{{ data.type }} <{{ data.x }}>"

@@ -212,7 +212,7 @@ async fn a_reply_that_repeats_the_key_is_not_repeated() {
 async fn its_manner_is_a_pagers() {
     let stage = Stage::open([]).await;
     let manner = sink("pagerduty", TOML, &stage).manner();
-    assert_eq!((manner.markup, manner.burst, manner.chat), (Markup::Plain, 10, false));
+    assert_eq!((manner.markup, manner.burst, manner.reader), (Markup::Plain, 10, Reader::Pager));
     assert_eq!(manner.rate, Some(Rate { times: 120, per: Duration::from_secs(60) }));
     let other = sink("pagerduty", &TOML.replace("abcdef", "fedcba"), &stage).manner();
     assert_ne!(manner.destination, other.destination);

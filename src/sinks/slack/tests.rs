@@ -208,7 +208,7 @@ async fn a_broken_road_is_later() {
 async fn its_manner_is_slacks() {
     let stage = Stage::open([]).await;
     let manner = sink("slack", TOML, &stage).manner();
-    assert_eq!((manner.markup, manner.burst, manner.chat), (Markup::Slack, 3, true));
+    assert_eq!((manner.markup, manner.burst, manner.reader), (Markup::Slack, 3, Reader::Chat));
     assert_eq!(manner.rate, Some(Rate { times: 1, per: Duration::from_secs(1) }));
     assert!(!manner.destination.contains("s3cr3t"));
     assert!(!manner.remembers, "a webhook says nothing that could be remembered");

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use reqwest::header::HeaderMap;
 use serde_json::Value;
 
-use crate::event::{Body, Event};
-use crate::sources::labels::{Arrived, Known, digest};
+use crate::event::{Body, Event, digest};
+use crate::sources::labels::{Arrived, Known};
 use crate::sources::posted::split::Split;
 use crate::sources::posted::{Unreadable, body};
 
@@ -57,7 +57,7 @@ fn known(alert: &Body) -> Result<Known, &'static str> {
 /// What tells one alert from another is its labels. Alertmanagers before 0.19 send no fingerprint of them.
 fn fingerprint_of(labels: &Value) -> String {
     // Written with its keys in order, so the same labels are the same text.
-    digest(&labels.to_string())
+    digest(&[&labels.to_string()])
 }
 
 #[cfg(test)]

@@ -3,10 +3,10 @@
 //! What an event is called comes from its attributes; its `data` is what was posted, the attributes included
 //! where they are part of it. <https://github.com/cloudevents/spec/blob/main/cloudevents/bindings/http-protocol-binding.md>
 
+use percent_encoding::percent_decode;
 use reqwest::header::HeaderMap;
 use serde_json::Value;
 
-use super::percent::decoded;
 use super::split::{MOST_ELEMENTS, list};
 use super::{Unreadable, json, malformed};
 use crate::event::Body;
@@ -27,7 +27,7 @@ pub(in crate::sources) fn binary(headers: &HeaderMap) -> Result<Known, Unreadabl
     known(|name| {
         let Some(value) = headers.get(format!("ce-{name}")) else { return Ok(None) };
         let odd = || malformed(&format!("the header `ce-{name}` is not encoded as CloudEvents are"));
-        Ok(Some(decoded(&unquoted(value.as_bytes())).ok_or_else(odd)?))
+        Ok(Some(percent_decode(&unquoted(value.as_bytes())).decode_utf8().map_err(|_| odd())?.into_owned()))
     })
 }
 

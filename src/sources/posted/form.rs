@@ -1,8 +1,10 @@
 //! Forms: `a=1&b=2` as an object of texts, or the JSON that one field of them carries.
 
+use std::borrow::Cow;
+
+use percent_encoding::percent_decode;
 use serde_json::{Map, Value};
 
-use super::percent::decoded;
 use super::{Unreadable, malformed};
 use crate::event::Body;
 
@@ -39,7 +41,8 @@ fn fields(bytes: &[u8]) -> Result<Map<String, Value>, Unreadable> {
         let mut half = || {
             let half = halves.next().unwrap_or_default();
             let spaced: Vec<u8> = half.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
-            decoded(&spaced).ok_or_else(|| malformed("the form is not in UTF-8"))
+            let plain = percent_decode(&spaced).decode_utf8();
+            plain.map(Cow::into_owned).map_err(|_| malformed("the form is not in UTF-8"))
         };
         let (name, value) = (half()?, Value::from(half()?));
         match fields.get_mut(&name) {

@@ -4,7 +4,6 @@
 
 pub(super) mod cloudevents;
 mod form;
-mod percent;
 pub(super) mod split;
 
 use reqwest::header::{CONTENT_TYPE, HeaderMap};

@@ -26,6 +26,7 @@ fn delivery(id: i64, r#type: &str, accepted: Timestamp) -> Delivery {
         attempts: 0,
         due: None,
         first_tried: None,
+        again: false,
     }
 }
 
@@ -208,7 +209,7 @@ fn a_group_of_one_incident_stays_that_incident() {
 fn one_alone_is_said_in_its_own_words() {
     for kind in [BundleKind::Digest, BundleKind::Group { by: "x".to_owned() }] {
         let mut bundle = Bundle::new(kind, "containers".into());
-        assert!(bundle.is_empty() && bundle.first().is_none());
+        assert!(bundle.len() == 0 && bundle.first().is_none());
         let only = delivery(7, "container.start", at("2026-11-21T10:02:11Z"));
         let said = message(&only, "up", Markup::Plain);
         let said = Message { signal: Some(Signal::Trigger), link: Some("l".to_owned()), ..said };

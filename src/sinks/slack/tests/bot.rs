@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::super::super::rehearsal::{message, read, sink, told};
-use super::super::super::{AnySink, Manner, Sink};
+use super::super::super::{AnySink, Manner, Reader, Sink};
 use super::super::ONE_A_SECOND;
 use crate::fault::Fault;
 use crate::message::{Markup, Message, Receipt, SendError};
@@ -144,7 +144,7 @@ async fn its_manner_is_a_bots() {
     let stage = Stage::open([]).await;
     let of = |toml: &str| -> Manner { sink("slack", toml, &stage).manner() };
     let (bot, updating) = (of(TOML), of(UPDATING));
-    assert!(bot.remembers && bot.chat && !bot.knows_repeats);
+    assert!(bot.remembers && bot.reader == Reader::Chat && !bot.knows_repeats);
     assert_eq!((bot.markup, bot.burst, bot.rate), (Markup::Slack, 3, Some(ONE_A_SECOND)));
     assert_eq!(updating.rate, Some(Rate { times: 50, per: Duration::from_secs(60) }), "as many as may be edited");
     assert_eq!(bot.destination, updating.destination);

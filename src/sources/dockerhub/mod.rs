@@ -1,0 +1,88 @@
+//! Docker Hub's webhooks: one sort of event, a push, and nothing that proves who sends it.
+//!
+//! `callback_url`, which stands in each of them, is not called: nothing that somebody posts says where requests go.
+
+mod reading;
+#[cfg(test)]
+mod tests;
+
+use serde_json::Value;
+
+use super::gate::{Complaints, Gate, hand_over, no_look_up, wait};
+use super::{AlertTexts, DefaultText, Settings, Source};
+use crate::door::{Answer, Hook, Knock};
+use crate::fault::Fault;
+use crate::outbound::Outbound;
+use crate::outbox::Outbox;
+use crate::said::Table;
+use crate::stop::Stop;
+
+const DEFAULT_TEXTS: &[DefaultText] = &[DefaultText {
+    r#type: "tag.push",
+    text: "{{ event.subject or 'An image' }} was pushed{% if data.push_data.pusher %} by {{ data.push_data.pusher }}{% endif %}",
+}];
+
+/// `[source.dockerhub.NAME]`
+#[derive(Debug)]
+pub struct Config {
+    gate: Gate,
+}
+
+#[derive(Debug)]
+pub struct Dockerhub {
+    config: Config,
+    complaints: Complaints,
+}
+
+impl Config {
+    pub(super) fn read(table: &Table) -> Option<Self> {
+        let gate = Gate::read_by_path(table, "Docker Hub");
+        if table.left_out().is_some() {
+            return None;
+        }
+        Some(Self { gate: gate? })
+    }
+}
+
+impl Settings for Config {
+    fn hook(&self) -> Option<&Hook> {
+        Some(self.gate.hook())
+    }
+
+    fn default_texts(&self) -> &'static [DefaultText] {
+        DEFAULT_TEXTS
+    }
+}
+
+impl Dockerhub {
+    pub(super) const ALERT_TEXTS: AlertTexts = AlertTexts {
+        lost: "Docker Hub source {{ event.subject }} is lost: {{ data.why }}",
+        back: "Docker Hub source {{ event.subject }} is back.",
+        key: None,
+    };
+
+    pub(super) fn open(config: Config, _net: &Outbound) -> Self {
+        Self { config, complaints: Complaints::default() }
+    }
+}
+
+impl Source for Dockerhub {
+    async fn run(&self, out: &Outbox, stop: &Stop) -> Result<(), Fault> {
+        wait(out, stop).await
+    }
+
+    async fn look_up(&self, _reference: &str) -> Result<Value, Fault> {
+        Err(no_look_up())
+    }
+
+    fn hook(&self) -> Option<&Hook> {
+        Settings::hook(&self.config)
+    }
+
+    async fn receive(&self, knock: Knock, out: &Outbox) -> Answer {
+        let events = self.config.gate.let_in(&knock, out, &self.complaints, |arrived, _| {
+            reading::events_of(&knock.headers, &knock.body, arrived)
+        })?;
+        hand_over(events, out).await
+    }
+}

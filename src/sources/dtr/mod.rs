@@ -1,0 +1,79 @@
+//! Docker Trusted Registry 2.x and what it became, Mirantis Secure Registry 2.8 to 3.x. (4 is a Harbor.)
+//!
+//! It posts what happens, and answers what a relay fetches: repositories, tags, and what their scans found.
+
+mod api;
+mod config;
+mod findings;
+mod reading;
+mod reference;
+mod scan;
+#[cfg(test)]
+mod tests;
+mod texts;
+
+use serde_json::Value;
+
+use super::gate::{Complaints, hand_over, wait};
+use super::{AlertTexts, DefaultText, Settings, Source};
+use crate::door::{Answer, Hook, Knock};
+use crate::fault::Fault;
+use crate::outbound::Outbound;
+use crate::outbox::Outbox;
+use crate::stop::Stop;
+use reference::Reference;
+
+pub(super) use config::Config;
+
+#[derive(Debug)]
+pub struct Dtr {
+    config: Config,
+    net: Outbound,
+    complaints: Complaints,
+}
+
+impl Settings for Config {
+    fn hook(&self) -> Option<&Hook> {
+        Some(self.gate.hook())
+    }
+
+    fn default_texts(&self) -> &'static [DefaultText] {
+        texts::DEFAULT_TEXTS
+    }
+}
+
+impl Dtr {
+    pub(super) const ALERT_TEXTS: AlertTexts = AlertTexts {
+        lost: "Registry source {{ event.subject }} is lost: {{ data.why }}",
+        back: "Registry source {{ event.subject }} is back.",
+        key: None,
+    };
+
+    pub(super) fn open(config: Config, net: &Outbound) -> Self {
+        let net = net.trusting(&config.trust);
+        Self { config, net, complaints: Complaints::default() }
+    }
+}
+
+impl Source for Dtr {
+    async fn run(&self, out: &Outbox, stop: &Stop) -> Result<(), Fault> {
+        wait(out, stop).await
+    }
+
+    async fn look_up(&self, reference: &str) -> Result<Value, Fault> {
+        let unset = || Fault::new("no_look_up", "nothing can be fetched: `api` of this source is not set");
+        let api = self.config.api.as_ref().ok_or_else(unset)?;
+        Reference::parse(reference)?.look_up(api, &self.net).await
+    }
+
+    fn hook(&self) -> Option<&Hook> {
+        Settings::hook(&self.config)
+    }
+
+    async fn receive(&self, knock: Knock, out: &Outbox) -> Answer {
+        let events = self.config.gate.let_in(&knock, out, &self.complaints, |arrived, _| {
+            reading::events_of(&knock.headers, &knock.body, arrived)
+        })?;
+        hand_over(events, out).await
+    }
+}

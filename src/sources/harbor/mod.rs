@@ -1,0 +1,101 @@
+//! Harbor's webhooks, in both of its formats; Mirantis Secure Registry 4 sends the same.
+
+mod reading;
+#[cfg(test)]
+mod tests;
+mod texts;
+
+use reqwest::header::AUTHORIZATION;
+use serde_json::Value;
+
+use super::gate::{Complaints, Gate, hand_over, no_look_up, wait};
+use super::verify::{Verify, secrets};
+use super::{AlertTexts, DefaultText, Settings, Source};
+use crate::door::{Answer, Hook, Knock};
+use crate::fault::Fault;
+use crate::outbound::Outbound;
+use crate::outbox::Outbox;
+use crate::said::{Problem, Table};
+use crate::stop::Stop;
+
+/// `[source.harbor.NAME]`
+#[derive(Debug)]
+pub struct Config {
+    gate: Gate,
+}
+
+#[derive(Debug)]
+pub struct Harbor {
+    config: Config,
+    complaints: Complaints,
+}
+
+impl Config {
+    pub(super) fn read(table: &Table) -> Option<Self> {
+        let gate = read_gate(table);
+        if table.left_out().is_some() {
+            return None;
+        }
+        Some(Self { gate: gate? })
+    }
+}
+
+/// Harbor sends one header, with what its policy's "Auth Header" holds, letter for letter.
+fn read_gate(table: &Table) -> Option<Gate> {
+    let header = secrets(table, "authorization");
+    if !table.has("authorization") {
+        return Gate::read(table);
+    }
+    if let Some(verify) = table.item("verify") {
+        let wrong = "`verify` stands beside `authorization`: one of them is not meant";
+        table.reading.problem(Problem::error(verify.span.clone(), wrong));
+    }
+    let verify = header.map(|secrets| {
+        let secrets: Vec<_> = secrets.into_iter().map(|said| said.value).collect();
+        Verify::token(&secrets, AUTHORIZATION)
+    });
+    Gate::read_verified(table, verify)
+}
+
+impl Settings for Config {
+    fn hook(&self) -> Option<&Hook> {
+        Some(self.gate.hook())
+    }
+
+    fn default_texts(&self) -> &'static [DefaultText] {
+        texts::DEFAULT_TEXTS
+    }
+}
+
+impl Harbor {
+    pub(super) const ALERT_TEXTS: AlertTexts = AlertTexts {
+        lost: "Harbor source {{ event.subject }} is lost: {{ data.why }}",
+        back: "Harbor source {{ event.subject }} is back.",
+        key: None,
+    };
+
+    pub(super) fn open(config: Config, _net: &Outbound) -> Self {
+        Self { config, complaints: Complaints::default() }
+    }
+}
+
+impl Source for Harbor {
+    async fn run(&self, out: &Outbox, stop: &Stop) -> Result<(), Fault> {
+        wait(out, stop).await
+    }
+
+    async fn look_up(&self, _reference: &str) -> Result<Value, Fault> {
+        Err(no_look_up())
+    }
+
+    fn hook(&self) -> Option<&Hook> {
+        Settings::hook(&self.config)
+    }
+
+    async fn receive(&self, knock: Knock, out: &Outbox) -> Answer {
+        let events = self.config.gate.let_in(&knock, out, &self.complaints, |arrived, _| {
+            reading::events_of(&knock.headers, &knock.body, arrived)
+        })?;
+        hand_over(events, out).await
+    }
+}

@@ -1,0 +1,101 @@
+//! What relays.toml may say of a source of this kind, and what it is told then.
+
+use super::*;
+use crate::outbound::Outbound;
+use crate::said::{Item, Reading, Table};
+use crate::secret::Origin;
+use crate::sources::vcenter::{Config, Vcenter};
+
+const WHOLE: &str =
+    "url = \"https://vc.example.com\"\nusername = \"ops@vsphere.local\"\npassword = { env = \"PASSWORD\" }\n";
+
+fn read(text: &str) -> (Option<Config>, Vec<String>) {
+    let env = |name: &str| match name {
+        "PASSWORD" => Some("s3cret".to_owned()),
+        "VCENTER_URL" => Some("administrator@vsphere.local:s3cret@vc.example.com:443".to_owned()),
+        _ => None,
+    };
+    let reading = Reading::new(text, &env);
+    let tree: Item = reading.tree();
+    let mut table = Table::new(&reading, "source.vcenter", &tree);
+    table.read_optional();
+    let config = Config::read(&table);
+    table.finish();
+    let problems = reading.into_findings().problems;
+    (config, problems.into_iter().map(|problem| problem.said).collect())
+}
+
+#[test]
+fn the_variable_of_old_says_everything() {
+    let (config, problems) = read("url = { env = \"VCENTER_URL\" }");
+    assert_eq!(problems, [""; 0]);
+    let account = config.expect("right").account;
+    assert_eq!(account.url.as_str(), "https://vc.example.com/sdk");
+    assert_eq!((account.user.as_str(), account.password.expose()), ("administrator@vsphere.local", "s3cret"));
+}
+
+#[test]
+fn nothing_said_is_as_usual_and_everything_may_be_said() {
+    let (config, problems) = read(WHOLE);
+    assert_eq!(problems, [""; 0]);
+    let config = config.expect("right");
+    assert_eq!((config.wants.from, config.wants.poll, config.wants.filter), (From::Now, Duration::from_secs(30), 0));
+    assert!(matches!(config.account.password.origin(), Origin::Env(_)));
+    let (config, problems) = read(&format!(
+        "{WHOLE}from = \"1h\"\npoll = \"60s\"\noverlap = \"10m\"\nfilter = {{ entity = \"Folder:group-v3\", types = \"VmPoweredOnEvent\", users = [\"a\"] }}"
+    ));
+    assert_eq!(problems, [""; 0]);
+    let config = config.expect("right");
+    assert_eq!(config.wants.from, From::Ago(Duration::from_secs(3600)));
+    assert_ne!(config.wants.filter, 0);
+    let asked = config.filter.ask(None, 100);
+    assert_eq!((asked.most, asked.types.len(), asked.users.len()), (100, 1, 1));
+    assert_eq!(asked.entity.expect("one").0.to_string(), "Folder:group-v3");
+}
+
+#[test]
+fn what_is_wrong_is_said_in_plain_words() {
+    for (text, wanted) in [
+        ("", "`url` is missing here"),
+        ("url = \"https://vc\"\nusername = \"u\"", "`password` is missing here"),
+        ("url = \"https://vc\"\npassword = { env = \"PASSWORD\" }", "`username` is missing here"),
+        (
+            "url = \"https://vc\"\nusername = \"u\"\npassword = { env = \"NOPE\" }",
+            "`password`: the variable NOPE is not set",
+        ),
+        ("url = { env = \"VCENTER_URL\" }\nusername = \"u\"", "`url` and `username` both say who we are"),
+        ("url = \"u:s3cret@vc\"", "a password is written into this address"),
+        ("url = \"ldap://u:s3cret@vc\"", "`url`: a vCenter's address begins with https"),
+        (&format!("{WHOLE}from = \"yesterday\""), "`yesterday` is no beginning"),
+        (&format!("{WHOLE}poll = \"1h\""), "`poll` is at most 10m"),
+        (&format!("{WHOLE}overlap = \"2d\""), "`overlap` is at most 1d"),
+        (
+            &format!("{WHOLE}filter = {{ entity = \"vm-42\" }}"),
+            "`entity`: a reference to an object of vCenter is like VirtualMachine:vm-42",
+        ),
+        (&format!("{WHOLE}filter = {{ typs = [] }}"), "unknown key `typs`"),
+        (
+            &format!("{WHOLE}canary = \"15m\"\nfilter = {{ users = \"a\" }}"),
+            "`canary` cannot come back through a filter by `types` or `users`",
+        ),
+        (&format!("{WHOLE}fingerprint = \"xx\""), "`fingerprint`"),
+    ] {
+        let (_, problems) = read(text);
+        assert!(matches!(problems.as_slice(), [said] if said.starts_with(wanted)), "{text}: {problems:?}");
+        assert!(problems.iter().all(|said| !said.contains("s3cret")), "{problems:?}");
+    }
+}
+
+#[test]
+fn an_optional_source_without_its_variable_is_left_out_in_peace() {
+    let (config, problems) = read("optional = true\nurl = { env = \"UNSET\" }");
+    assert!(config.is_none());
+    assert_eq!(problems, [""; 0]);
+}
+
+#[test]
+fn nothing_printed_shows_a_password() {
+    let (config, _) = read("url = { env = \"VCENTER_URL\" }");
+    let printed = format!("{:?}", Vcenter::open(config.expect("right"), &Outbound::new()));
+    assert!(!printed.contains("s3cret"), "{printed}");
+}
