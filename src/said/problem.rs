@@ -83,3 +83,18 @@ pub fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Opti
         .min()
         .map(|(_, candidate)| candidate)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_faults_without_end_the_first_hundred_are_shown_and_the_rest_counted() {
+        let text = "<a>".repeat(1000);
+        let problems: Vec<_> = (0..1000).map(|at| Problem::error(at * 3..at * 3 + 1, "wrong")).collect();
+        let shown = render(&problems, "relays.toml", &text, false);
+        assert_eq!(shown.matches("error: wrong").count(), 100);
+        assert!(shown.ends_with("and 900 more, which may be gone with these\n"), "{shown}");
+        assert!(!render(&problems[..100], "relays.toml", &text, false).contains("more"));
+    }
+}

@@ -15,8 +15,8 @@ use crate::memory::memory_mib;
 
 /// The file may use so much; what comes in the hour is several times that.
 pub(crate) const FILE_MIB: f64 = 4.0;
-/// Retention works in laps: what comes between two of them stands above the limit for a while.
-const ABOVE: f64 = 1.5;
+/// Retention works in laps, of ten thousand deliveries or a minute: what came since the latest one stands above the limit.
+const LAP_MIB: f64 = 6.0;
 /// How much the last quarter's memory may lie above the second's.
 const GROWTH: f64 = 1.05;
 /// One event in so many is posted to the door, with an id to be remembered.
@@ -156,6 +156,6 @@ fn judge(looks: &[Look], said: u32) -> Result<String> {
     let growth = memory(3) / memory(1);
     write!(told, "memory, last quarter to second: {growth:.3} (at most {GROWTH} may be)")?;
     ensure!(growth <= GROWTH, "memory grows\n{told}");
-    ensure!(file(3) <= FILE_MIB * ABOVE, "the state file is larger than `retention` allows\n{told}");
+    ensure!(file(3) <= FILE_MIB + LAP_MIB, "the state file is larger than `retention` allows\n{told}");
     Ok(told)
 }

@@ -90,6 +90,21 @@ pub(crate) fn alertmanager() -> Vec<Vec<u8>> {
     .to_vec()
 }
 
+pub(crate) fn registries() -> Vec<Vec<u8>> {
+    let post = |body: &str| format!("content-type: application/json\n\n{body}").into_bytes();
+    [
+        r#"{"type":"TAG_PUSH","createdAt":"2019-05-15T19:39:40.607337713Z","contents":{"namespace":"acme","repository":"shop","tag":"1.4","digest":"sha256:bbb6","imageName":"dtr.example.com/acme/shop:1.4","os":"linux","author":"ops","pushedAt":"2015-01-02T15:04:05Z"},"location":"/repositories/acme/shop/tags/1.4"}"#,
+        r#"{"type":"SCAN_COMPLETED","createdAt":"2019-05-15T19:39:40Z","contents":{"namespace":"acme","repository":"shop","tag":"1.4","scanSummary":{"namespace":"acme","reponame":"shop","tag":"1.4","critical":1,"major":11,"minor":3,"last_scan_status":6,"check_completed_at":"2018-09-05T03:06:03.741Z","should_rescan":false}}}"#,
+        r#"{"type":"REPO_EVENT","contents":{"event":"REPO_DELETED","namespace":"acme","repository":"shop"}}"#,
+        r#"{"type":"PUSH_ARTIFACT","occur_at":1680501893,"operator":"harbor-jobservice","event_data":{"resources":[{"digest":"sha256:9e2c","tag":"latest","resource_url":"harbor.example.com/acme/shop:latest"}],"repository":{"date_created":1677053165,"name":"shop","namespace":"acme","repo_full_name":"acme/shop","repo_type":"private"}}}"#,
+        r#"{"type":"SCANNING_COMPLETED","occur_at":1680502375,"operator":"auto","event_data":{"resources":[{"digest":"sha256:9e2c","tag":"latest","scan_overview":{"application/vnd.security.vulnerability.report; version=1.1":{"severity":"High","scan_status":"Success","summary":{"total":3,"fixable":1,"summary":{"High":1,"Low":2}}}}}],"repository":{"repo_full_name":"acme/shop"}}}"#,
+        r#"{"push_data":{"pushed_at":1417566161,"pusher":"robot","tag":"1.4","images":["a"]},"callback_url":"https://registry.hub.docker.com/u/acme/shop/hook/2141/","repository":{"name":"shop","namespace":"acme","repo_name":"acme/shop","repo_url":"https://registry.hub.docker.com/u/acme/shop/","date_created":1.417494799e+09}}"#,
+    ]
+    .into_iter()
+    .map(post)
+    .collect()
+}
+
 /// Lines of what a stream like Tutum's says.
 pub(crate) fn messages() -> Vec<Vec<u8>> {
     [

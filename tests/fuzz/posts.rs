@@ -150,3 +150,36 @@ fn alertmanager() {
     ];
     Target { name: "alertmanager", corpus, words, longest: 1 << 15 }.fuzz(|bytes| hall.bring(knock(bytes)));
 }
+
+#[test]
+fn registries() {
+    let kinds = ["dtr", "harbor", "dockerhub"];
+    let mut halls = kinds.map(|kind| Hall::new(kind, ""));
+    let words = &[
+        "\"type\":",
+        "\"contents\":",
+        "\"event_data\":",
+        "\"push_data\":",
+        "\"repository\":",
+        "\"resources\":",
+        "\"scanSummary\":",
+        "\"createdAt\":",
+        "\"occur_at\":",
+        "\"pushed_at\":",
+        "\"tag\":",
+        "TAG_PUSH",
+        "SCAN_COMPLETED",
+        "REPO_EVENT",
+        "PUSH_ARTIFACT",
+        "SCANNING_COMPLETED",
+        "sha256:",
+        "/",
+        ":",
+        "null",
+        "[]",
+        "{}",
+        ",",
+    ];
+    let target = Target { name: "registries", corpus: corpus::registries(), words, longest: 1 << 15 };
+    target.fuzz(|bytes| halls.each_mut().map(|hall| hall.bring(knock(bytes))));
+}
