@@ -80,6 +80,10 @@ impl Peer {
                 end = source.run(out, &stop) => panic!("the source ended: {end:?}"),
             }
         });
+        while let Ok(arrival) = arrivals.try_recv() {
+            arrival.into_events().iter().for_each(check);
+            events += 1;
+        }
         let Line::Down(why) = &*pulse.line.borrow() else { unreachable!("it is lost") };
         (events, why.to_string())
     }

@@ -63,9 +63,15 @@ impl Hall {
 
     /// What the sender is told, checked against what was handed over.
     pub(crate) fn bring(&mut self, knock: Knock) -> String {
-        let Self { source, out, arrivals, runtime, .. } = self;
+        let Self { source, out, arrivals, pulse, runtime } = self;
         let mut taken = Vec::new();
         let answer = runtime.block_on(async {
+            let write_gaps = async {
+                while let Some(gap) = pulse.gaps.recv().await {
+                    assert!(gap.from <= gap.to, "{gap:?}");
+                    gap.told.expect("somebody waits").send(Ok(())).expect("still waiting");
+                }
+            };
             let commit = async {
                 let mut arrival = arrivals.recv().await.expect("the outbox is there");
                 let answer = arrival.committed.take().expect("somebody waits");
@@ -73,7 +79,11 @@ impl Hall {
                 answer.send(Ok(())).expect("still waiting");
                 std::future::pending::<()>().await;
             };
-            tokio::select! { answer = source.receive(knock, out) => answer, () = commit => unreachable!("it never ends") }
+            tokio::select! {
+                answer = source.receive(knock, out) => answer,
+                () = commit => unreachable!("it never ends"),
+                () = write_gaps => unreachable!("the outbox is there"),
+            }
         });
         match answer {
             Ok(welcome) => {
