@@ -41,11 +41,14 @@ impl Problem {
     }
 }
 
+/// Of more nobody reads: what is no TOML at all has a fault at every letter.
+const MOST_SHOWN: usize = 100;
+
 /// All problems as a person reads them, each beginning with its `file:line:column`.
 pub fn render(problems: &[Problem], path: &str, text: &str, color: bool) -> String {
     let renderer = if color { Renderer::styled() } else { Renderer::plain() };
     let mut out = String::new();
-    for problem in problems {
+    for problem in problems.iter().take(MOST_SHOWN) {
         let level = if problem.is_error { Level::ERROR } else { Level::WARNING };
         let span = problem.span.start.min(text.len())..problem.span.end.min(text.len());
         let mut group = Group::with_title(level.primary_title(&*problem.said))
@@ -55,6 +58,10 @@ pub fn render(problems: &[Problem], path: &str, text: &str, color: bool) -> Stri
         }
         out.push_str(&renderer.render(&[group]));
         out.push_str("\n\n");
+    }
+    if let Some(more @ 1..) = problems.len().checked_sub(MOST_SHOWN) {
+        let more = format!("and {more} more, which may be gone with these\n");
+        out.push_str(&more);
     }
     out
 }
@@ -75,4 +82,19 @@ pub fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Opti
         .filter(|(distance, candidate)| *distance <= limit && *distance < candidate.chars().count())
         .min()
         .map(|(_, candidate)| candidate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_faults_without_end_the_first_hundred_are_shown_and_the_rest_counted() {
+        let text = "<a>".repeat(1000);
+        let problems: Vec<_> = (0..1000).map(|at| Problem::error(at * 3..at * 3 + 1, "wrong")).collect();
+        let shown = render(&problems, "relays.toml", &text, false);
+        assert_eq!(shown.matches("error: wrong").count(), 100);
+        assert!(shown.ends_with("and 900 more, which may be gone with these\n"), "{shown}");
+        assert!(!render(&problems[..100], "relays.toml", &text, false).contains("more"));
+    }
 }

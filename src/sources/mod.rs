@@ -26,11 +26,13 @@ mod websocket;
 use serde_json::Value;
 
 use crate::door::{Answer, Hook, Knock, Refusal};
+use crate::event::Event;
 use crate::fault::Fault;
 use crate::outbound::Outbound;
 use crate::outbox::Outbox;
 use crate::said::Table;
 use crate::stop::Stop;
+use crate::vsphere::Element;
 
 /// Goes out and fetches events. Reconnects by itself for ever; returns only when told to stop, or when broken.
 pub trait Source {
@@ -81,6 +83,12 @@ pub struct AlertTexts {
     pub back: &'static str,
     /// None: the key is made of the source's name.
     pub key: Option<&'static str>,
+}
+
+/// The fuzz targets come in here: an element of a vCenter's history, without the vCenter.
+#[doc(hidden)]
+pub fn vcenter_event(element: &Element, out: &Outbox) -> Result<Event, &'static str> {
+    vcenter::event_of(element, "fuzz", out)
 }
 
 /// One row is a module, a table `[source.KIND.NAME]` of relays.toml, and its dispatch.

@@ -4,7 +4,10 @@
 //! daemon, round by round, so that whatever else the machine does hits both. Quote the ratios: they travel.
 #![expect(clippy::print_stdout, reason = "what it prints is the result")]
 
+mod cpu;
 mod floor;
+mod median;
+mod memory;
 mod mix;
 mod process;
 mod sink;
@@ -17,6 +20,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
+use median::median;
 use trial::{Bridge, Figures, Load};
 
 /// The daemon beside the floor: speed, CPU, memory, delay
@@ -124,11 +128,4 @@ fn tell(rows: &[Row], rounds: &[(Figures, Figures)]) {
         let ratio = median(rounds.iter().map(|(floor, ours)| read(ours) / read(floor)));
         println!("{name:<34}{floor:>12.2}{ours:>12.2}{ratio:>10.2}");
     }
-}
-
-fn median(figures: impl Iterator<Item = f64>) -> f64 {
-    let mut figures: Vec<f64> = figures.collect();
-    figures.sort_by(f64::total_cmp);
-    let at = |place: usize| figures.get(place).copied().unwrap_or(f64::NAN);
-    f64::midpoint(at(figures.len().saturating_sub(1) / 2), at(figures.len() / 2))
 }

@@ -10,6 +10,8 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::time::{sleep, timeout};
 
+use crate::cpu::cpu_seconds;
+use crate::memory::memory_mib;
 use crate::mix::now_us;
 use crate::process::{cpu_seconds, memory_mib};
 

@@ -81,8 +81,18 @@ impl Daemon {
     }
 
     pub(crate) async fn ready(&mut self) {
+        self.until_desk_says(|status| status == 200).await;
+    }
+
+    /// Starts it (again) where it may not be ready, for want of room on the disk.
+    pub(crate) async fn start_without_room(&mut self) {
+        self.spawn();
+        self.until_desk_says(|_| true).await;
+    }
+
+    async fn until_desk_says(&mut self, wanted: impl Fn(u16) -> bool) {
         let until = Instant::now() + LIMIT;
-        while self.try_desk("/-/ready").await.is_none_or(|(status, _)| status != 200) {
+        while !self.try_desk("/-/ready").await.is_some_and(|(status, _)| wanted(status)) {
             if let Some(child) = &mut self.child
                 && let Ok(Some(status)) = child.try_wait()
             {

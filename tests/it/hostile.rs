@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 use tokio::time::sleep;
 
 use crate::daemon::{Daemon, LIMIT, client, hearing, sqlite};
+use crate::disk::SmallDisk;
 
 struct World {
     tutum: Tutum,
@@ -269,7 +270,7 @@ async fn a_full_disk_stops_the_reading_and_loses_nothing() {
 async fn when_a_full_disk_has_room_again_everything_goes_on_by_itself() {
     let world = World::start().await;
     let mut daemon = world.prepare("", EVERYTHING);
-    let Some(disk) = SmallDisk::mount(&daemon.folder.path().join("state")) else { return };
+    let Some(disk) = SmallDisk::mount(&daemon.folder.path().join("state"), 4) else { return };
     daemon.start_again().await;
     world.tutum.stream.wait_connected(LIMIT).await.expect("it connects");
     disk.fill();
@@ -288,38 +289,6 @@ async fn when_a_full_disk_has_room_again_everything_goes_on_by_itself() {
     assert_eq!(texts, (0..200).map(|n| n.to_string()).collect::<Vec<_>>(), "all of them, once, in order");
     assert_eq!(daemon.desk("/-/ready").await.0, 200);
     daemon.kill().await;
-}
-
-/// A tmpfs of 4 MiB, taken down when dropped.
-struct SmallDisk(std::path::PathBuf);
-
-impl SmallDisk {
-    /// None, said aloud, where this user may not mount; the file size limit above stands in for it there.
-    fn mount(folder: &std::path::Path) -> Option<Self> {
-        std::fs::create_dir_all(folder).expect("a folder");
-        let mount =
-            std::process::Command::new("mount").args(["-t", "tmpfs", "-o", "size=4m", "tmpfs"]).arg(folder).output();
-        if !mount.is_ok_and(|output| output.status.success()) {
-            println!("SKIPPED: this user may not mount a tmpfs");
-            return None;
-        }
-        Some(Self(folder.to_owned()))
-    }
-
-    fn fill(&self) {
-        // Until nothing more fits.
-        let _full = std::fs::write(self.0.join("ballast"), vec![0; 8 << 20]);
-    }
-
-    fn free(&self) {
-        std::fs::remove_file(self.0.join("ballast")).expect("removed");
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _gone = std::process::Command::new("umount").arg("-l").arg(&self.0).status();
-    }
 }
 
 #[tokio::test]

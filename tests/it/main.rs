@@ -5,13 +5,18 @@
 mod alertmanager;
 mod config;
 mod daemon;
+mod disk;
 mod door;
 mod floors;
 mod health;
 mod hostile;
+#[path = "../bench/hour.rs"]
+mod hour;
 mod kill;
 mod ledger;
 mod life;
+#[path = "../bench/memory.rs"]
+mod memory;
 mod neighbour;
 mod papers;
 mod registries;
@@ -19,6 +24,7 @@ mod registry;
 mod shipped;
 mod silences;
 mod slack_bot;
+mod soak;
 mod storm;
 mod threads;
 mod tree;

@@ -138,16 +138,19 @@ fn every_cargo_command_in_the_readme_can_be_typed() {
 
 #[test]
 fn no_file_of_the_tests_is_forgotten() {
-    let files = rust_files("tests/it");
+    let files: Vec<_> = ["tests/it", "tests/fuzz"].into_iter().flat_map(rust_files).collect();
     assert!(files.len() > 2, "{files:?}");
     for file in &files {
         let parent = match file.strip_suffix("/mod.rs").or_else(|| file.strip_suffix(".rs")) {
-            Some("tests/it/main") => continue,
-            Some(module) => module.rsplit_once('/').expect("below tests/it"),
+            Some("tests/it/main" | "tests/fuzz/main") => continue,
+            Some(module) => module.rsplit_once('/').expect("below tests"),
             None => panic!("{file} is no Rust file"),
         };
         let (folder, module) = parent;
-        let declares = if folder == "tests/it" { "tests/it/main.rs".to_owned() } else { format!("{folder}/mod.rs") };
+        let declares = match folder {
+            "tests/it" | "tests/fuzz" => format!("{folder}/main.rs"),
+            _ => format!("{folder}/mod.rs"),
+        };
         let row = format!("mod {module};");
         assert!(read(&declares).lines().any(|line| line.trim().ends_with(&row)), "{declares} lacks `{row}`");
     }

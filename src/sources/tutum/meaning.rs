@@ -8,6 +8,8 @@ use crate::outbox::Outbox;
 
 /// A type is a word to match on, not a place for an essay.
 const LONGEST_TYPE: usize = 256;
+/// A subject names one thing, and is part of the key that messages are grouped by.
+const LONGEST_SUBJECT: usize = 1024;
 
 /// What is an event whatever else the message says; other types are, if they say what was done, or to what.
 const KNOWN: [&str; 9] =
@@ -85,7 +87,9 @@ impl Reader {
             return Gist::Notice;
         }
         let time = body.plain(&self.datetime).and_then(|time| time.parse().ok());
-        Gist::Event { r#type, subject: subject.into(), time }
+        let fits = subject.len() <= LONGEST_SUBJECT;
+        let subject = if fits { subject.into() } else { cut(&subject, LONGEST_SUBJECT, Unit::Chars).into() };
+        Gist::Event { r#type, subject, time }
     }
 }
 
@@ -185,6 +189,8 @@ mod tests {
         }
         let long = event(&format!(r#"{{"type":"{}","action":"x"}}"#, "é".repeat(300)));
         assert_eq!(long.r#type.chars().count(), 256);
+        let long = event(&format!(r#"{{"type":"image","resource_uri":"{}"}}"#, "é".repeat(2000)));
+        assert_eq!(long.subject.chars().count(), 1024);
     }
 
     #[test]

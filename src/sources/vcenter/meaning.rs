@@ -9,8 +9,9 @@ use serde_json::{Map, Value};
 
 use super::naming::event_type;
 use super::place::Mark;
-use crate::event::{Body, Event, EventId};
+use crate::event::{Body, Event};
 use crate::outbox::Outbox;
+use crate::sources::labels::{Arrived, Known};
 use crate::vsphere::Element;
 
 /// Deeper than any event reaches. What lies below is left out, so that the JSON stays within what its readers take.
@@ -42,15 +43,13 @@ pub(super) fn event(element: &Element, (time, key): Mark, instance: &str, out: &
     let data = data(element, class, &subject);
     // Most events are wanted by nobody who needs more than their type: the tree is not kept beside the text.
     let data = Body::parse(data.to_string()).unwrap_or_else(|_| Body::from_value(&data));
-    Event {
-        id: EventId::Given(format!("{instance}/{key}/{time}").into()),
-        source: out.source().clone(),
-        kind: out.kind().clone(),
-        r#type: event_type(class, element.text_of("eventTypeId")).into(),
-        time,
-        subject: subject.into(),
-        data,
-    }
+    let known = Known {
+        r#type: Some(event_type(class, element.text_of("eventTypeId"))),
+        id: Some(format!("{instance}/{key}/{time}")),
+        subject: Some(subject),
+        time: Some(time),
+    };
+    known.event(data, Arrived { source: out.source(), kind: out.kind(), at: time })
 }
 
 fn subject(element: &Element) -> String {

@@ -27,11 +27,12 @@ use serde_json::Value;
 
 use super::{AlertTexts, Source};
 use crate::backoff::Backoff;
+use crate::event::Event;
 use crate::fault::Fault;
 use crate::outbound::Outbound;
 use crate::outbox::Outbox;
 use crate::stop::Stop;
-use crate::vsphere::{Client, Trouble};
+use crate::vsphere::{Client, Element, Trouble};
 
 pub(super) use config::Config;
 use live::Entrance;
@@ -44,6 +45,12 @@ pub struct Vcenter {
     wants: Wants,
     retry: Backoff,
     hosts: Hosts,
+}
+
+/// What one element of the history means; the error says what it lacks for being an event.
+pub(super) fn event_of(element: &Element, instance: &str, out: &Outbox) -> Result<Event, &'static str> {
+    let mark = meaning::mark(element)?;
+    Ok(meaning::event(element, mark, instance, out))
 }
 
 impl Vcenter {

@@ -1,6 +1,8 @@
 //! The ledger: every delivery is accounted for, whatever the receivers, the roads and the process itself go through.
 
 mod account;
+mod full;
+mod posts;
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -10,6 +12,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
 
 use self::account::{Arrived, SERVICE_EVERY, SERVICES, Said, add_doubtful};
+use self::full::Disk;
 use crate::daemon::{Daemon, LIMIT, seed, sqlite};
 
 /// Each of them goes to three sinks.
@@ -135,6 +138,7 @@ impl World {
 /// A daemon in this world, and the account so far.
 struct Story<'w> {
     world: &'w World,
+    disk: Disk,
     daemon: Daemon,
     seed: u64,
     said: Said,
@@ -142,13 +146,26 @@ struct Story<'w> {
     due: HashSet<usize>,
     /// How much may come twice, for each sink.
     doubtful: HashMap<String, usize>,
+    /// Kills before which no verdict could be written.
+    lapses: usize,
 }
 
 impl<'w> Story<'w> {
     async fn begin(world: &'w World, seed: u64) -> Self {
-        let daemon = Daemon::start(&world.config(), &[]).await;
+        let mut daemon = Daemon::prepare(&world.config(), &[]);
+        let disk = Disk::of(&daemon);
+        daemon.start_again().await;
         world.tutum.stream.hold(true);
-        Self { world, daemon, seed, said: Said::default(), due: HashSet::new(), doubtful: HashMap::new() }
+        Self {
+            world,
+            disk,
+            daemon,
+            seed,
+            said: Said::default(),
+            due: HashSet::new(),
+            doubtful: HashMap::new(),
+            lapses: 0,
+        }
     }
 
     /// One more batch, and a kill at a random moment of it.
@@ -158,13 +175,17 @@ impl<'w> Story<'w> {
         self.kill().await;
     }
 
-    /// SIGKILL, a look into the file, and another start.
     async fn kill(&mut self) {
-        self.daemon.kill().await;
+        self.down().await;
         assert!(self.daemon.pending() >= PILE / 2, "the kill fell while a pile was pending, seed {}", self.seed);
+        self.daemon.start_again().await;
+    }
+
+    /// SIGKILL, and a look into the file.
+    async fn down(&mut self) {
+        self.daemon.kill().await;
         self.due.extend(self.daemon.held());
         add_doubtful(&mut self.doubtful, &self.daemon);
-        self.daemon.start_again().await;
     }
 
     /// While the batch comes in, or while its pile shrinks.
@@ -205,7 +226,8 @@ impl<'w> Story<'w> {
         let pages: HashSet<_> = self.due.iter().copied().filter(|n| self.said.is_page(*n)).collect();
         for arrived in world.arrived() {
             let due = if arrived.sink == "oncall" { &pages } else { &self.due };
-            arrived.check(&self.said, due, self.doubtful.get(arrived.sink).copied().unwrap_or(0), seed);
+            let doubtful = self.doubtful.get(arrived.sink).copied().unwrap_or(0);
+            arrived.check(&self.said, due, doubtful, self.lapses, seed);
         }
         assert_eq!(world.oncall.open_keys(), [""; 0], "everything was resolved, seed {seed}");
         assert_eq!(world.offences(), [""; 0]);
@@ -217,7 +239,7 @@ impl<'w> Story<'w> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_delivery_of_a_storm_is_accounted_for_through_faults_kills_and_an_outage() {
+async fn every_delivery_of_a_storm_is_accounted_for_through_faults_kills_an_outage_and_a_full_disk() {
     let seed = seed();
     let world = World::start().await;
     world.trouble(seed);
@@ -228,6 +250,7 @@ async fn every_delivery_of_a_storm_is_accounted_for_through_faults_kills_and_an_
             story.kill_in_a_batch().await;
         }
         half_way.send(()).expect("the outage waits for it");
+        story.fill_the_disk_in_a_batch().await;
         for _ in KILLS / 2..KILLS {
             story.kill_in_a_batch().await;
         }
@@ -289,5 +312,5 @@ async fn a_dead_sink_and_a_mute_one_delay_no_healthy_one() {
     world.dev.come_back().await.expect("its port is still free");
     world.dev.wait_for(MANY, LIMIT).await.unwrap_or_else(|late| panic!("{late}\n{}", daemon.log()));
     let [_, dev, ..] = world.arrived();
-    dev.check(&said, &all.into_iter().collect(), 0, 0);
+    dev.check(&said, &all.into_iter().collect(), 0, 0, 0);
 }

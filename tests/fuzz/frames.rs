@@ -1,0 +1,154 @@
+//! What a WebSocket's other end writes: its handshake, its frames, and the messages in them.
+
+use tidings::outbox::Line;
+use tidings::sources::Source;
+use tidings::stop::Stop;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+
+use crate::corpus;
+use crate::engine::{Target, gist};
+use crate::posts::{Hall, check, runtime};
+
+const HANDSHAKE: &str = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: KEY\r\n\r\n";
+
+/// A peer that writes what it is given to whoever connects, and hangs up.
+struct Peer {
+    hall: Hall,
+    listener: TcpListener,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Peer {
+    fn new(kind: &str, keys: &str) -> Self {
+        let runtime = runtime();
+        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("loopback");
+        let url = format!("ws://{}/", listener.local_addr().expect("bound"));
+        let hall = Hall::new(kind, &format!("url = \"{url}\"\nmax_frame = \"64KiB\"\n{keys}"));
+        Self { hall, listener, runtime }
+    }
+
+    /// How many events it took, and why the line was lost. `KEY` stands for the handshake's answer.
+    fn play(&mut self, said: &[u8]) -> (usize, String) {
+        let Self { hall: Hall { source, out, arrivals, pulse, .. }, listener, runtime } = self;
+        let stop = Stop::default();
+        let mut events = 0;
+        runtime.block_on(async {
+            out.up();
+            pulse.line.mark_unchanged();
+            let peer = async {
+                let (mut tcp, request) = loop {
+                    let (mut tcp, _) = listener.accept().await.expect("loopback");
+                    let mut request = Vec::new();
+                    while !request.ends_with(b"\r\n\r\n") && tcp.read_buf(&mut request).await.is_ok_and(|read| read > 0)
+                    {
+                    }
+                    // Else it is one that the source began, and gave up, while the input before this one ended.
+                    if request.ends_with(b"\r\n\r\n") {
+                        break (tcp, request);
+                    }
+                };
+                let request = String::from_utf8(request).expect("text");
+                let key = request.lines().find_map(|line| {
+                    let (name, value) = line.split_once(": ")?;
+                    name.eq_ignore_ascii_case("sec-websocket-key").then(|| derive_accept_key(value.as_bytes()))
+                });
+                let key = key.expect("a key");
+                let bytes = match said.windows(3).position(|three| three == b"KEY") {
+                    Some(at) => [&said[..at], key.as_bytes(), &said[at + 3..]].concat(),
+                    None => said.to_vec(),
+                };
+                // It may have heard enough before the end.
+                let _told = tcp.write_all(&bytes).await;
+                let _over = tcp.shutdown().await;
+                while tcp.read_buf(&mut Vec::with_capacity(1024)).await.is_ok_and(|read| read > 0) {}
+            };
+            let lost = async {
+                peer.await;
+                pulse.line.wait_for(|line| matches!(line, Line::Down(_))).await.expect("the outbox is there");
+            };
+            let take = async {
+                while let Some(arrival) = arrivals.recv().await {
+                    arrival.into_events().iter().for_each(check);
+                    events += 1;
+                }
+            };
+            tokio::select! {
+                () = lost => {}
+                () = take => unreachable!("the outbox is there"),
+                end = source.run(out, &stop) => panic!("the source ended: {end:?}"),
+            }
+        });
+        while let Ok(arrival) = arrivals.try_recv() {
+            arrival.into_events().iter().for_each(check);
+            events += 1;
+        }
+        let Line::Down(why) = &*pulse.line.borrow() else { unreachable!("it is lost") };
+        (events, why.to_string())
+    }
+}
+
+#[test]
+fn frames() {
+    let mut peer = Peer::new("websocket", "type = \"{{ data.kind }}\"");
+    let corpus = corpus::frames().into_iter().map(|frames| [HANDSHAKE.as_bytes(), &frames].concat());
+    let words = &[
+        "KEY",
+        "\r\n",
+        "\r\n\r\n",
+        "HTTP/1.1 ",
+        "101",
+        "401",
+        "200",
+        "Sec-WebSocket-Extensions: permessage-deflate\r\n",
+        "Sec-WebSocket-Protocol: x\r\n",
+        "\u{1}",
+        "{}",
+        "null",
+        "~",
+        "\u{7f}",
+    ];
+    let target = Target { name: "frames", corpus: corpus.collect(), words, longest: 1 << 15 };
+    target.fuzz(|bytes| {
+        let (events, why) = peer.play(bytes);
+        (events.min(3), gist(&why))
+    });
+}
+
+/// Each line is a message, in a frame as it should be.
+#[test]
+fn messages() {
+    let mut peer = Peer::new("tutum", "user = \"u\"\ntoken = \"t\"");
+    let words = &[
+        "\"type\":",
+        "\"action\":",
+        "\"state\":",
+        "\"resource_uri\":",
+        "\"datetime\":",
+        "auth",
+        "error",
+        "UNAUTHORIZED",
+        "user-notifications",
+        "\n",
+        "\"data\":",
+        "\"errorMessage\":",
+        "null",
+        "[]",
+        "{}",
+        ",",
+    ];
+    let target = Target { name: "messages", corpus: corpus::messages(), words, longest: 1 << 15 };
+    target.fuzz(|bytes| {
+        let mut said = HANDSHAKE.as_bytes().to_vec();
+        for line in bytes.split(|byte| *byte == b'\n').take(20) {
+            let length = u32::try_from(line.len()).expect("short");
+            said.push(if std::str::from_utf8(line).is_ok() { 0x81 } else { 0x82 });
+            said.extend([127, 0, 0, 0, 0]);
+            said.extend(length.to_be_bytes());
+            said.extend(line);
+        }
+        let (events, why) = peer.play(&said);
+        (events.min(20), gist(&why))
+    });
+}
