@@ -170,7 +170,8 @@ async fn floor(url: &str, events: u64) -> Result<()> {
     Ok(())
 }
 
-/// The daemon from its first start until it says that it has caught up with the whole history.
+/// The daemon from its first start until it says that it has caught up with the whole history. The time is that of the
+/// reading and committing alone; of CPU and memory its start has its part.
 async fn daemon(url: &str, events: u64, kept: bool) -> Result<Figures> {
     // Below the target folder, since /tmp may be memory, where a state file costs nothing.
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
