@@ -70,7 +70,9 @@ impl Reply {
         let cause = self.cause();
         match class {
             // A gateway that waited in vain has passed it on.
-            Class::Later { lane } => SendError::Later { wait: self.retry_after, lane, maybe: self.status == 504, cause },
+            Class::Later { lane } => {
+                SendError::Later { wait: self.retry_after, lane, maybe: self.status == 504, cause }
+            }
             Class::NeverMessage => SendError::NeverMessage(cause),
             Class::NeverDestination => SendError::NeverDestination(cause),
         }

@@ -9,7 +9,6 @@ mod floor;
 mod median;
 mod memory;
 mod mix;
-mod process;
 mod sink;
 mod stream;
 mod trial;

@@ -13,7 +13,6 @@ use tokio::time::{sleep, timeout};
 use crate::cpu::cpu_seconds;
 use crate::memory::memory_mib;
 use crate::mix::now_us;
-use crate::process::{cpu_seconds, memory_mib};
 
 /// No single wait of a trial is longer.
 const LONGEST_WAIT: Duration = Duration::from_secs(120);

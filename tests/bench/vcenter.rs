@@ -5,7 +5,8 @@
 //! serves full pages as fast as it is asked, and against the simulator where `TIDINGS_VCSIM` names it. Quote the ratios.
 #![expect(clippy::print_stdout, reason = "what it prints is the result")]
 
-mod process;
+mod cpu;
+mod memory;
 #[path = "../it/vcenter/scripted/mod.rs"]
 #[expect(dead_code, reason = "the stories use the rest of it")]
 mod scripted;
@@ -25,7 +26,8 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::time::{Instant, sleep, timeout};
 
-use process::{cpu_seconds, memory_mib};
+use cpu::cpu_seconds;
+use memory::memory_mib;
 use scripted::{PASSWORD, Scripted, USER};
 
 /// Nothing here takes longer.
