@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::labels::Arrived;
 use super::posted::Unreadable;
-use super::verify::{Denied, Verify};
+use super::verify::{Denied, Proof, Verify};
 use crate::door::{Answer, Hook, Knock, Refusal, Welcome};
 use crate::event::Event;
 use crate::fault::Fault;
@@ -114,11 +114,22 @@ impl Gate {
         complaints: &Complaints,
         read: impl FnOnce(Arrived, &mut dyn FnMut(Fault)) -> Result<T, Unreadable>,
     ) -> Result<T, Refusal> {
+        self.let_in_proven(knock, out, complaints, |_, arrived, failed| read(arrived, failed))
+    }
+
+    /// [`Self::let_in`] for sources whose events may be known by what the request proved to be.
+    pub(super) fn let_in_proven<T>(
+        &self,
+        knock: &Knock,
+        out: &Outbox,
+        complaints: &Complaints,
+        read: impl FnOnce(&Proof, Arrived, &mut dyn FnMut(Fault)) -> Result<T, Unreadable>,
+    ) -> Result<T, Refusal> {
         let now = Timestamp::now();
         let complain = |what, why: &dyn std::fmt::Display| {
             complaints.refused.lock().unwrap_or_else(PoisonError::into_inner).note(out.source(), what, why);
         };
-        self.verify.check(&knock.headers, &knock.body, now).map_err(|denied| {
+        let proof = self.verify.check(&knock.headers, &knock.body, now).map_err(|denied| {
             complain("a request was not let in", &denied);
             self.turned_away(&denied)
         })?;
@@ -127,7 +138,7 @@ impl Gate {
             let mut unlabelled = complaints.unlabelled.lock().unwrap_or_else(PoisonError::into_inner);
             unlabelled.note(out.source(), "a label of an event is left out", fault);
         };
-        read(arrived, &mut failed).map_err(|unreadable| {
+        read(&proof, arrived, &mut failed).map_err(|unreadable| {
             out.skipped();
             complain("a request could not be read", &unreadable);
             Refusal::from(unreadable)
