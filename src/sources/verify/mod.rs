@@ -47,6 +47,8 @@ pub(super) enum Proof {
     Sender,
     /// The delivery of this id, which was signed.
     Delivery(String),
+    /// The same signature, over a time, as any copy of it: its digest.
+    Signature(String),
 }
 
 /// Why a request was not let in. Says what the sender did, and nothing of what would have been right.
@@ -130,7 +132,10 @@ impl Verify {
     pub(super) fn check(&self, headers: &HeaderMap, body: &[u8], now: Timestamp) -> Result<Proof, Denied> {
         match self {
             Self::Unsaid | Self::Nobody | Self::Path(_) => Ok(Proof::Sender),
-            Self::Signature(signature) => signature.check(headers, body, now).map(|()| Proof::Sender),
+            Self::Signature(signature) => {
+                let digest = signature.check(headers, body, now)?;
+                Ok(digest.map_or(Proof::Sender, Proof::Signature))
+            }
             Self::Standard(standard) => standard.check(headers, body, now).map(|id| Proof::Delivery(id.to_owned())),
             Self::Password(password) => password.check(headers).map(|()| Proof::Sender),
         }

@@ -138,6 +138,10 @@ fn slacks_vectors_pass_as_a_signature_with_a_time() {
         let sent = headers(&[("x-slack-signature", signature), ("x-slack-request-timestamp", stamp)]);
         let check = |now| verify(SLACK).passes(&sent, body.as_bytes(), at(now));
         assert_eq!(check(seconds), Ok(()), "{body}");
+        let proof = |sent| verify(SLACK).check(sent, body.as_bytes(), at(seconds)).expect("signed");
+        let upper = format!("v0={}", signature.replace("v0=", "").to_uppercase());
+        let other = headers(&[("x-slack-signature", &upper), ("x-slack-request-timestamp", stamp)]);
+        assert!(matches!(proof(&sent), Proof::Signature(_)) && proof(&sent) == proof(&other));
         assert_eq!(check(seconds + 300), Ok(()));
         assert_eq!(check(seconds - 300), Ok(()));
         assert_eq!(check(seconds + 301), Err(Denied::Stale(TOLERANCE)), "replayed");

@@ -51,6 +51,11 @@ fn posted(headers: &HeaderMap, bytes: &[u8], proof: &Proof) -> Result<Vec<(Body,
     // and an id inside the body before both. A delivery's id that nobody signed anybody can change, so it names nothing.
     let delivery = || match proof {
         Proof::Delivery(id) if !id.is_empty() => Some(id.clone()),
+        Proof::Delivery(_) | Proof::Signature(_) | Proof::Sender => None,
+    };
+    // A copy of a request that nobody named is known by its signature.
+    let copy = || match proof {
+        Proof::Signature(digest) => Some(digest.clone()),
         Proof::Delivery(_) | Proof::Sender => None,
     };
     match Media::of(headers)? {
@@ -62,7 +67,7 @@ fn posted(headers: &HeaderMap, bytes: &[u8], proof: &Proof) -> Result<Vec<(Body,
             let data = if bytes.is_empty() && media == Media::Json { json(b"null") } else { body(headers, bytes) };
             Ok(vec![(data?, Known { id: delivery().or(known.id), ..known })])
         }
-        _ => Ok(vec![(body(headers, bytes)?, Known { id: delivery(), ..Known::default() })]),
+        _ => Ok(vec![(body(headers, bytes)?, Known { id: delivery().or_else(copy), ..Known::default() })]),
     }
 }
 

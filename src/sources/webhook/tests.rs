@@ -22,6 +22,7 @@ use crate::sources::visitor::{Visitor, headers};
 fn env(name: &str) -> Option<String> {
     match name {
         "KEY" => Some("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".to_owned()),
+        "SLACK" => Some("8f742231b10e8888abcd99yyyzzz85a5".to_owned()),
         "TOKEN" => Some("open-sesame-0123456789".to_owned()),
         _ => None,
     }
@@ -129,6 +130,27 @@ async fn an_id_that_nobody_signed_names_an_event_only_where_a_template_says_so()
         let meant = format!("{verify}\nid = \"{{{{ headers['webhook-id'] }}}}\"");
         assert_eq!(ids(&at_the_door(&meant).bring(&said, "[1]").await.1), ["m"], "{verify}");
     }
+}
+
+#[tokio::test]
+async fn a_signed_request_that_comes_again_within_its_time_is_one_event() {
+    let verify = "verify = { hmac_sha256 = { env = \"SLACK\" }, header = \"X-Signature\", encoding = \"base64\", timestamp = \"X-Time\" }";
+    let (mut visitor, now) = (at_the_door(verify), jiff::Timestamp::now().as_second());
+    let mut bring = async |stamp: i64| {
+        let mut mac = Hmac::<Sha256>::new_from_slice(b"8f742231b10e8888abcd99yyyzzz85a5").expect("any key");
+        mac.update(format!("{stamp}.[1]").as_bytes());
+        let (signature, stamp) = (BASE64_STANDARD.encode(mac.finalize().into_bytes()), stamp.to_string());
+        let (_, events) = visitor.bring(&[("x-signature", &signature), ("x-time", &stamp)], "[1]").await;
+        assert!(matches!(events[0].id, EventId::Given(_)), "{:?}", events[0].id);
+        ids(&events)
+    };
+    let first = bring(now).await;
+    assert_eq!(bring(now).await, first);
+    assert_ne!(bring(now - 1).await, first, "the same said anew is another event");
+    let named = at_the_door(&format!("{verify}\nid = \"{{{{ data[0] }}}}\""));
+    let said = [("x-signature", "00"), ("x-time", "1")];
+    let proof = Proof::Signature("digest".into());
+    assert_eq!(ids(&events_proven(&named.source.config, &headers(&said), b"[1]", &proof)), ["1"]);
 }
 
 #[tokio::test]
@@ -282,9 +304,13 @@ fn what_cannot_be_meant_is_said() {
 }
 
 fn events_of(config: &Config, headers: &HeaderMap, body: &[u8]) -> Vec<Event> {
+    events_proven(config, headers, body, &Proof::Sender)
+}
+
+fn events_proven(config: &Config, headers: &HeaderMap, body: &[u8], proof: &Proof) -> Vec<Event> {
     let (source, kind) = (Name::from("in"), Name::from("webhook"));
     let arrived = Arrived { source: &source, kind: &kind, at: jiff::Timestamp::UNIX_EPOCH };
-    reading::events_of(config, headers, body, &Proof::Sender, arrived, &mut |_| ()).unwrap_or_default()
+    reading::events_of(config, headers, body, proof, arrived, &mut |_| ()).unwrap_or_default()
 }
 
 proptest! {
