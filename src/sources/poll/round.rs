@@ -102,6 +102,8 @@ impl Round<'_> {
             let next = self.config.next.as_ref().and_then(|next| next_page(next, &answer.headers, &body));
             gathered.body = Some(body);
             let Some(next) = next else { return Ok(true) };
+            // It is of the first page alone, and says nothing of what is new on the last.
+            gathered.tag = None;
             visited.insert(url.clone());
             url = self.next_address(&url, &next)?;
             if visited.contains(&url) {

@@ -158,6 +158,26 @@ async fn etags_are_shown_and_an_unchanged_document_is_an_answer() {
 }
 
 #[tokio::test]
+async fn what_is_new_on_a_later_page_is_told_though_the_first_is_unchanged() {
+    let first = |numbers: &[u32]| reply(200, "ETag: \"one\"\r\nLink: </list?page=2>; rel=\"next\"\r\n", &list(numbers));
+    let stage = Stage::open([
+        first(&[1, 2]),
+        reply(200, "ETag: \"two\"\r\n", &list(&[3])),
+        first(&[1, 2]),
+        reply(200, "ETag: \"three\"\r\n", &list(&[3, 4])),
+        reply(200, "ETag: \"all\"\r\n", &list(&[4])),
+        reply(304, "", ""),
+        Act::Stall,
+    ])
+    .await;
+    let groups = House::new().run(&poll(&stage, &format!("{ITEMS}{IDS}next = \"link\"")), &stage, 7).await;
+    assert_eq!(groups, [vec!["n4"]]);
+    let seen = stage.seen();
+    let asked: Vec<_> = seen.iter().map(|seen| seen.head.contains("if-none-match")).collect();
+    assert_eq!(asked, [false, false, false, false, false, true, true], "only where there is one page");
+}
+
+#[tokio::test]
 async fn pages_are_followed_on_this_host_with_its_credentials_and_told_in_one_order() {
     let stage = Stage::open([
         reply(200, "Link: </list?page=2>; rel=\"next\"\r\n", &list(&[4, 3])),
