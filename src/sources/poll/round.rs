@@ -22,6 +22,8 @@ use crate::sources::labels::Arrived;
 use crate::sources::posted::split::MOST_ELEMENTS;
 
 const MOST_PAGES: usize = 100;
+/// All pages of a poll are held until they are committed together: so many of the largest.
+const MOST_LARGEST_PAGES: usize = 4;
 /// One page, from the first byte out to the last byte in.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// What goes into a query; nobody's cursor is longer.
@@ -87,7 +89,7 @@ impl Round<'_> {
         let mut url = self.first_address(place);
         let key = digest(&[url.as_str()]);
         let mut visited = HashSet::new();
-        let mut pages = 0;
+        let (mut pages, mut bytes) = (0, 0_usize);
         loop {
             pages += 1;
             let unchanged = place.tag.as_ref().filter(|tag| pages == 1 && tag.url == key);
@@ -97,6 +99,12 @@ impl Round<'_> {
             }
             if pages == 1 {
                 gathered.tag = tag_of(&answer.headers, &key);
+            }
+            bytes = bytes.saturating_add(answer.body.len());
+            if bytes > self.config.max_body.saturating_mul(MOST_LARGEST_PAGES) {
+                let said =
+                    format!("its pages have more than {MOST_LARGEST_PAGES} times `max_body`; ask for less at once");
+                return Err(Fault::new("pages", said).into());
             }
             let body = self.take(&answer, gathered)?;
             let next = self.config.next.as_ref().and_then(|next| next_page(next, &answer.headers, &body));
@@ -109,10 +117,8 @@ impl Round<'_> {
             if visited.contains(&url) {
                 return Err(Fault::new("pages", "its pages go round in a circle").into());
             }
-            if pages == MOST_PAGES || gathered.shown.len() > MOST_ELEMENTS {
-                let said =
-                    format!("it has more than {MOST_PAGES} pages or {MOST_ELEMENTS} items; ask for less at once");
-                return Err(Fault::new("pages", said).into());
+            if pages == MOST_PAGES {
+                return Err(too_many().into());
             }
         }
     }
@@ -150,6 +156,9 @@ impl Round<'_> {
         let arrived = Arrived { source: self.out.source(), kind: self.out.kind(), at: Timestamp::now() };
         let mut failed = |fault| self.skips.note(arrived.source, "a label of an event is left out", fault);
         let items = items_of(self.config, &body, is_feed, arrived, &mut failed)?;
+        if gathered.shown.len() + items.len() > MOST_ELEMENTS {
+            return Err(too_many());
+        }
         for item in items {
             if self.config.cursor.is_some() && gathered.last.as_ref().is_none_or(|(last, _)| *last <= item.event.time) {
                 gathered.last = Some((item.event.time, item.event.data.clone()));
@@ -226,6 +235,10 @@ impl Round<'_> {
             }
         }
     }
+}
+
+fn too_many() -> Fault {
+    Fault::new("pages", format!("it has more than {MOST_PAGES} pages or {MOST_ELEMENTS} items; ask for less at once"))
 }
 
 fn tag_of(headers: &HeaderMap, url: &str) -> Option<Tag> {

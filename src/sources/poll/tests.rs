@@ -214,6 +214,51 @@ async fn pages_that_go_round_or_never_end_are_no_poll() {
 }
 
 #[tokio::test]
+async fn pages_that_are_too_much_together_are_not_taken() {
+    let page = |numbers: std::ops::Range<u32>, next: bool| {
+        let link = if next { "Link: </list?page=2>; rel=\"next\"\r\n" } else { "" };
+        reply(200, link, &list(&numbers.collect::<Vec<_>>()))
+    };
+    let rest = format!("{ITEMS}{IDS}from = \"beginning\"\nnext = \"link\"");
+    let stage = Stage::open([page(0..6000, true), page(6000..10_001, false), Act::Stall]).await;
+    let mut house = House::new();
+    let groups = house.run(&poll(&stage, &rest), &stage, 3).await;
+    assert_eq!(groups.iter().map(Vec::len).collect::<Vec<_>>(), [6000], "the page that is too much tells nothing");
+    let Line::Down(fault) = house.pulse.line.borrow().clone() else { panic!("the poll failed") };
+    assert!(fault.to_string().contains("10000 items"), "{fault}");
+
+    let large = |number: u32| {
+        let link = format!("Link: </list?page={number}>; rel=\"next\"\r\n");
+        reply(200, &link, &json!({"items": [{"id": number, "n": "x".repeat(900)}]}).to_string())
+    };
+    let stage = Stage::open((0..5).map(large).chain([Act::Stall])).await;
+    let mut house = House::new();
+    let groups = house.run(&poll(&stage, &format!("{rest}\nmax_body = \"1KiB\"")), &stage, 6).await;
+    assert_eq!(groups.iter().map(Vec::len).collect::<Vec<_>>(), [4]);
+    let Line::Down(fault) = house.pulse.line.borrow().clone() else { panic!("the poll failed") };
+    assert!(fault.to_string().contains("4 times `max_body`"), "{fault}");
+}
+
+#[tokio::test]
+async fn a_long_list_is_known_to_its_end_though_its_end_could_not_be_read_once() {
+    let all: Vec<_> = (0..10_000).collect();
+    let first = |numbers: &[u32]| reply(200, "Link: </list?page=2>; rel=\"next\"\r\n", &list(numbers));
+    let new: Vec<_> = (10_000..10_005).chain(0..4995).collect();
+    let stage = Stage::open([
+        first(&all[..5000]),
+        reply(200, "", &list(&all[5000..])),
+        first(&new),
+        reply(500, "", ""),
+        first(&new),
+        reply(200, "", &list(&all[5000..])),
+        Act::Stall,
+    ])
+    .await;
+    let groups = House::new().run(&poll(&stage, &format!("{ITEMS}{IDS}next = \"link\"")), &stage, 7).await;
+    assert_eq!(groups.iter().map(Vec::len).collect::<Vec<_>>(), [5], "{groups:?}");
+}
+
+#[tokio::test]
 async fn the_cursor_goes_into_the_next_query_and_survives() {
     let stage = Stage::open([
         reply(200, "", &list(&[3, 1])),
