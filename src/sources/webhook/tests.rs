@@ -252,6 +252,25 @@ async fn who_cannot_show_who_they_are_is_not_let_in_and_nothing_is_read() {
 }
 
 #[tokio::test]
+async fn where_nothing_is_said_of_verification_nobody_comes_in_through_a_proxy_or_from_a_page() {
+    for (name, value) in [
+        ("origin", "null"),
+        ("sec-fetch-site", "cross-site"),
+        ("forwarded", "for=192.0.2.1"),
+        ("x-forwarded-for", "192.0.2.1"),
+        ("x-forwarded-proto", "https"),
+        ("x-forwarded-host", "bridge.example.com"),
+    ] {
+        let said = format!("the header `{name}` shows that this comes from elsewhere; only this machine may post");
+        assert_eq!(at_the_door("").refused(&[(name, value)], "{}").await, (403, said));
+        assert_eq!(at_the_door("verify = \"none\"").bring(&[(name, value)], "{}").await.0, Ok(1), "{name}");
+        let verified = "verify = { token = { env = \"TOKEN\" }, header = \"X-Token\" }";
+        let shown = [(name, value), ("x-token", "open-sesame-0123456789")];
+        assert_eq!(at_the_door(verified).bring(&shown, "{}").await.0, Ok(1), "{name}");
+    }
+}
+
+#[tokio::test]
 async fn no_template_sees_a_secret() {
     let rest =
         "subject = \"{{ headers['x-gitlab-token'] }}{{ headers.authorization }}{{ headers.cookie }}{{ headers.x }}\"";
