@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use reqwest::header::{ETAG, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED};
 use reqwest::{Method, Request, Url};
 use tracing::warn;
@@ -29,6 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// What goes into a query; nobody's cursor is longer.
 const LONGEST_CURSOR: usize = 4096;
 const LONGEST_TAG: usize = 1024;
+const A_DAY: SignedDuration = SignedDuration::from_hours(24);
 
 pub(super) struct Round<'a> {
     pub(super) config: &'a Config,
@@ -159,8 +160,12 @@ impl Round<'_> {
         if gathered.shown.len() + items.len() > MOST_ELEMENTS {
             return Err(too_many());
         }
+        // From a cursor that somebody's wrong clock set to next year nothing would be asked for until then.
+        let tomorrow = arrived.at.saturating_add(A_DAY).unwrap_or(arrived.at);
         for item in items {
-            if self.config.cursor.is_some() && gathered.last.as_ref().is_none_or(|(last, _)| *last <= item.event.time) {
+            let is_last =
+                item.event.time <= tomorrow && gathered.last.as_ref().is_none_or(|(last, _)| *last <= item.event.time);
+            if self.config.cursor.is_some() && is_last {
                 gathered.last = Some((item.event.time, item.event.data.clone()));
             }
             gathered.shown.push(item.mark.clone());

@@ -279,6 +279,15 @@ async fn the_cursor_goes_into_the_next_query_and_survives() {
 }
 
 #[tokio::test]
+async fn an_item_of_the_far_future_is_told_and_no_cursor() {
+    let ahead = json!({"items": [{"id": 1, "n": "n1", "at": 1_454_345_248}, {"id": 2, "n": "n2", "at": "2999-01-01T00:00:00Z"}]});
+    let stage = Stage::open([reply(200, "", &ahead.to_string()), Act::Stall]).await;
+    let rest = format!("{ITEMS}{IDS}from = \"beginning\"\ncursor = \"{{{{ data.at }}}}\"");
+    assert_eq!(House::new().run(&poll(&stage, &rest), &stage, 2).await, [vec!["n1", "n2"]]);
+    assert_eq!(stage.seen()[1].target(), "/list?a=b&since=1454345248");
+}
+
+#[tokio::test]
 async fn a_feed_is_read_like_any_list() {
     let feed = |entries: &str| {
         reply(200, "Content-Type: application/rss+xml\r\n", &format!("<rss><channel>{entries}</channel></rss>"))
