@@ -108,7 +108,7 @@ fn mean(reading: &Reading, tree: &Item, path: &Path, env: Env) -> Config {
             }
         }
     }
-    parts::SourcePart::check_hooks(reading, &sources, daemon.listen);
+    parts::SourcePart::check_hooks(reading, &sources, &daemon);
     let mut sinks = Vec::new();
     for part in parts::each(reading, root.item("sink"), "sink", crate::sinks::KINDS) {
         if known.sink(reading, &part) {

@@ -1,11 +1,11 @@
 //! The sources and sinks of relays.toml, with the keys that all of their kind share.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::Arc;
 
 use super::console;
+use super::daemon::Daemon;
 use super::names::Known;
 use crate::delivery::{self, LookUpHabits};
 use crate::event::Name;
@@ -109,8 +109,11 @@ impl SourcePart {
     }
 
     /// Two sources at one place of the door would take each other's events; and at one that others reach, events from
-    /// anybody are taken only when that was meant.
-    pub(super) fn check_hooks(reading: &Reading, sources: &[Self], listen: SocketAddr) {
+    /// anybody are taken only when that was meant. Others also reach a door that listens to this machine alone where a
+    /// proxy stands before it, and `public_url` says that one does.
+    pub(super) fn check_hooks(reading: &Reading, sources: &[Self], daemon: &Daemon) {
+        let listen = (!daemon.listen.ip().is_loopback()).then(|| daemon.listen.to_string());
+        let reached = listen.as_ref().or(daemon.public_url.as_ref());
         let waiting: Vec<_> =
             sources.iter().filter_map(|source| source.config.hook().map(|hook| (source, hook))).collect();
         for (number, (source, hook)) in waiting.iter().enumerate() {
@@ -120,8 +123,10 @@ impl SourcePart {
                 let hint = "give one of them another `path`";
                 reading.problem(Problem::error(source.span.clone(), said).hint(hint));
             }
-            if hook.is_open() && !listen.ip().is_loopback() {
-                let said = format!("anybody who reaches {listen} could send events to `{}`", source.name);
+            if hook.is_open()
+                && let Some(reached) = reached
+            {
+                let said = format!("anybody who reaches {reached} could send events to `{}`", source.name);
                 let hint =
                     "say with `verify` how senders show who they are, or write verify = \"none\" if that is meant";
                 reading.problem(Problem::error(source.span.clone(), said).hint(hint));

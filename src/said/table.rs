@@ -204,10 +204,15 @@ impl<'r, 't> Table<'r, 't> {
         Some(Table { optional: self.optional, unset: Rc::clone(&self.unset), ..inner })
     }
 
-    /// A secret reference, read at once. A literal string is taken, with a warning.
+    /// A secret reference, read at once. A literal string is taken, with a warning, unless it is empty.
     pub fn secret(&self, key: &'static str) -> Option<Said<Secret>> {
         let item = self.item(key)?;
         if let Node::Text(value) = &item.node {
+            if value.is_empty() {
+                let problem = Problem::error(item.span.clone(), format!("`{key}` is empty, which keeps nobody out"));
+                self.reading.problem(problem.hint(format!("write {key} = {{ env = \"…\" }}, or leave it out")));
+                return None;
+            }
             let said = format!("`{key}` is a secret written into the file");
             let hint = format!("better: {key} = {{ env = \"…\" }}, {{ file = \"…\" }} or {{ credential = \"…\" }}");
             self.reading.problem(Problem::warning(item.span.clone(), said).hint(hint));

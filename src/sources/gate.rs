@@ -2,13 +2,14 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use axum::http::StatusCode;
 use jiff::Timestamp;
-use reqwest::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName, PROXY_AUTHORIZATION};
+use reqwest::header::{AUTHORIZATION, COOKIE, FORWARDED, HeaderMap, HeaderName, ORIGIN, PROXY_AUTHORIZATION};
 use serde_json::{Map, Value};
 
 use super::labels::Arrived;
 use super::posted::Unreadable;
-use super::verify::{Denied, Verify};
+use super::verify::{Denied, Proof, Verify};
 use crate::door::{Answer, Hook, Knock, Refusal, Welcome};
 use crate::event::Event;
 use crate::fault::Fault;
@@ -19,6 +20,17 @@ use crate::stop::Stop;
 
 /// What holds secrets of the sender: no template sees it.
 const PRIVATE: [HeaderName; 3] = [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE];
+
+/// What shows that a request came through a proxy, or out of a page in a browser: this machine's address is then not
+/// the sender's.
+const FROM_ELSEWHERE: [HeaderName; 6] = [
+    ORIGIN,
+    HeaderName::from_static("sec-fetch-site"),
+    FORWARDED,
+    HeaderName::from_static("x-forwarded-for"),
+    HeaderName::from_static("x-forwarded-proto"),
+    HeaderName::from_static("x-forwarded-host"),
+];
 
 #[derive(Debug)]
 pub(super) struct Gate {
@@ -114,11 +126,31 @@ impl Gate {
         complaints: &Complaints,
         read: impl FnOnce(Arrived, &mut dyn FnMut(Fault)) -> Result<T, Unreadable>,
     ) -> Result<T, Refusal> {
+        self.let_in_proven(knock, out, complaints, |_, arrived, failed| read(arrived, failed))
+    }
+
+    /// [`Self::let_in`] for sources whose events may be known by what the request proved to be.
+    pub(super) fn let_in_proven<T>(
+        &self,
+        knock: &Knock,
+        out: &Outbox,
+        complaints: &Complaints,
+        read: impl FnOnce(&Proof, Arrived, &mut dyn FnMut(Fault)) -> Result<T, Unreadable>,
+    ) -> Result<T, Refusal> {
         let now = Timestamp::now();
         let complain = |what, why: &dyn std::fmt::Display| {
             complaints.refused.lock().unwrap_or_else(PoisonError::into_inner).note(out.source(), what, why);
         };
-        self.verify.check(&knock.headers, &knock.body, now).map_err(|denied| {
+        if self.verify.is_unsaid()
+            && let Some(header) = FROM_ELSEWHERE.iter().find(|header| knock.headers.contains_key(*header))
+        {
+            let said =
+                format!("the header `{header}` shows that this comes from elsewhere; only this machine may post");
+            complain("a request was not let in", &said);
+            let hint = "`verify` in relays.toml says how to show who sends, or \"none\" if anybody may";
+            return Err(Refusal::with(StatusCode::FORBIDDEN, said, hint));
+        }
+        let proof = self.verify.check(&knock.headers, &knock.body, now).map_err(|denied| {
             complain("a request was not let in", &denied);
             self.turned_away(&denied)
         })?;
@@ -127,7 +159,7 @@ impl Gate {
             let mut unlabelled = complaints.unlabelled.lock().unwrap_or_else(PoisonError::into_inner);
             unlabelled.note(out.source(), "a label of an event is left out", fault);
         };
-        read(arrived, &mut failed).map_err(|unreadable| {
+        read(&proof, arrived, &mut failed).map_err(|unreadable| {
             out.skipped();
             complain("a request could not be read", &unreadable);
             Refusal::from(unreadable)
@@ -167,9 +199,7 @@ impl From<Unreadable> for Refusal {
         let said = unreadable.to_string();
         match unreadable {
             Unreadable::Malformed(_) => Self::bad_request(said, "nothing of it was taken"),
-            Unreadable::TooMuch(_) => {
-                Self::with(axum::http::StatusCode::PAYLOAD_TOO_LARGE, said, "nothing of it was taken")
-            }
+            Unreadable::TooMuch(_) => Self::with(StatusCode::PAYLOAD_TOO_LARGE, said, "nothing of it was taken"),
             Unreadable::ContentType(_) => {
                 Self::unsupported(said, "send application/json, application/x-www-form-urlencoded or CloudEvents")
             }

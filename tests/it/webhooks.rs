@@ -168,13 +168,18 @@ async fn the_longest_list_that_is_taken_is_taken_whole() {
 
 #[tokio::test]
 async fn a_door_that_others_reach_wants_to_know_who_may_post() {
-    let open = CONFIG.replace("listen = \"127.0.0.1:0\"", "listen = \"0.0.0.0:0\"");
-    let daemon = Daemon::prepare(&open, &[("SLACK_URL", "https://hooks.slack.com/services/T/B/X"), ("TOKEN", TOKEN)]);
-    let (code, out, err) = daemon.verb(&["check"]).await;
-    let said = format!("{out}{err}");
-    assert!(code == 78 && said.contains("anybody who reaches 0.0.0.0:0 could send events to `cloud`"), "{code} {said}");
+    let env = [("SLACK_URL", "https://hooks.slack.com/services/T/B/X"), ("TOKEN", TOKEN)];
+    let here = "listen = \"127.0.0.1:0\"";
+    let proxied = CONFIG.replace(here, &format!("{here}\npublic_url = \"https://bridge.example.com\""));
+    let open = CONFIG.replace(here, "listen = \"0.0.0.0:0\"");
+    for (open, reached) in [(&proxied, "https://bridge.example.com"), (&open, "0.0.0.0:0")] {
+        let (code, out, err) = Daemon::prepare(open, &env).verb(&["check"]).await;
+        let (said, wanted) =
+            (format!("{out}{err}"), format!("anybody who reaches {reached} could send events to `cloud`"));
+        assert!(code == 78 && said.contains(&wanted) && said.contains("or write verify = \"none\""), "{code} {said}");
+    }
     let meant = open.replace("[source.webhook.cloud]", "[source.webhook.cloud]\nverify = \"none\"");
-    let daemon = Daemon::prepare(&meant, &[("SLACK_URL", "https://hooks.slack.com/services/T/B/X"), ("TOKEN", TOKEN)]);
+    let daemon = Daemon::prepare(&meant, &env);
     let (code, out, err) = daemon.verb(&["check"]).await;
     assert_eq!(code, 0, "{out}{err}");
 }

@@ -4,8 +4,12 @@ mod reading;
 #[cfg(test)]
 mod tests;
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use serde_json::Value;
+use tokio::time::timeout;
+use tracing::warn;
 
 use super::gate::{Complaints, Gate, hand_over, no_look_up, wait};
 use super::{AlertTexts, Settings, Source};
@@ -15,6 +19,9 @@ use crate::outbound::Outbound;
 use crate::outbox::Outbox;
 use crate::said::Table;
 use crate::stop::Stop;
+
+/// Who posted waits for the alerts that are there, and not for long for word of those that are not.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// `[source.alertmanager.NAME]`
 #[derive(Debug)]
@@ -73,11 +80,22 @@ impl Source for Alertmanager {
         let read = self.config.gate.let_in(&knock, out, &self.complaints, |arrived, _| {
             reading::events_of(&knock.headers, &knock.body, arrived)
         })?;
+        let welcome = hand_over(read.events, out).await?;
         if read.cut > 0 {
-            let why = "Alertmanager left alerts out of a notification: its `max_alerts` is too small";
-            let now = Timestamp::now();
-            out.gap(now, now, Some(read.cut), why).await?;
+            tell_cut(read.cut, out).await;
         }
-        hand_over(read.events, out).await
+        Ok(welcome)
     }
+}
+
+/// After the events: what is refused comes again, and its gap with it. What is committed is committed, told or not.
+async fn tell_cut(cut: u64, out: &Outbox) {
+    let why = "Alertmanager left alerts out of a notification: its `max_alerts` is too small";
+    let now = Timestamp::now();
+    let untold = match timeout(PATIENCE, out.gap(now, now, Some(cut), why)).await {
+        Ok(Ok(())) => return,
+        Ok(Err(fault)) => fault.to_string(),
+        Err(_) => "it took too long".to_owned(),
+    };
+    warn!(source = %out.source(), cut, %untold, "{why}, and this could not be told");
 }

@@ -33,20 +33,51 @@ async fn alerts_of_one_notification_are_committed_together() {
 }
 
 #[tokio::test]
-async fn alerts_that_were_left_out_are_a_gap() {
-    let config = config("");
-    assert!(Settings::hook(&config).expect("it has one").is_open());
-    let visitor = Visitor::new("alertmanager", Alertmanager::open(config, &Outbound::new()));
-    let Visitor { source, out, mut arrivals, mut pulse } = visitor;
-    let body = ALERTS.replace("\"truncatedAlerts\":0", "\"truncatedAlerts\":5");
-    let knock = Knock { headers: axum::http::HeaderMap::new(), query: None, body: body.into() };
+async fn alerts_that_were_left_out_are_a_gap_behind_the_events() {
+    let Visitor { source, out, mut arrivals, mut pulse } = open_door();
     let house = async {
+        let arrival = arrivals.recv().await.expect("events");
+        assert!(pulse.gaps.try_recv().is_err(), "the events come first");
+        arrival.committed.expect("somebody waits").send(Ok(())).expect("still waiting");
         let gap = pulse.gaps.recv().await.expect("a gap");
         assert!(gap.events == Some(5) && gap.why.contains("max_alerts"), "{gap:?}");
         gap.told.expect("somebody waits").send(Ok(())).expect("still waiting");
+    };
+    let (answer, ()) = join!(source.receive(cut_short(), &out), house);
+    assert_eq!(answer, Ok(crate::door::Welcome::accepted(2)));
+}
+
+#[tokio::test]
+async fn a_post_that_is_refused_tells_nothing() {
+    let Visitor { source, out, mut arrivals, mut pulse } = open_door();
+    let house = async {
+        let arrival = arrivals.recv().await.expect("events");
+        let full = Fault::new("state_file", "the disk is full");
+        arrival.committed.expect("somebody waits").send(Err(full)).expect("still waiting");
+    };
+    let (answer, ()) = join!(source.receive(cut_short(), &out), house);
+    assert_eq!(answer.expect_err("refused").status().as_u16(), 503);
+    assert!(pulse.gaps.try_recv().is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gap_that_nobody_takes_holds_no_post_up_for_long() {
+    let Visitor { source, out, mut arrivals, pulse: _pulse } = open_door();
+    let house = async {
         let arrival = arrivals.recv().await.expect("events");
         arrival.committed.expect("somebody waits").send(Ok(())).expect("still waiting");
     };
-    let (answer, ()) = join!(source.receive(knock, &out), house);
+    let (answer, ()) = join!(source.receive(cut_short(), &out), house);
     assert_eq!(answer, Ok(crate::door::Welcome::accepted(2)));
+}
+
+fn open_door() -> Visitor<Alertmanager> {
+    let config = config("");
+    assert!(Settings::hook(&config).expect("it has one").is_open());
+    Visitor::new("alertmanager", Alertmanager::open(config, &Outbound::new()))
+}
+
+fn cut_short() -> Knock {
+    let body = ALERTS.replace("\"truncatedAlerts\":0", "\"truncatedAlerts\":5");
+    Knock { headers: axum::http::HeaderMap::new(), query: None, body: body.into() }
 }

@@ -23,6 +23,9 @@ use crate::sources::labels::Arrived;
 const MOST_WAITING: usize = 4096;
 const MOST_BYTES_WAITING: usize = 16 << 20;
 
+/// What is being written down.
+type Committing<'a> = OptionFuture<BoxFuture<'a, Result<(), Fault>>>;
+
 pub(super) struct Ear<'a> {
     engine: &'a Engine,
     habits: &'a Habits,
@@ -52,34 +55,48 @@ impl<'a> Ear<'a> {
         Self { engine, habits, out, flow, splitter, place, joined, waiting: Vec::new(), bytes_waiting: 0, skips }
     }
 
-    /// Listens until the connection is lost, or what was heard cannot be written down; says why.
+    /// Listens until the connection is lost, or what was heard cannot be written down; says why. What was heard until
+    /// then is written down first: the Engine may not know it any more when it is asked again.
     pub(super) async fn listen(mut self) -> Fault {
-        match Box::pin(self.hear()).await {
+        let mut committing = None.into();
+        let mut under_way = false;
+        let end = Box::pin(self.hear(&mut committing, &mut under_way)).await;
+        if under_way && let Some(Err(fault)) = committing.await {
+            return fault;
+        }
+        if !self.waiting.is_empty()
+            && let Err(fault) = self.out.put_all(self.waiting, Some(self.place.print())).await
+        {
+            return fault;
+        }
+        match end {
             Ok(()) => Fault::new("closed", "the Engine closed the stream"),
             Err(fault) => fault,
         }
     }
 
-    async fn hear(&mut self) -> Result<(), Fault> {
+    async fn hear(&mut self, committing: &mut Committing<'a>, under_way: &mut bool) -> Result<(), Fault> {
         let (out, engine, patience) = (self.out, self.engine, self.habits.ping);
-        let mut committing: OptionFuture<BoxFuture<Result<(), Fault>>> = None.into();
         let mut ping = Box::pin(ping(engine, patience));
-        let mut under_way = false;
         let mut heard_at = Instant::now();
         loop {
-            if !under_way && !self.waiting.is_empty() {
+            if !*under_way && !self.waiting.is_empty() {
                 let put = out.put_all(std::mem::take(&mut self.waiting), Some(self.place.print()));
                 self.bytes_waiting = 0;
                 let boxed: BoxFuture<_> = Box::pin(put);
-                committing = Some(boxed).into();
-                under_way = true;
+                *committing = Some(boxed).into();
+                *under_way = true;
             }
             let has_room = self.waiting.len() < MOST_WAITING && self.bytes_waiting < MOST_BYTES_WAITING;
             let idle_at = heard_at + self.habits.idle.unwrap_or_default();
             tokio::select! {
                 biased;
-                Some(committed) = &mut committing, if under_way => {
-                    under_way = false;
+                Some(committed) = &mut *committing, if *under_way => {
+                    *under_way = false;
+                    if committed.is_err() {
+                        // The place must not move past what was not written down: all of it comes again.
+                        self.waiting.clear();
+                    }
                     committed?;
                 }
                 piece = self.flow.next(), if has_room => match piece? {
@@ -87,7 +104,6 @@ impl<'a> Ear<'a> {
                         heard_at = Instant::now();
                         self.take(piece.as_ref()).await?;
                     }
-                    // What was read is safe or comes again.
                     None => return Ok(()),
                 },
                 answered = &mut ping => {

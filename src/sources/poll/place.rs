@@ -9,6 +9,10 @@ use crate::sources::posted::split::MOST_ELEMENTS;
 /// Of items that are no longer shown so many are still known, for lists that are empty once and full again.
 const KNOWN_BEYOND: usize = 2000;
 
+/// A list shows no more than half of this. The other half is for what is new on a list of which the rest could not be
+/// read: what is not known of that would be told again.
+const MOST_KNOWN: usize = 2 * MOST_ELEMENTS;
+
 /// Written down with the events as the source's cursor.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Place {
@@ -45,7 +49,7 @@ impl Place {
     /// What is known once `shown` is told. Without ids of their own, items that went away and come again are news.
     pub(super) fn know(&mut self, shown: Vec<String>, has_ids: bool) {
         let before = std::mem::replace(&mut self.known, shown);
-        self.known.truncate(MOST_ELEMENTS);
+        self.known.truncate(MOST_KNOWN);
         if !has_ids {
             return;
         }
@@ -73,8 +77,8 @@ mod tests {
         place.know(items(5..2003), true);
         assert_eq!(place.known.len(), KNOWN_BEYOND);
         assert!(place.known.contains(&"1".to_owned()) && !place.known.contains(&"2".to_owned()));
-        place.know(items(0..20_000), true);
-        assert_eq!(place.known.len(), MOST_ELEMENTS);
+        place.know(items(0..2 * MOST_KNOWN), true);
+        assert_eq!(place.known.len(), MOST_KNOWN);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use reqwest::header::{ETAG, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED};
 use reqwest::{Method, Request, Url};
 use tracing::warn;
@@ -22,11 +22,14 @@ use crate::sources::labels::Arrived;
 use crate::sources::posted::split::MOST_ELEMENTS;
 
 const MOST_PAGES: usize = 100;
+/// All pages of a poll are held until they are committed together: so many of the largest.
+const MOST_LARGEST_PAGES: usize = 4;
 /// One page, from the first byte out to the last byte in.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// What goes into a query; nobody's cursor is longer.
 const LONGEST_CURSOR: usize = 4096;
 const LONGEST_TAG: usize = 1024;
+const A_DAY: SignedDuration = SignedDuration::from_hours(24);
 
 pub(super) struct Round<'a> {
     pub(super) config: &'a Config,
@@ -87,7 +90,7 @@ impl Round<'_> {
         let mut url = self.first_address(place);
         let key = digest(&[url.as_str()]);
         let mut visited = HashSet::new();
-        let mut pages = 0;
+        let (mut pages, mut bytes) = (0, 0_usize);
         loop {
             pages += 1;
             let unchanged = place.tag.as_ref().filter(|tag| pages == 1 && tag.url == key);
@@ -98,19 +101,25 @@ impl Round<'_> {
             if pages == 1 {
                 gathered.tag = tag_of(&answer.headers, &key);
             }
+            bytes = bytes.saturating_add(answer.body.len());
+            if bytes > self.config.max_body.saturating_mul(MOST_LARGEST_PAGES) {
+                let said =
+                    format!("its pages have more than {MOST_LARGEST_PAGES} times `max_body`; ask for less at once");
+                return Err(Fault::new("pages", said).into());
+            }
             let body = self.take(&answer, gathered)?;
             let next = self.config.next.as_ref().and_then(|next| next_page(next, &answer.headers, &body));
             gathered.body = Some(body);
             let Some(next) = next else { return Ok(true) };
+            // It is of the first page alone, and says nothing of what is new on the last.
+            gathered.tag = None;
             visited.insert(url.clone());
             url = self.next_address(&url, &next)?;
             if visited.contains(&url) {
                 return Err(Fault::new("pages", "its pages go round in a circle").into());
             }
-            if pages == MOST_PAGES || gathered.shown.len() > MOST_ELEMENTS {
-                let said =
-                    format!("it has more than {MOST_PAGES} pages or {MOST_ELEMENTS} items; ask for less at once");
-                return Err(Fault::new("pages", said).into());
+            if pages == MOST_PAGES {
+                return Err(too_many().into());
             }
         }
     }
@@ -148,8 +157,15 @@ impl Round<'_> {
         let arrived = Arrived { source: self.out.source(), kind: self.out.kind(), at: Timestamp::now() };
         let mut failed = |fault| self.skips.note(arrived.source, "a label of an event is left out", fault);
         let items = items_of(self.config, &body, is_feed, arrived, &mut failed)?;
+        if gathered.shown.len() + items.len() > MOST_ELEMENTS {
+            return Err(too_many());
+        }
+        // From a cursor that somebody's wrong clock set to next year nothing would be asked for until then.
+        let tomorrow = arrived.at.saturating_add(A_DAY).unwrap_or(arrived.at);
         for item in items {
-            if self.config.cursor.is_some() && gathered.last.as_ref().is_none_or(|(last, _)| *last <= item.event.time) {
+            let is_last =
+                item.event.time <= tomorrow && gathered.last.as_ref().is_none_or(|(last, _)| *last <= item.event.time);
+            if self.config.cursor.is_some() && is_last {
                 gathered.last = Some((item.event.time, item.event.data.clone()));
             }
             gathered.shown.push(item.mark.clone());
@@ -224,6 +240,10 @@ impl Round<'_> {
             }
         }
     }
+}
+
+fn too_many() -> Fault {
+    Fault::new("pages", format!("it has more than {MOST_PAGES} pages or {MOST_ELEMENTS} items; ask for less at once"))
 }
 
 fn tag_of(headers: &HeaderMap, url: &str) -> Option<Tag> {

@@ -158,6 +158,26 @@ async fn etags_are_shown_and_an_unchanged_document_is_an_answer() {
 }
 
 #[tokio::test]
+async fn what_is_new_on_a_later_page_is_told_though_the_first_is_unchanged() {
+    let first = |numbers: &[u32]| reply(200, "ETag: \"one\"\r\nLink: </list?page=2>; rel=\"next\"\r\n", &list(numbers));
+    let stage = Stage::open([
+        first(&[1, 2]),
+        reply(200, "ETag: \"two\"\r\n", &list(&[3])),
+        first(&[1, 2]),
+        reply(200, "ETag: \"three\"\r\n", &list(&[3, 4])),
+        reply(200, "ETag: \"all\"\r\n", &list(&[4])),
+        reply(304, "", ""),
+        Act::Stall,
+    ])
+    .await;
+    let groups = House::new().run(&poll(&stage, &format!("{ITEMS}{IDS}next = \"link\"")), &stage, 7).await;
+    assert_eq!(groups, [vec!["n4"]]);
+    let seen = stage.seen();
+    let asked: Vec<_> = seen.iter().map(|seen| seen.head.contains("if-none-match")).collect();
+    assert_eq!(asked, [false, false, false, false, false, true, true], "only where there is one page");
+}
+
+#[tokio::test]
 async fn pages_are_followed_on_this_host_with_its_credentials_and_told_in_one_order() {
     let stage = Stage::open([
         reply(200, "Link: </list?page=2>; rel=\"next\"\r\n", &list(&[4, 3])),
@@ -194,6 +214,51 @@ async fn pages_that_go_round_or_never_end_are_no_poll() {
 }
 
 #[tokio::test]
+async fn pages_that_are_too_much_together_are_not_taken() {
+    let page = |numbers: std::ops::Range<u32>, next: bool| {
+        let link = if next { "Link: </list?page=2>; rel=\"next\"\r\n" } else { "" };
+        reply(200, link, &list(&numbers.collect::<Vec<_>>()))
+    };
+    let rest = format!("{ITEMS}{IDS}from = \"beginning\"\nnext = \"link\"");
+    let stage = Stage::open([page(0..6000, true), page(6000..10_001, false), Act::Stall]).await;
+    let mut house = House::new();
+    let groups = house.run(&poll(&stage, &rest), &stage, 3).await;
+    assert_eq!(groups.iter().map(Vec::len).collect::<Vec<_>>(), [6000], "the page that is too much tells nothing");
+    let Line::Down(fault) = house.pulse.line.borrow().clone() else { panic!("the poll failed") };
+    assert!(fault.to_string().contains("10000 items"), "{fault}");
+
+    let large = |number: u32| {
+        let link = format!("Link: </list?page={number}>; rel=\"next\"\r\n");
+        reply(200, &link, &json!({"items": [{"id": number, "n": "x".repeat(900)}]}).to_string())
+    };
+    let stage = Stage::open((0..5).map(large).chain([Act::Stall])).await;
+    let mut house = House::new();
+    let groups = house.run(&poll(&stage, &format!("{rest}\nmax_body = \"1KiB\"")), &stage, 6).await;
+    assert_eq!(groups.iter().map(Vec::len).collect::<Vec<_>>(), [4]);
+    let Line::Down(fault) = house.pulse.line.borrow().clone() else { panic!("the poll failed") };
+    assert!(fault.to_string().contains("4 times `max_body`"), "{fault}");
+}
+
+#[tokio::test]
+async fn a_long_list_is_known_to_its_end_though_its_end_could_not_be_read_once() {
+    let all: Vec<_> = (0..10_000).collect();
+    let first = |numbers: &[u32]| reply(200, "Link: </list?page=2>; rel=\"next\"\r\n", &list(numbers));
+    let new: Vec<_> = (10_000..10_005).chain(0..4995).collect();
+    let stage = Stage::open([
+        first(&all[..5000]),
+        reply(200, "", &list(&all[5000..])),
+        first(&new),
+        reply(500, "", ""),
+        first(&new),
+        reply(200, "", &list(&all[5000..])),
+        Act::Stall,
+    ])
+    .await;
+    let groups = House::new().run(&poll(&stage, &format!("{ITEMS}{IDS}next = \"link\"")), &stage, 7).await;
+    assert_eq!(groups.iter().map(Vec::len).collect::<Vec<_>>(), [5], "{groups:?}");
+}
+
+#[tokio::test]
 async fn the_cursor_goes_into_the_next_query_and_survives() {
     let stage = Stage::open([
         reply(200, "", &list(&[3, 1])),
@@ -211,6 +276,15 @@ async fn the_cursor_goes_into_the_next_query_and_survives() {
     let after = |at: u32| format!("/list?a=b&after={at}");
     let (three, four) = (after(1_454_345_251), after(1_454_345_252));
     assert_eq!(targets, ["/list?a=b", &three, &three, &four, &four]);
+}
+
+#[tokio::test]
+async fn an_item_of_the_far_future_is_told_and_no_cursor() {
+    let ahead = json!({"items": [{"id": 1, "n": "n1", "at": 1_454_345_248}, {"id": 2, "n": "n2", "at": "2999-01-01T00:00:00Z"}]});
+    let stage = Stage::open([reply(200, "", &ahead.to_string()), Act::Stall]).await;
+    let rest = format!("{ITEMS}{IDS}from = \"beginning\"\ncursor = \"{{{{ data.at }}}}\"");
+    assert_eq!(House::new().run(&poll(&stage, &rest), &stage, 2).await, [vec!["n1", "n2"]]);
+    assert_eq!(stage.seen()[1].target(), "/list?a=b&since=1454345248");
 }
 
 #[tokio::test]

@@ -20,8 +20,6 @@ use password::Password;
 use signature::Signature;
 use standard::Standard;
 
-pub(super) use standard::delivery_id;
-
 /// The ways, one of which `verify` names.
 const WAYS: [&str; 6] = ["hmac_sha256", "standard_webhooks", "basic", "bearer", "token", "path"];
 /// Written out where everyone may post.
@@ -40,6 +38,17 @@ pub(super) enum Verify {
     Password(Password),
     /// The secret is the end of the path, which the door compares: whoever arrives has passed.
     Path(Secret),
+}
+
+/// What a request that was let in has proved to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Proof {
+    /// Nothing that tells it from another of the same sender's.
+    Sender,
+    /// The delivery of this id, which was signed.
+    Delivery(String),
+    /// The same signature, over a time, as any copy of it: its digest.
+    Signature(String),
 }
 
 /// Why a request was not let in. Says what the sender did, and nothing of what would have been right.
@@ -120,12 +129,15 @@ impl Verify {
         }
     }
 
-    pub(super) fn check(&self, headers: &HeaderMap, body: &[u8], now: Timestamp) -> Result<(), Denied> {
+    pub(super) fn check(&self, headers: &HeaderMap, body: &[u8], now: Timestamp) -> Result<Proof, Denied> {
         match self {
-            Self::Unsaid | Self::Nobody | Self::Path(_) => Ok(()),
-            Self::Signature(signature) => signature.check(headers, body, now),
-            Self::Standard(standard) => standard.check(headers, body, now),
-            Self::Password(password) => password.check(headers),
+            Self::Unsaid | Self::Nobody | Self::Path(_) => Ok(Proof::Sender),
+            Self::Signature(signature) => {
+                let digest = signature.check(headers, body, now)?;
+                Ok(digest.map_or(Proof::Sender, Proof::Signature))
+            }
+            Self::Standard(standard) => standard.check(headers, body, now).map(|id| Proof::Delivery(id.to_owned())),
+            Self::Password(password) => password.check(headers).map(|()| Proof::Sender),
         }
     }
 

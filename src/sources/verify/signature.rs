@@ -11,6 +11,7 @@ use reqwest::header::{HeaderMap, HeaderName};
 use sha2::Sha256;
 
 use super::{Denied, TOLERANCE, header, is_fresh, only_text, secrets};
+use crate::event::digest;
 use crate::said::{Problem, Said, Table};
 use crate::secret::Secret;
 use crate::sources::labels::moment;
@@ -98,7 +99,8 @@ impl Signature {
         })
     }
 
-    pub(super) fn check(&self, headers: &HeaderMap, body: &[u8], now: Timestamp) -> Result<(), Denied> {
+    /// Gives the signature's digest where a time is signed: then no two requests that are meant have the same.
+    pub(super) fn check(&self, headers: &HeaderMap, body: &[u8], now: Timestamp) -> Result<Option<String>, Denied> {
         let malformed = || Denied::Malformed(self.header.clone());
         let shown = only_text(headers, &self.header)?.strip_prefix(&*self.prefix).ok_or_else(malformed)?;
         let shown = self.encoding.decode(shown).ok_or_else(malformed)?;
@@ -115,9 +117,13 @@ impl Signature {
         if !fits {
             return Err(Denied::Signature);
         }
-        let Some((header, stamp)) = stamp else { return Ok(()) };
+        let Some((header, stamp)) = stamp else { return Ok(None) };
         let then = moment(stamp).ok_or_else(|| Denied::Malformed(header.clone()))?;
-        if is_fresh(then, now, self.tolerance) { Ok(()) } else { Err(Denied::Stale(self.tolerance)) }
+        if !is_fresh(then, now, self.tolerance) {
+            return Err(Denied::Stale(self.tolerance));
+        }
+        // Of its bytes, not of its letters, which could be written in another case.
+        Ok(Some(digest(&[&BASE64_STANDARD.encode(&shown)])))
     }
 }
 

@@ -20,12 +20,6 @@ pub(in crate::sources) struct Standard {
     tolerance: Duration,
 }
 
-/// What the sender calls this delivery, in whichever spelling; the same when it is sent again.
-pub(in crate::sources) fn delivery_id(headers: &HeaderMap) -> Option<&str> {
-    let ids = SPELLINGS.iter().filter_map(|[id, ..]| headers.get(*id)?.to_str().ok());
-    ids.into_iter().find(|id| !id.is_empty())
-}
-
 impl Standard {
     pub(super) fn read(table: &Table) -> Option<Self> {
         let said = secrets(table, "standard_webhooks");
@@ -45,7 +39,8 @@ impl Standard {
         (keys.len() == said.len()).then(|| Self { keys, tolerance: tolerance.unwrap_or(TOLERANCE) })
     }
 
-    pub(super) fn check(&self, headers: &HeaderMap, body: &[u8], now: Timestamp) -> Result<(), Denied> {
+    /// Gives the id that was signed: what the sender calls this delivery, the same when it is sent again.
+    pub(super) fn check<'h>(&self, headers: &'h HeaderMap, body: &[u8], now: Timestamp) -> Result<&'h str, Denied> {
         let spelling = SPELLINGS.iter().find(|[.., signature]| headers.contains_key(*signature));
         let [id, timestamp, signatures] = spelling.unwrap_or(&SPELLINGS[0]).map(HeaderName::from_static);
         let (id, stamp) = (only_text(headers, &id)?, only_text(headers, &timestamp)?);
@@ -66,7 +61,7 @@ impl Standard {
         }
         let then = stamp.parse().ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
         let then = then.ok_or(Denied::Malformed(timestamp))?;
-        if is_fresh(then, now, self.tolerance) { Ok(()) } else { Err(Denied::Stale(self.tolerance)) }
+        if is_fresh(then, now, self.tolerance) { Ok(id) } else { Err(Denied::Stale(self.tolerance)) }
     }
 }
 

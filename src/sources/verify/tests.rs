@@ -28,6 +28,12 @@ fn read(text: &str) -> (Option<Verify>, Vec<String>) {
     (verify, problems.into_iter().map(|problem| problem.said).collect())
 }
 
+impl Verify {
+    fn passes(&self, headers: &HeaderMap, body: &[u8], now: Timestamp) -> Result<(), Denied> {
+        self.check(headers, body, now).map(drop)
+    }
+}
+
 fn verify(inner: &str) -> Verify {
     let (verify, problems) = read(&format!("verify = {{ {inner} }}"));
     assert_eq!(problems, [""; 0], "{inner}");
@@ -50,7 +56,7 @@ const GITHUB: &str = "hmac_sha256 = { env = \"GITHUB\" }, header = \"X-Hub-Signa
 const HELLO: &str = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";
 
 fn github(value: &str, body: &str) -> Result<(), Denied> {
-    verify(GITHUB).check(&headers(&[("x-hub-signature-256", value)]), body.as_bytes(), at(0))
+    verify(GITHUB).passes(&headers(&[("x-hub-signature-256", value)]), body.as_bytes(), at(0))
 }
 
 #[test]
@@ -74,13 +80,13 @@ fn githubs_own_vector_passes_and_nothing_beside_it() {
     }
     assert_eq!(github("sha256=", "Hello, World!"), Err(Denied::Signature));
     assert_eq!(github("sha256=7571", "Hello, World!"), Err(Denied::Signature), "a beginning is not enough");
-    let none = verify(GITHUB).check(&HeaderMap::new(), b"Hello, World!", at(0));
+    let none = verify(GITHUB).passes(&HeaderMap::new(), b"Hello, World!", at(0));
     assert_eq!(none, Err(Denied::Missing(name.clone())));
     let twice = headers(&[("x-hub-signature-256", HELLO), ("x-hub-signature-256", HELLO)]);
-    assert_eq!(verify(GITHUB).check(&twice, b"Hello, World!", at(0)), Err(Denied::Repeated(name)));
+    assert_eq!(verify(GITHUB).passes(&twice, b"Hello, World!", at(0)), Err(Denied::Repeated(name)));
     // The older signature alone lets nobody in.
     let sha1 = headers(&[("x-hub-signature", "sha1=01dc10d0c83e72ed246219cdd91669667fe2ca59")]);
-    assert!(verify(GITHUB).check(&sha1, b"Hello, World!", at(0)).is_err());
+    assert!(verify(GITHUB).passes(&sha1, b"Hello, World!", at(0)).is_err());
 }
 
 #[test]
@@ -89,9 +95,9 @@ fn two_secrets_may_stand_beside_each_other() {
     let swapped = verify(&GITHUB.replace("GITHUB", "WORD").replace("prefix", "old = { env = \"GITHUB\" }, prefix"));
     let neither = verify(&GITHUB.replace("GITHUB", "WORD"));
     let signed = headers(&[("x-hub-signature-256", HELLO)]);
-    assert_eq!(both.check(&signed, b"Hello, World!", at(0)), Ok(()));
-    assert_eq!(swapped.check(&signed, b"Hello, World!", at(0)), Ok(()));
-    assert_eq!(neither.check(&signed, b"Hello, World!", at(0)), Err(Denied::Signature));
+    assert_eq!(both.passes(&signed, b"Hello, World!", at(0)), Ok(()));
+    assert_eq!(swapped.passes(&signed, b"Hello, World!", at(0)), Ok(()));
+    assert_eq!(neither.passes(&signed, b"Hello, World!", at(0)), Err(Denied::Signature));
 }
 
 #[test]
@@ -99,7 +105,7 @@ fn jenkins_trigger_signs_in_hex_and_base64() {
     let body = br#"{"ref":"refs/heads/main"}"#;
     let check = |rest: &str, value: &str| {
         let way = format!("hmac_sha256 = {{ env = \"JENKINS\" }}, header = \"X-Signature\"{rest}");
-        verify(&way).check(&headers(&[("x-signature", value)]), body, at(0))
+        verify(&way).passes(&headers(&[("x-signature", value)]), body, at(0))
     };
     let hex = "e9aca9702189b29941e207c70d0c4516897a5072d803ee7d62e5275fd052228a";
     let base64 = "6aypcCGJsplB4gfHDQxFFol6UHLYA+59YuUnX9BSIoo=";
@@ -130,17 +136,21 @@ fn slacks_vectors_pass_as_a_signature_with_a_time() {
     ] {
         let seconds: i64 = stamp.parse().expect("a number");
         let sent = headers(&[("x-slack-signature", signature), ("x-slack-request-timestamp", stamp)]);
-        let check = |now| verify(SLACK).check(&sent, body.as_bytes(), at(now));
+        let check = |now| verify(SLACK).passes(&sent, body.as_bytes(), at(now));
         assert_eq!(check(seconds), Ok(()), "{body}");
+        let proof = |sent| verify(SLACK).check(sent, body.as_bytes(), at(seconds)).expect("signed");
+        let upper = format!("v0={}", signature.replace("v0=", "").to_uppercase());
+        let other = headers(&[("x-slack-signature", &upper), ("x-slack-request-timestamp", stamp)]);
+        assert!(matches!(proof(&sent), Proof::Signature(_)) && proof(&sent) == proof(&other));
         assert_eq!(check(seconds + 300), Ok(()));
         assert_eq!(check(seconds - 300), Ok(()));
         assert_eq!(check(seconds + 301), Err(Denied::Stale(TOLERANCE)), "replayed");
         assert_eq!(check(seconds - 301), Err(Denied::Stale(TOLERANCE)), "from the future");
         let moved = headers(&[("x-slack-signature", signature), ("x-slack-request-timestamp", "1531420619")]);
-        assert_eq!(verify(SLACK).check(&moved, body.as_bytes(), at(1_531_420_619)), Err(Denied::Signature));
+        assert_eq!(verify(SLACK).passes(&moved, body.as_bytes(), at(1_531_420_619)), Err(Denied::Signature));
         let unsaid = headers(&[("x-slack-signature", signature)]);
         let missing = Denied::Missing(HeaderName::from_static("x-slack-request-timestamp"));
-        assert_eq!(verify(SLACK).check(&unsaid, body.as_bytes(), at(seconds)), Err(missing));
+        assert_eq!(verify(SLACK).passes(&unsaid, body.as_bytes(), at(seconds)), Err(missing));
     }
 }
 
@@ -155,7 +165,7 @@ fn standard(way: &str, spelling: usize, [id, stamp, signature]: [&str; 3], body:
     let names =
         [["webhook-id", "webhook-timestamp", "webhook-signature"], ["svix-id", "svix-timestamp", "svix-signature"]];
     let [a, b, c] = names[spelling];
-    verify(way).check(&headers(&[(a, id), (b, stamp), (c, signature)]), body.as_bytes(), at(now))
+    verify(way).passes(&headers(&[(a, id), (b, stamp), (c, signature)]), body.as_bytes(), at(now))
 }
 
 #[test]
@@ -168,6 +178,18 @@ fn standard_webhooks_published_vectors_pass_in_both_spellings() {
     let body = r#"{"type":"contact.created","timestamp":"2022-11-03T20:26:10.344522Z","data":{"id":"1f81eb52-5198-4599-803e-771906343485"}}"#;
     let sent = ["msg_2KWPBgLlAfxdpx2AI54pPJ85f4W", "1674087231", "v1,ARw42xaAApl/nxRo+iPGYwSaMQaOwMo2eyH5JBRA+bQ="];
     assert_eq!(standard(STANDARD, 0, sent, body, 1_674_087_231), Ok(()));
+}
+
+#[test]
+fn the_id_of_a_delivery_is_the_one_that_was_signed_in_whichever_spelling() {
+    let svix = [("svix-id", ID), ("svix-timestamp", "1614265330"), ("svix-signature", SIGNED)];
+    let resent = [&svix[..], &[("webhook-id", "msg_made_up"), ("webhook-timestamp", "1614265330")]].concat();
+    for sent in [&svix[..], &resent] {
+        let proof = verify(STANDARD).check(&headers(sent), TEST.as_bytes(), at(SENT));
+        assert_eq!(proof, Ok(Proof::Delivery(ID.to_owned())));
+    }
+    let github = headers(&[("x-hub-signature-256", HELLO), ("webhook-id", ID)]);
+    assert_eq!(verify(GITHUB).check(&github, b"Hello, World!", at(0)), Ok(Proof::Sender));
 }
 
 #[test]
@@ -208,7 +230,7 @@ fn standard_webhooks_gone_wrong_are_refused() {
     let wide = "standard_webhooks = { env = \"KEY\" }, tolerance = \"1h\"";
     assert_eq!(standard(wide, 0, [ID, "1614265330", SIGNED], TEST, SENT + 3600), Ok(()));
     let name = |name| HeaderName::from_static(name);
-    let check = |said: &[(&'static str, &str)]| verify(STANDARD).check(&headers(said), TEST.as_bytes(), at(SENT));
+    let check = |said: &[(&'static str, &str)]| verify(STANDARD).passes(&headers(said), TEST.as_bytes(), at(SENT));
     assert_eq!(check(&[]), Err(Denied::Missing(name("webhook-id"))));
     let mixed = [("webhook-id", ID), ("webhook-timestamp", "1614265330"), ("svix-signature", SIGNED)];
     assert_eq!(check(&mixed), Err(Denied::Missing(name("svix-id"))));
@@ -217,7 +239,7 @@ fn standard_webhooks_gone_wrong_are_refused() {
 #[test]
 fn what_is_sent_along_is_compared_whole() {
     let basic = verify("basic = { user = \"Aladdin\", password = { env = \"WORD\" } }");
-    let shown = |verify: &Verify, value: &str| verify.check(&headers(&[("authorization", value)]), b"", at(0));
+    let shown = |verify: &Verify, value: &str| verify.passes(&headers(&[("authorization", value)]), b"", at(0));
     let malformed = Err(Denied::Malformed(AUTHORIZATION));
     for good in ["Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==", "basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="] {
         assert_eq!(shown(&basic, good), Ok(()), "{good}");
@@ -237,10 +259,10 @@ fn what_is_sent_along_is_compared_whole() {
     assert_eq!(shown(&bearer, "open sesame"), malformed);
 
     let token = verify("token = { env = \"WORD\" }, header = \"X-Gitlab-Token\"");
-    let gitlab = |value: &str| token.check(&headers(&[("x-gitlab-token", value)]), b"", at(0));
+    let gitlab = |value: &str| token.passes(&headers(&[("x-gitlab-token", value)]), b"", at(0));
     assert_eq!((gitlab("open sesame"), gitlab("open sesam")), (Ok(()), Err(Denied::Credentials)));
     assert_eq!(
-        token.check(&HeaderMap::new(), b"", at(0)),
+        token.passes(&HeaderMap::new(), b"", at(0)),
         Err(Denied::Missing(HeaderName::from_static("x-gitlab-token")))
     );
     let whole = verify("token = { env = \"WORD\" }");
@@ -252,7 +274,7 @@ fn nothing_said_and_nobody_meant_are_two_things() {
     let (unsaid, nobody) = (read("").0.expect("right"), read("verify = \"none\"").0.expect("right"));
     assert!(unsaid.is_unsaid() && !nobody.is_unsaid());
     for open in [unsaid, nobody] {
-        assert_eq!(open.check(&HeaderMap::new(), b"", at(0)), Ok(()));
+        assert_eq!(open.passes(&HeaderMap::new(), b"", at(0)), Ok(()));
     }
     let path = verify("path = { env = \"PATH_END\" }");
     assert_eq!(path.path_secret().map(Secret::expose), Some("1f81eb52-5198-4599"));
@@ -287,6 +309,9 @@ fn what_cannot_be_meant_is_said() {
             "verify = { hmac_sha256 = { env = \"KEY\" }, header = \"X\", signed = \"{timestamp}{body}\" }",
             "`timestamp` and a `{timestamp}` in `signed` belong together",
         ),
+        ("verify = { hmac_sha256 = \"\", header = \"X\" }", "`hmac_sha256` is empty, which keeps nobody out"),
+        ("verify = { path = \"\" }", "`path` is empty, which keeps nobody out"),
+        ("verify = { bearer = { env = \"KEY\" }, old = \"\" }", "`old` is empty, which keeps nobody out"),
         ("verify = { bearer = { env = \"UNSET\" } }", "`bearer`: the variable UNSET is not set"),
         ("verify = { bearer = { env = \"KEY\" }, old = { env = \"UNSET\" } }", "`old`: the variable UNSET is not set"),
         ("verify = { bearer = { env = \"KEY\" }, header = \"X\" }", "unknown key `header`"),
@@ -324,7 +349,7 @@ proptest! {
         sent.extend([("x-slack-request-timestamp", stamp.as_str()), ("webhook-timestamp", &stamp), ("webhook-id", "a")]);
         let sent = headers(&sent);
         for way in [GITHUB, SLACK, STANDARD, "bearer = { env = \"WORD\" }", "token = { env = \"WORD\" }, header = \"X-Gitlab-Token\""] {
-            prop_assert!(verify(way).check(&sent, &body, at(now)).is_err());
+            prop_assert!(verify(way).passes(&sent, &body, at(now)).is_err());
         }
     }
 }

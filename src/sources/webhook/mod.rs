@@ -75,8 +75,8 @@ impl Source for Webhook {
     }
 
     async fn receive(&self, knock: Knock, out: &Outbox) -> Answer {
-        let events = self.config.gate.let_in(&knock, out, &self.complaints, |arrived, failed| {
-            reading::events_of(&self.config, &knock.headers, &knock.body, arrived, failed)
+        let events = self.config.gate.let_in_proven(&knock, out, &self.complaints, |proof, arrived, failed| {
+            reading::events_of(&self.config, &knock.headers, &knock.body, proof, arrived, failed)
         })?;
         hand_over(events, out).await
     }

@@ -11,7 +11,7 @@ use crate::fault::Fault;
 use crate::sources::labels::{Arrived, Known};
 use crate::sources::posted::split::MOST_ELEMENTS;
 use crate::sources::posted::{Media, Unreadable, body, cloudevents, json};
-use crate::sources::verify::delivery_id;
+use crate::sources::verify::Proof;
 
 /// `data` is the event's own body, `body` the whole of which `split` made it.
 pub(super) const ROOTS: [&str; 3] = ["data", "headers", "body"];
@@ -21,13 +21,14 @@ pub(super) fn events_of(
     config: &Config,
     headers: &HeaderMap,
     bytes: &[u8],
+    proof: &Proof,
     arrived: Arrived,
     failed: &mut dyn FnMut(Fault),
 ) -> Result<Vec<Event>, Unreadable> {
     let Config { gate, labels, split } = config;
     let shown = labels.mention("headers").then(|| (Name::from("headers"), Arc::new(gate.shown(headers))));
     let mut events = Vec::new();
-    for (whole, known) in posted(headers, bytes)? {
+    for (whole, known) in posted(headers, bytes, proof)? {
         let mut others: Vec<_> = shown.iter().cloned().collect();
         others.extend(labels.mention("body").then(|| (Name::from("body"), Arc::clone(whole.value()))));
         let parts = match split {
@@ -45,10 +46,18 @@ pub(super) fn events_of(
 }
 
 /// What was posted, before any split, and what it says of itself.
-fn posted(headers: &HeaderMap, bytes: &[u8]) -> Result<Vec<(Body, Known)>, Unreadable> {
+fn posted(headers: &HeaderMap, bytes: &[u8], proof: &Proof) -> Result<Vec<(Body, Known)>, Unreadable> {
     // What a signature covers names an event before what it does not: the delivery's id before a header of CloudEvents,
-    // and an id inside the body before both.
-    let delivery = || delivery_id(headers).map(str::to_owned);
+    // and an id inside the body before both. A delivery's id that nobody signed anybody can change, so it names nothing.
+    let delivery = || match proof {
+        Proof::Delivery(id) if !id.is_empty() => Some(id.clone()),
+        Proof::Delivery(_) | Proof::Signature(_) | Proof::Sender => None,
+    };
+    // A copy of a request that nobody named is known by its signature.
+    let copy = || match proof {
+        Proof::Signature(digest) => Some(digest.clone()),
+        Proof::Delivery(_) | Proof::Sender => None,
+    };
     match Media::of(headers)? {
         Media::CloudEventBatch => cloudevents::batch(bytes),
         Media::CloudEvent => Ok(vec![cloudevents::structured(json(bytes)?)?]),
@@ -58,7 +67,7 @@ fn posted(headers: &HeaderMap, bytes: &[u8]) -> Result<Vec<(Body, Known)>, Unrea
             let data = if bytes.is_empty() && media == Media::Json { json(b"null") } else { body(headers, bytes) };
             Ok(vec![(data?, Known { id: delivery().or(known.id), ..known })])
         }
-        _ => Ok(vec![(body(headers, bytes)?, Known { id: delivery(), ..Known::default() })]),
+        _ => Ok(vec![(body(headers, bytes)?, Known { id: delivery().or_else(copy), ..Known::default() })]),
     }
 }
 

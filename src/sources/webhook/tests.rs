@@ -3,8 +3,12 @@
 use axum::body::Bytes;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use hmac::{Hmac, KeyInit, Mac};
 use proptest::prelude::*;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, WWW_AUTHENTICATE};
+use sha2::Sha256;
 use tokio::join;
 
 use super::*;
@@ -12,11 +16,13 @@ use crate::event::{Event, EventId, Name};
 use crate::said::Reading;
 use crate::sources::labels::Arrived;
 use crate::sources::posted::split::MOST_ELEMENTS;
+use crate::sources::verify::Proof;
 use crate::sources::visitor::{Visitor, headers};
 
 fn env(name: &str) -> Option<String> {
     match name {
         "KEY" => Some("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".to_owned()),
+        "SLACK" => Some("8f742231b10e8888abcd99yyyzzz85a5".to_owned()),
         "TOKEN" => Some("open-sesame-0123456789".to_owned()),
         _ => None,
     }
@@ -44,6 +50,23 @@ fn at_the_door(text: &str) -> Visitor<Webhook> {
 
 fn ids(events: &[Event]) -> Vec<String> {
     events.iter().map(|event| event.id.to_string()).collect()
+}
+
+const SIGNED: &str = "verify = { standard_webhooks = { env = \"KEY\" } }";
+
+/// What Standard Webhooks sends along now, in the spelling that begins like this.
+fn signed(spelling: &str, id: &str, body: &str) -> [(String, String); 3] {
+    let key = BASE64_STANDARD.decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").expect("a key");
+    let stamp = jiff::Timestamp::now().as_second().to_string();
+    let mut mac = Hmac::<Sha256>::new_from_slice(&key).expect("any key");
+    mac.update(format!("{id}.{stamp}.{body}").as_bytes());
+    let signature = format!("v1,{}", BASE64_STANDARD.encode(mac.finalize().into_bytes()));
+    [("id", id), ("timestamp", &stamp), ("signature", &signature)]
+        .map(|(name, value)| (format!("{spelling}-{name}"), value.to_owned()))
+}
+
+fn shown(said: &[(String, String)]) -> Vec<(&str, &str)> {
+    said.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
 }
 
 const NAMED: &str =
@@ -87,26 +110,62 @@ async fn events_are_named_as_relays_toml_says() {
 
 #[tokio::test]
 async fn without_templates_an_event_is_a_message_with_the_id_of_its_delivery() {
-    let mut visitor = at_the_door("");
-    for (header, id) in [("webhook-id", "msg_1"), ("svix-id", "msg_2")] {
-        let (_, events) = visitor.bring(&[(header, id)], "[1]").await;
-        assert_eq!((&*events[0].r#type, ids(&events)), ("message", vec![id.to_owned()]));
-    }
-    let (_, events) = visitor.bring(&[("webhook-id", "")], "[1]").await;
+    let mut visitor = at_the_door(SIGNED);
+    let once = signed("svix", "msg_1", "[1]");
+    let (_, events) = visitor.bring(&shown(&once), "[1]").await;
+    assert_eq!((&*events[0].r#type, ids(&events)), ("message", vec!["msg_1".to_owned()]));
+    let resent = [&shown(&once)[..], &[("webhook-id", "msg_made_up")]].concat();
+    let (_, events) = visitor.bring(&resent, "[1]").await;
+    assert_eq!(ids(&events), ["msg_1"], "another id that nobody signed makes it no other event");
+    let (_, events) = visitor.bring(&shown(&signed("webhook", "", "[1]")), "[1]").await;
     assert!(matches!(events[0].id, EventId::Fresh(_)));
 }
 
 #[tokio::test]
+async fn an_id_that_nobody_signed_names_an_event_only_where_a_template_says_so() {
+    for verify in ["", "verify = \"none\"", "verify = { token = { env = \"TOKEN\" }, header = \"X-Token\" }"] {
+        let said = [("x-token", "open-sesame-0123456789"), ("webhook-id", "m"), ("svix-id", "n")];
+        let (_, events) = at_the_door(verify).bring(&said, "[1]").await;
+        assert!(matches!(events[0].id, EventId::Fresh(_)), "{verify}");
+        let meant = format!("{verify}\nid = \"{{{{ headers['webhook-id'] }}}}\"");
+        assert_eq!(ids(&at_the_door(&meant).bring(&said, "[1]").await.1), ["m"], "{verify}");
+    }
+}
+
+#[tokio::test]
+async fn a_signed_request_that_comes_again_within_its_time_is_one_event() {
+    let verify = "verify = { hmac_sha256 = { env = \"SLACK\" }, header = \"X-Signature\", encoding = \"base64\", timestamp = \"X-Time\" }";
+    let (mut visitor, now) = (at_the_door(verify), jiff::Timestamp::now().as_second());
+    let mut bring = async |stamp: i64| {
+        let mut mac = Hmac::<Sha256>::new_from_slice(b"8f742231b10e8888abcd99yyyzzz85a5").expect("any key");
+        mac.update(format!("{stamp}.[1]").as_bytes());
+        let (signature, stamp) = (BASE64_STANDARD.encode(mac.finalize().into_bytes()), stamp.to_string());
+        let (_, events) = visitor.bring(&[("x-signature", &signature), ("x-time", &stamp)], "[1]").await;
+        assert!(matches!(events[0].id, EventId::Given(_)), "{:?}", events[0].id);
+        ids(&events)
+    };
+    let first = bring(now).await;
+    assert_eq!(bring(now).await, first);
+    assert_ne!(bring(now - 1).await, first, "the same said anew is another event");
+    let named = at_the_door(&format!("{verify}\nid = \"{{{{ data[0] }}}}\""));
+    let said = [("x-signature", "00"), ("x-time", "1")];
+    let proof = Proof::Signature("digest".into());
+    assert_eq!(ids(&events_proven(&named.source.config, &headers(&said), b"[1]", &proof)), ["1"]);
+}
+
+#[tokio::test]
 async fn a_list_is_split_into_one_commit() {
-    let mut visitor = at_the_door("split = \"data.alerts\"\ntype = \"{{ body.status }}.{{ data.n }}\"");
-    let (answer, events) =
-        visitor.bring(&[("webhook-id", "m")], r#"{"status":"bad","alerts":[{"n": 1},{"n":2.50}]}"#).await;
+    const TWO: &str = r#"{"status":"bad","alerts":[{"n": 1},{"n":2.50}]}"#;
+    let rest = "split = \"data.alerts\"\ntype = \"{{ body.status }}.{{ data.n }}\"";
+    let (_, events) = at_the_door(&format!("{SIGNED}\n{rest}")).bring(&shown(&signed("webhook", "m", TWO)), TWO).await;
+    assert_eq!(ids(&events), ["m#0", "m#1"]);
+    let mut visitor = at_the_door(rest);
+    let (answer, events) = visitor.bring(&[], TWO).await;
     assert_eq!(answer, Ok(2));
     assert_eq!(
         events.iter().map(|event| (&*event.r#type, event.data.text())).collect::<Vec<_>>(),
         [("bad.1", r#"{"n": 1}"#), ("bad.2.5", r#"{"n":2.50}"#)]
     );
-    assert_eq!(ids(&events), ["m#0", "m#1"]);
     assert_eq!(visitor.bring(&[], r#"{"alerts":[]}"#).await.0, Ok(0));
     assert_eq!(
         visitor.refused(&[], r#"{"alerts":{}}"#).await,
@@ -146,8 +205,11 @@ async fn cloudevents_name_themselves_in_every_mode() {
         );
         assert_eq!(events.len(), if data == body || body.is_empty() { 1 } else { 2 });
     }
-    let twice = [&binary[..], &[("webhook-id", "m")]].concat();
-    assert_eq!(ids(&visitor.bring(&twice, "{}").await.1), ["m"], "that is what Standard Webhooks signs");
+    let unsigned = [&binary[..], &[("webhook-id", "m")]].concat();
+    assert_eq!(ids(&visitor.bring(&unsigned, "{}").await.1), ["/shop 1"]);
+    let delivery = signed("webhook", "m", "{}");
+    let twice = [&binary[..], &shown(&delivery)].concat();
+    assert_eq!(ids(&at_the_door(SIGNED).bring(&twice, "{}").await.1), ["m"], "that is what Standard Webhooks signs");
     assert_eq!(
         visitor.refused(&[("content-type", "application/cloudevents+json")], CLOUD.replace("order.paid", "")).await,
         (400, "the CloudEvent has no `type`".into())
@@ -187,6 +249,25 @@ async fn who_cannot_show_who_they_are_is_not_let_in_and_nothing_is_read() {
     ];
     let (status, said) = visitor.refused(&old, r#"{"test": 2432232314}"#).await;
     assert!(status == 401 && said.contains("older or newer than 300 s"), "{said}");
+}
+
+#[tokio::test]
+async fn where_nothing_is_said_of_verification_nobody_comes_in_through_a_proxy_or_from_a_page() {
+    for (name, value) in [
+        ("origin", "null"),
+        ("sec-fetch-site", "cross-site"),
+        ("forwarded", "for=192.0.2.1"),
+        ("x-forwarded-for", "192.0.2.1"),
+        ("x-forwarded-proto", "https"),
+        ("x-forwarded-host", "bridge.example.com"),
+    ] {
+        let said = format!("the header `{name}` shows that this comes from elsewhere; only this machine may post");
+        assert_eq!(at_the_door("").refused(&[(name, value)], "{}").await, (403, said));
+        assert_eq!(at_the_door("verify = \"none\"").bring(&[(name, value)], "{}").await.0, Ok(1), "{name}");
+        let verified = "verify = { token = { env = \"TOKEN\" }, header = \"X-Token\" }";
+        let shown = [(name, value), ("x-token", "open-sesame-0123456789")];
+        assert_eq!(at_the_door(verified).bring(&shown, "{}").await.0, Ok(1), "{name}");
+    }
 }
 
 #[tokio::test]
@@ -242,9 +323,13 @@ fn what_cannot_be_meant_is_said() {
 }
 
 fn events_of(config: &Config, headers: &HeaderMap, body: &[u8]) -> Vec<Event> {
+    events_proven(config, headers, body, &Proof::Sender)
+}
+
+fn events_proven(config: &Config, headers: &HeaderMap, body: &[u8], proof: &Proof) -> Vec<Event> {
     let (source, kind) = (Name::from("in"), Name::from("webhook"));
     let arrived = Arrived { source: &source, kind: &kind, at: jiff::Timestamp::UNIX_EPOCH };
-    reading::events_of(config, headers, body, arrived, &mut |_| ()).unwrap_or_default()
+    reading::events_of(config, headers, body, proof, arrived, &mut |_| ()).unwrap_or_default()
 }
 
 proptest! {

@@ -217,6 +217,57 @@ async fn what_could_not_be_written_down_comes_again() {
 }
 
 #[tokio::test]
+async fn what_was_heard_before_the_end_of_the_stream_is_written_down_though_the_engine_forgets_it() {
+    let (mut engine, mut house) = (Fake::start(), House::new());
+    with(&docker(&engine, ""), &mut house, async |house| {
+        house.up().await;
+        engine.happens(0, "start", "first");
+        let under_way = soon(house.arrivals.recv()).await.expect("an event");
+        for number in 0..300 {
+            engine.happens(100 + number, "start", "b");
+        }
+        engine.says("nonsense\n");
+        let all_is_read = async {
+            while house.pulse.skipped.load(Ordering::Relaxed) == 0 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        soon(all_is_read).await;
+        engine.kill();
+        engine.restart();
+        // Nothing may be lost in either order; this lets the end of the stream come before that of the commit.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert_eq!(House::commit(under_way).len(), 1);
+        assert_eq!(house.events(300).await.len(), 300, "the Engine says no more than 256 of them again");
+        engine.happens(500, "start", "c");
+        assert_eq!(house.events(1).await, ["container.start c"]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_waits_behind_what_could_not_be_written_down_comes_again_with_it() {
+    let (engine, mut house) = (Fake::start(), House::new());
+    with(&docker(&engine, ""), &mut house, async |house| {
+        house.up().await;
+        engine.happens(100, "start", "a");
+        let refused = soon(house.arrivals.recv()).await.expect("an event");
+        engine.happens(200, "start", "b");
+        engine.says("nonsense\n");
+        let all_is_read = async {
+            while house.pulse.skipped.load(Ordering::Relaxed) == 0 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        soon(all_is_read).await;
+        let full = Fault::new("disk", "the disk is full");
+        refused.committed.expect("somebody waits").send(Err(full)).expect("still waiting");
+        assert_eq!(house.events(2).await, ["container.start a", "container.start b"]);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn what_the_engine_no_longer_remembers_is_told_as_a_gap() {
     let (mut engine, mut house) = (Fake::start(), House::new());
     with(&docker(&engine, ""), &mut house, async |house| {
