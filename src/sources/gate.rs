@@ -16,7 +16,6 @@ use crate::fault::Fault;
 use crate::outbox::Outbox;
 use crate::said::{Problem, Table};
 use crate::socket::Skips;
-use crate::stop::Stop;
 
 /// What holds secrets of the sender: no template sees it.
 const PRIVATE: [HeaderName; 3] = [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE];
@@ -180,18 +179,6 @@ pub(super) async fn hand_over(events: Vec<Event>, out: &Outbox) -> Answer {
     let many = events.len();
     out.put_all(events, None).await?;
     Ok(Welcome::accepted(many))
-}
-
-/// A source that others come to is up while the daemon is.
-pub(super) async fn wait(out: &Outbox, stop: &Stop) -> Result<(), Fault> {
-    out.up();
-    stop.wait().await;
-    Ok(())
-}
-
-/// Where nobody can be asked about what was posted.
-pub(super) fn no_look_up() -> Fault {
-    Fault::new("no_look_up", "nothing can be fetched from this source: others post to it")
 }
 
 impl From<Unreadable> for Refusal {

@@ -34,11 +34,22 @@ use crate::said::Table;
 use crate::stop::Stop;
 use crate::vsphere::Element;
 
-/// Goes out and fetches events. Reconnects by itself for ever; returns only when told to stop, or when broken.
-pub trait Source {
-    fn run(&self, out: &Outbox, stop: &Stop) -> impl Future<Output = Result<(), Fault>> + Send;
+/// Where events come from: it goes out and fetches them, or waits at our door.
+pub trait Source: Sync {
+    /// Reconnects by itself for ever; returns only when told to stop, or when broken. Who waits at the door is up as soon
+    /// as the door is open, and has nothing else to do.
+    fn run(&self, out: &Outbox, stop: &Stop) -> impl Future<Output = Result<(), Fault>> + Send {
+        async {
+            out.up();
+            stop.wait().await;
+            Ok(())
+        }
+    }
     /// Answers a relay's `fetch`: one attempt to get what `reference` (out of an event, so untrusted) names.
-    fn look_up(&self, reference: &str) -> impl Future<Output = Result<Value, Fault>> + Send;
+    fn look_up(&self, _reference: &str) -> impl Future<Output = Result<Value, Fault>> + Send {
+        let nobody_to_ask = "nothing can be fetched from this source: others post to it";
+        std::future::ready(Err(Fault::new("no_look_up", nobody_to_ask)))
+    }
     /// Where it waits at our door, if it does. Asked once, before it runs.
     fn hook(&self) -> Option<&Hook> {
         None

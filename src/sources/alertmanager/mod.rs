@@ -7,18 +7,15 @@ mod tests;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde_json::Value;
 use tokio::time::timeout;
 use tracing::warn;
 
-use super::gate::{Complaints, Gate, hand_over, no_look_up, wait};
+use super::gate::{Complaints, Gate, hand_over};
 use super::{AlertTexts, Settings, Source};
 use crate::door::{Answer, Hook, Knock};
-use crate::fault::Fault;
 use crate::outbound::Outbound;
 use crate::outbox::Outbox;
 use crate::said::Table;
-use crate::stop::Stop;
 
 /// Who posted waits for the alerts that are there, and not for long for word of those that are not.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -64,14 +61,6 @@ impl Alertmanager {
 }
 
 impl Source for Alertmanager {
-    async fn run(&self, out: &Outbox, stop: &Stop) -> Result<(), Fault> {
-        wait(out, stop).await
-    }
-
-    async fn look_up(&self, _reference: &str) -> Result<Value, Fault> {
-        Err(no_look_up())
-    }
-
     fn hook(&self) -> Option<&Hook> {
         Settings::hook(&self.config)
     }

@@ -1,6 +1,7 @@
 use tokio::join;
 
 use super::*;
+use crate::fault::Fault;
 use crate::said::Reading;
 use crate::sources::visitor::Visitor;
 

@@ -6,16 +6,12 @@ mod reading;
 #[cfg(test)]
 mod tests;
 
-use serde_json::Value;
-
-use super::gate::{Complaints, Gate, hand_over, no_look_up, wait};
+use super::gate::{Complaints, Gate, hand_over};
 use super::{AlertTexts, DefaultText, Settings, Source};
 use crate::door::{Answer, Hook, Knock};
-use crate::fault::Fault;
 use crate::outbound::Outbound;
 use crate::outbox::Outbox;
 use crate::said::Table;
-use crate::stop::Stop;
 
 const DEFAULT_TEXTS: &[DefaultText] = &[DefaultText {
     r#type: "tag.push",
@@ -67,14 +63,6 @@ impl Dockerhub {
 }
 
 impl Source for Dockerhub {
-    async fn run(&self, out: &Outbox, stop: &Stop) -> Result<(), Fault> {
-        wait(out, stop).await
-    }
-
-    async fn look_up(&self, _reference: &str) -> Result<Value, Fault> {
-        Err(no_look_up())
-    }
-
     fn hook(&self) -> Option<&Hook> {
         Settings::hook(&self.config)
     }

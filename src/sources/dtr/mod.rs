@@ -14,13 +14,12 @@ mod texts;
 
 use serde_json::Value;
 
-use super::gate::{Complaints, hand_over, wait};
+use super::gate::{Complaints, hand_over};
 use super::{AlertTexts, DefaultText, Settings, Source};
 use crate::door::{Answer, Hook, Knock};
 use crate::fault::Fault;
 use crate::outbound::Outbound;
 use crate::outbox::Outbox;
-use crate::stop::Stop;
 use reference::Reference;
 
 pub(super) use config::Config;
@@ -56,10 +55,6 @@ impl Dtr {
 }
 
 impl Source for Dtr {
-    async fn run(&self, out: &Outbox, stop: &Stop) -> Result<(), Fault> {
-        wait(out, stop).await
-    }
-
     async fn look_up(&self, reference: &str) -> Result<Value, Fault> {
         let unset = || Fault::new("no_look_up", "nothing can be fetched: `api` of this source is not set");
         let api = self.config.api.as_ref().ok_or_else(unset)?;

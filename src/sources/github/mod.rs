@@ -5,17 +5,14 @@ mod reading;
 mod tests;
 
 use reqwest::header::HeaderName;
-use serde_json::Value;
 
-use super::gate::{Complaints, Gate, hand_over, no_look_up, wait};
+use super::gate::{Complaints, Gate, hand_over};
 use super::verify::{Verify, secrets};
 use super::{AlertTexts, Settings, Source};
 use crate::door::{Answer, Hook, Knock};
-use crate::fault::Fault;
 use crate::outbound::Outbound;
 use crate::outbox::Outbox;
 use crate::said::Table;
-use crate::stop::Stop;
 
 /// The older one beside it is SHA-1, and not looked at.
 const SIGNATURE: HeaderName = HeaderName::from_static("x-hub-signature-256");
@@ -69,14 +66,6 @@ impl Github {
 }
 
 impl Source for Github {
-    async fn run(&self, out: &Outbox, stop: &Stop) -> Result<(), Fault> {
-        wait(out, stop).await
-    }
-
-    async fn look_up(&self, _reference: &str) -> Result<Value, Fault> {
-        Err(no_look_up())
-    }
-
     fn hook(&self) -> Option<&Hook> {
         Settings::hook(&self.config)
     }

@@ -6,17 +6,14 @@ mod tests;
 mod texts;
 
 use reqwest::header::AUTHORIZATION;
-use serde_json::Value;
 
-use super::gate::{Complaints, Gate, hand_over, no_look_up, wait};
+use super::gate::{Complaints, Gate, hand_over};
 use super::verify::{Verify, secrets};
 use super::{AlertTexts, DefaultText, Settings, Source};
 use crate::door::{Answer, Hook, Knock};
-use crate::fault::Fault;
 use crate::outbound::Outbound;
 use crate::outbox::Outbox;
 use crate::said::{Problem, Table};
-use crate::stop::Stop;
 
 /// `[source.harbor.NAME]`
 #[derive(Debug)]
@@ -80,14 +77,6 @@ impl Harbor {
 }
 
 impl Source for Harbor {
-    async fn run(&self, out: &Outbox, stop: &Stop) -> Result<(), Fault> {
-        wait(out, stop).await
-    }
-
-    async fn look_up(&self, _reference: &str) -> Result<Value, Fault> {
-        Err(no_look_up())
-    }
-
     fn hook(&self) -> Option<&Hook> {
         Settings::hook(&self.config)
     }

@@ -1,7 +1,7 @@
 use jiff::Timestamp;
 use proptest::prelude::*;
 use reqwest::header::HeaderMap;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::event::{Event, Name};

@@ -4,18 +4,14 @@ mod reading;
 #[cfg(test)]
 mod tests;
 
-use serde_json::Value;
-
-use super::gate::{Complaints, Gate, hand_over, no_look_up, wait};
+use super::gate::{Complaints, Gate, hand_over};
 use super::labels::Labels;
 use super::posted::split::Split;
 use super::{AlertTexts, Settings, Source};
 use crate::door::{Answer, Hook, Knock};
-use crate::fault::Fault;
 use crate::outbound::Outbound;
 use crate::outbox::Outbox;
 use crate::said::Table;
-use crate::stop::Stop;
 
 /// `[source.webhook.NAME]`
 #[derive(Debug)]
@@ -62,14 +58,6 @@ impl Webhook {
 }
 
 impl Source for Webhook {
-    async fn run(&self, out: &Outbox, stop: &Stop) -> Result<(), Fault> {
-        wait(out, stop).await
-    }
-
-    async fn look_up(&self, _reference: &str) -> Result<Value, Fault> {
-        Err(no_look_up())
-    }
-
     fn hook(&self) -> Option<&Hook> {
         Settings::hook(&self.config)
     }
