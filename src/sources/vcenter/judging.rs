@@ -18,6 +18,12 @@ pub(super) struct Fresh {
     event: Option<Event>,
 }
 
+impl Fresh {
+    pub(super) fn time(&self) -> Timestamp {
+        self.mark.0
+    }
+}
+
 /// A page, judged.
 pub(super) struct Page {
     /// Everything in it that is an event, in order.
