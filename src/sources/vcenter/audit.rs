@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 use tracing::warn;
 
@@ -15,6 +15,8 @@ use super::tail::Tail;
 const EVERY: (u64, u64) = (900, 1800);
 /// After so long without an event silence itself is looked into.
 const QUIET: Duration = Duration::from_secs(600);
+/// Where pages are torn all the time, audits are no more frequent than this.
+const SOONEST: Duration = Duration::from_secs(60);
 /// An event that an audit found may be younger than a healthy tail's last word, but not by so much.
 const TAIL_ANSWERS: Duration = Duration::from_secs(10);
 /// What the tail has to say before an audit is waited for no longer than this.
@@ -29,19 +31,32 @@ pub(super) struct Audits {
     deaf: bool,
     /// When it was last made anew for that.
     mended: Option<Instant>,
+    /// The server's clock when the last reading of the history began that came to its end.
+    read_at: Option<Timestamp>,
 }
 
 impl Audits {
     pub(super) fn new() -> Self {
-        let mut audits = Self { next: Instant::now(), quiet_since: Instant::now(), deaf: false, mended: None };
-        audits.done();
+        let mut audits = Self { next: Instant::now(), quiet_since: Instant::now(), deaf: false, mended: None, read_at: None };
+        audits.plan();
         audits
     }
 
-    pub(super) fn done(&mut self) {
+    /// What began at `read_at`, by the server's clock, is done.
+    pub(super) fn done(&mut self, read_at: Timestamp) {
+        self.read_at = Some(read_at);
+        self.plan();
+    }
+
+    fn plan(&mut self) {
         let now = Instant::now();
         self.next = now + Duration::from_secs(fastrand::u64(EVERY.0..=EVERY.1));
         self.quiet_since = now;
+    }
+
+    /// A page was torn; what is late may still be on its way.
+    pub(super) fn look_soon(&mut self, overlap: Duration) {
+        self.next = self.next.min(Instant::now() + (overlap / 2).max(SOONEST));
     }
 
     pub(super) fn heard(&mut self) {
@@ -78,12 +93,8 @@ impl Reader<'_> {
         if let Some(pages) = tail.changes(self, history, MOMENT).await? {
             tail.take(self, history, pages).await?;
         }
-        let place = self.place()?;
-        let next = place.seen.complete_after().map(|time| time.saturating_add(SignedDuration::from_nanos(1)));
-        let begin = place.begin(self.wants.overlap);
-        let begin = begin.max(next.and_then(Result::ok));
-        let missed = self.catch_up(history, begin).await?;
-        self.audits.done();
+        let missed = self.catch_up(history, self.begin_of_audit()?).await?;
+        self.audits.done(now);
         self.commit(Vec::new()).await?;
         if missed == 0 {
             return Ok(());
@@ -93,5 +104,16 @@ impl Reader<'_> {
         }
         warn!(source = %self.out.source(), events = missed, "vCenter did not tell of new events: they were found by an audit");
         if self.audits.mend() { Err(End::Anew) } else { Ok(()) }
+    }
+
+    /// What was written down behind the back of a deaf tail may be older than the newest event by all the time since the
+    /// last audit. What had to be forgotten is not read again.
+    pub(super) fn begin_of_audit(&self) -> Step<Option<Timestamp>> {
+        let place = self.place()?;
+        let begin = place.begin(self.wants.overlap);
+        let before = self.audits.read_at.map(|time| back(time, self.wants.overlap).max(place.since.unwrap_or(Timestamp::MIN)));
+        let begin = begin.map(|begin| before.map_or(begin, |before| begin.min(before)));
+        let next = place.seen.complete_after().map(|time| time.saturating_add(SignedDuration::from_nanos(1)));
+        Ok(begin.max(next.and_then(Result::ok)))
     }
 }

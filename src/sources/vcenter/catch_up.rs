@@ -22,7 +22,7 @@ const TRIES: u32 = 4;
 /// How often the last of them is asked on where it says nothing: vCenter may have filtered a whole page away.
 const ASKED_ON: u32 = 3;
 /// Servers that keep times less finely than they tell them may leave out the very first event.
-const ROUNDING: Duration = Duration::from_secs(1);
+pub(super) const ROUNDING: Duration = Duration::from_secs(1);
 
 /// Why there is a hole although vCenter has what lies in it.
 const STUCK: &str = "vCenter shows newer events but not those between (missing rights, or its reading is stuck)";
@@ -82,7 +82,7 @@ impl Reader<'_> {
         };
         // A session may have few of them, so none is left behind. Where the session is gone they went with it.
         if !matches!(left, Err(End::Stopped | End::Lost(Trouble::LoggedOut | Trouble::Road(_))))
-            && let Err(trouble) = history.destroy(&collector).await
+            && let Some(Err(trouble)) = self.stop.or(history.destroy(&collector)).await
         {
             debug!(source = %self.out.source(), fault = %trouble.fault(), "a collector could not be taken back");
         }
@@ -107,12 +107,15 @@ impl Reader<'_> {
             }
             let page = self.judge(elements, way.since)?;
             // Some servers repeat themselves at the end, for ever.
-            if before.as_ref().is_some_and(|before| page.all.iter().all(|mark| before.contains(mark))) {
+            let repeats = |before: &HashSet<Mark>| page.all.iter().all(|mark| before.contains(mark));
+            if !page.all.is_empty() && before.as_ref().is_some_and(repeats) {
                 return Ok(());
             }
             if let (Some(first), Some(last)) = (page.all.first(), page.all.last()) {
                 let read = way.behind.or(way.anchor);
-                if before.is_none() && !page.anchored {
+                // Of a reading that goes far back, for what came late, the first page need not know anything.
+                let overlaps = self.place()?.begin(self.wants.overlap).is_none_or(|begin| begin <= first.0);
+                if before.is_none() && !page.anchored && overlaps {
                     self.hole(read, *first, "vCenter no longer has what followed the last event that was read").await?;
                 } else if was_empty && !page.reaches_back {
                     self.hole(read, *first, STUCK).await?;

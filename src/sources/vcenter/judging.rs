@@ -18,6 +18,12 @@ pub(super) struct Fresh {
     event: Option<Event>,
 }
 
+impl Fresh {
+    pub(super) fn time(&self) -> Timestamp {
+        self.mark.0
+    }
+}
+
 /// A page, judged.
 pub(super) struct Page {
     /// Everything in it that is an event, in order.
@@ -59,7 +65,7 @@ impl Reader<'_> {
             all.push(mark);
             let place = self.place()?;
             // What had to be forgotten was read all the same.
-            let forgotten = || place.seen.complete_after().is_some_and(|after| mark.0 <= after);
+            let forgotten = || place.forgot(mark.0, self.wants.overlap);
             let is_read = place.seen.contains(&mark) || is_old(&mark);
             if is_read || forgotten() {
                 oldest_known = Some(oldest_known.map_or(mark, |known| known.min(mark)));
@@ -91,11 +97,12 @@ impl Reader<'_> {
         while !fresh.is_empty() {
             let later = fresh.split_off(fresh.len().min(PAGE as usize));
             let now = std::mem::replace(&mut fresh, later);
+            let clock = self.server_now();
             let place = self.place_mut()?;
             let last = place.last;
             let marks: Vec<_> = now.iter().map(|event| event.mark).collect();
             for mark in &marks {
-                place.seen.insert(*mark);
+                place.seen.insert(*mark, clock);
                 if reaching {
                     place.reach(*mark);
                 }

@@ -14,12 +14,12 @@ pub(super) type Mark = (Timestamp, i64);
 
 /// Marks kept in memory: a megabyte or two. Whatever was read longer ago is told apart by the queue.
 const REMEMBERED: usize = 20_000;
-/// Marks written with every commit: some 20 KiB. Behind a longer overlap the queue knows the events by their ids.
-const WRITTEN: usize = 1_000;
+/// Of those that came last, so many are written down whatever their age: a tail shows late ones again.
+const SHOWN: usize = 100;
 /// After so long a silence the last event may have left vCenter's history by its mere age (30 days, as shipped).
 const OLD_ANCHOR: Duration = Duration::from_secs(7 * 86_400);
 /// What is written down is of this form; another one is read as none.
-const FORM: u8 = 1;
+const FORM: u8 = 2;
 
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Place {
@@ -41,11 +41,12 @@ pub(super) struct Place {
 pub(super) struct Seen {
     order: VecDeque<Mark>,
     known: HashSet<Mark>,
-    /// The latest time among those that had to be forgotten.
+    /// The latest time among those that had to be forgotten. Clocks that ran ahead have no say in it.
     forgotten: Option<Timestamp>,
 }
 
-/// As JSON. Times are text; those of `seen` are nanoseconds before `heard`.
+/// As JSON. Times are text. Of `seen` there are nanoseconds before `heard` and the key, each less those of the one before:
+/// small numbers, for there may be thousands.
 #[derive(Serialize, Deserialize)]
 struct Written {
     form: u8,
@@ -85,12 +86,14 @@ impl Place {
     }
 
     /// The server's clock stands at `now`, long before what was read: what happens from here on may be older than that.
-    /// Read `again` so much, but nothing from before the very beginning.
-    pub(super) fn turn_back(&mut self, now: Timestamp, again: Duration) {
+    /// Read again what the queue `remembers`, an overlap at the least, but nothing from before the very beginning.
+    pub(super) fn turn_back(&mut self, now: Timestamp, remembers: Duration, overlap: Duration) {
         let since = self.since.filter(|since| *since <= now).unwrap_or(Timestamp::MIN);
-        self.since = Some(since.max(back(now, again)));
+        let known = back(self.heard.max(now), remembers).min(back(now, overlap));
+        self.since = Some(since.max(known));
         self.last = None;
         self.heard = now;
+        self.seen.forgotten = None;
     }
 
     /// Another filter shows other events: the last one read is no landmark any more, only a time to go on from.
@@ -105,9 +108,24 @@ impl Place {
         self.last.is_some_and(|(time, _)| back(self.heard, OLD_ANCHOR) <= time)
     }
 
-    pub(super) fn write(&self) -> String {
-        let skipped = self.seen.order.len().saturating_sub(WRITTEN);
-        let forgotten = self.seen.order.iter().take(skipped).map(|(time, _)| *time).max();
+    /// Behind this time everything that was read is still known, as far as anybody reads back of his own accord: what
+    /// is late by more than `overlap` says nothing of what was read.
+    pub(super) fn forgot(&self, time: Timestamp, overlap: Duration) -> bool {
+        self.seen.forgotten.is_some_and(|until| time <= until) && self.begin(overlap).is_none_or(|begin| begin <= time)
+    }
+
+    /// With the marks that the next reading can meet: those within `overlap`, and what a tail still shows.
+    pub(super) fn write(&self, overlap: Duration) -> String {
+        let begin = self.begin(overlap).unwrap_or(Timestamp::MIN);
+        let shown = self.seen.order.len().saturating_sub(SHOWN);
+        let met = self.seen.order.iter().enumerate().filter(|(at, mark)| *at >= shown || begin <= mark.0);
+        let mut before = (0_i64, 0_i64);
+        let seen = met.map(|(_, (time, key))| {
+            let now = (nanoseconds(self.heard, *time), *key);
+            let step = (now.0.wrapping_sub(before.0), now.1.wrapping_sub(before.1));
+            before = now;
+            step
+        });
         let written = Written {
             form: FORM,
             instance: self.instance.clone(),
@@ -115,8 +133,8 @@ impl Place {
             since: self.since.map(|time| time.to_string()),
             last: self.last.map(|(time, key)| (time.to_string(), key)),
             heard: self.heard.to_string(),
-            seen: self.seen.order.iter().skip(skipped).map(|mark| (nanoseconds(self.heard, mark.0), mark.1)).collect(),
-            forgotten: forgotten.max(self.seen.forgotten).map(|time| time.to_string()),
+            seen: seen.collect(),
+            forgotten: self.seen.forgotten.filter(|until| begin <= *until).map(|time| time.to_string()),
         };
         // Plain data with plain keys, so this cannot fail; were it ever to, the text reads as no place at all.
         serde_json::to_string(&written).unwrap_or_default()
@@ -133,17 +151,19 @@ impl Place {
         let since = since.as_ref().map(time).transpose()?;
         let last = last.map(|(text, key)| time(&text).map(|time| (time, key))).transpose()?;
         let mut known = Seen { forgotten: forgotten.as_ref().map(time).transpose()?, ..Seen::default() };
-        for (ago, key) in seen {
-            let time = heard.checked_sub(SignedDuration::from_nanos(ago));
-            known.insert((time.map_err(|error| error.to_string())?, key));
+        let mut before = (0_i64, 0_i64);
+        for step in seen {
+            before = (before.0.wrapping_add(step.0), before.1.wrapping_add(step.1));
+            let time = heard.checked_sub(SignedDuration::from_nanos(before.0));
+            known.insert((time.map_err(|error| error.to_string())?, before.1), heard);
         }
         Ok(Self { instance, filter, since, last, heard, seen: known })
     }
 }
 
 impl Seen {
-    /// False where it was there already.
-    pub(super) fn insert(&mut self, mark: Mark) -> bool {
+    /// False where it was there already. `now` is the server's clock.
+    pub(super) fn insert(&mut self, mark: Mark, now: Timestamp) -> bool {
         let new = self.known.insert(mark);
         if new {
             self.order.push_back(mark);
@@ -151,7 +171,7 @@ impl Seen {
                 && let Some(oldest) = self.order.pop_front()
             {
                 self.known.remove(&oldest);
-                self.forgotten = self.forgotten.max(Some(oldest.0));
+                self.forgotten = self.forgotten.max(Some(oldest.0).filter(|time| *time <= now));
             }
         }
         new
@@ -206,7 +226,7 @@ mod tests {
     fn place() -> Place {
         let mut place = Place::new("dbed6e0c", 7, Some(at(0)), at(0));
         for second in 0..10 {
-            place.seen.insert((at(second), i64::MAX - second));
+            place.seen.insert((at(second), i64::MAX - second), at(20));
             place.reach((at(second), i64::MAX - second));
         }
         place.listened_until(at(20));
@@ -216,28 +236,60 @@ mod tests {
     #[test]
     fn what_is_written_is_read_again() {
         let place = place();
-        assert_eq!(Place::read(&place.write()), Ok(place));
+        assert_eq!(Place::read(&place.write(OVERLAP)), Ok(place));
     }
 
     #[test]
-    fn a_long_row_is_written_short_and_says_so() {
+    fn all_that_the_next_reading_meets_is_written_and_little_else() {
         let mut place = Place::new("i", 0, None, at(0));
         for key in 0..30_000 {
-            assert!(place.seen.insert((at(key), key)));
+            assert!(place.seen.insert((at(key), key), at(key)));
+            place.reach((at(key), key));
         }
+        place.listened_until(at(30_000));
         assert_eq!(place.seen.order.len(), REMEMBERED);
         assert_eq!(place.seen.complete_after(), Some(at(9_999)));
-        let written = place.write();
-        assert!(written.len() < 32 << 10, "{}", written.len());
-        let read = Place::read(&written).expect("a place");
-        assert_eq!(read.seen.order.len(), WRITTEN);
-        assert_eq!(read.seen.complete_after(), Some(at(28_999)));
+        let read = Place::read(&place.write(OVERLAP)).expect("a place");
+        assert_eq!((read.seen.order.len(), read.seen.complete_after()), (301, None));
         assert!(read.seen.contains(&(at(29_999), 29_999)) && !read.seen.contains(&(at(1), 1)));
+        // What came late is shown by the tail, however old it is.
+        place.seen.insert((at(1), 30_000), at(30_000));
+        assert!(Place::read(&place.write(OVERLAP)).expect("a place").seen.contains(&(at(1), 30_000)));
+        let all = place.write(Duration::from_secs(86_400));
+        assert!(all.len() < 400 << 10, "{}", all.len());
+        let read = Place::read(&all).expect("a place");
+        assert_eq!((read.seen.order.len(), read.seen.complete_after()), (REMEMBERED, Some(at(10_000))));
+    }
+
+    #[test]
+    fn a_clock_that_runs_ahead_is_forgotten_without_a_trace() {
+        let mut place = Place::new("i", 0, None, at(0));
+        place.seen.insert((at(86_400 * 365), 1), at(0));
+        for key in 2..=30_000 {
+            place.seen.insert((at(key), key), at(key));
+        }
+        place.reach((at(30_000), 30_000));
+        place.listened_until(at(30_000));
+        assert_eq!(place.seen.complete_after(), Some(at(10_000)));
+        assert!(place.forgot(at(9_000), Duration::from_secs(86_400)));
+        assert!(!place.forgot(at(9_000), OVERLAP), "what came late is no landmark");
+        place.turn_back(at(20_000), Duration::from_secs(86_400), OVERLAP);
+        assert_eq!(place.seen.complete_after(), None);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_brings_no_more_than_the_queue_remembers() {
+        let day = Duration::from_secs(86_400);
+        for (now, since) in [(90_000, 100_000 - 86_400), (10_000, 10_000 - 300)] {
+            let mut place = Place::new("i", 0, None, at(100_000));
+            place.turn_back(at(now), day, OVERLAP);
+            assert_eq!(place.since, Some(at(since)));
+        }
     }
 
     #[test]
     fn damage_is_said_and_never_a_panic() {
-        let whole = place().write();
+        let whole = place().write(OVERLAP);
         for cut in 0..whole.len() {
             assert!(Place::read(whole.get(..cut).expect("ASCII")).is_err(), "{cut}");
         }
@@ -245,7 +297,7 @@ mod tests {
             "null",
             "[]",
             "17",
-            &whole.replace("\"form\":1", "\"form\":2"),
+            &whole.replace("\"form\":2", "\"form\":3"),
             &whole.replace("[[", "[[9223372036854775807,1],["),
             &whole.replace("2023", "20233"),
         ] {

@@ -74,7 +74,7 @@ pub(super) type Step<T> = Result<T, End>;
 pub(super) struct Reader<'a> {
     pub(super) wants: &'a Wants,
     pub(super) out: &'a Outbox,
-    stop: &'a Stop,
+    pub(super) stop: &'a Stop,
     /// None before the first session, and while something is being committed: whoever is interrupted there (its session
     /// was found dead) goes on from what the outbox knows to be committed.
     pub(super) place: Option<Place>,
@@ -134,20 +134,20 @@ impl<'a> Reader<'a> {
         let mut tail = Tail::open(self, history).await?;
         let end = self.listen(history, &mut tail).await;
         if !matches!(end, Err(End::Stopped | End::Lost(Trouble::LoggedOut | Trouble::Road(_)))) {
-            tail.close(history).await;
+            tail.close(history, self.stop).await;
         }
         end
     }
 
     async fn listen<H: History>(&mut self, history: &H, tail: &mut Tail<H>) -> Step<Infallible> {
         let first = tail.changes(self, history, self.wants.poll).await?.unwrap_or_default();
-        let began = Instant::now();
+        let (began, read_at) = (Instant::now(), self.server_now());
         let read = self.catch_up(history, self.place()?.begin(self.wants.overlap)).await?;
         if read > 0 {
             info!(source = %self.out.source(), events = read, took = ?began.elapsed(), "caught up");
         }
         tail.take(self, history, first).await?;
-        self.audits.done();
+        self.audits.done(read_at);
         loop {
             let wait = self.wants.poll.min(self.audits.due_in(self.wants.poll)).min(self.canary.due_in());
             if let Some(pages) = tail.changes(self, history, wait.max(SHORTEST_WAIT)).await? {
@@ -201,7 +201,7 @@ impl<'a> Reader<'a> {
         if self.whole {
             place.listened_until(now);
         }
-        let put = self.stop.or(self.out.put_all(events, Some(place.write()))).await;
+        let put = self.stop.or(self.out.put_all(events, Some(place.write(self.wants.overlap)))).await;
         self.place = Some(place);
         self.after_outbox(put).await
     }
@@ -236,7 +236,7 @@ impl<'a> Reader<'a> {
     }
 
     /// What the server's clock should show by now.
-    fn server_now(&self) -> Timestamp {
+    pub(super) fn server_now(&self) -> Timestamp {
         let (then, asked) = self.clock;
         let since = SignedDuration::try_from(asked.elapsed()).unwrap_or_default();
         then.checked_add(since).unwrap_or(then)

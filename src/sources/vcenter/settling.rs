@@ -37,8 +37,8 @@ impl Reader<'_> {
             Place::new(instance, self.wants.filter, since, began)
         });
         if back(place.heard, TOLERANCE) > now {
-            warn!(%source, server = %now, read = %place.heard, "vCenter's clock was set back: its last day is read again");
-            place.turn_back(now, AGAIN);
+            warn!(%source, server = %now, read = %place.heard, "vCenter's clock was set back: what may be new is read again");
+            place.turn_back(now, AGAIN, self.wants.overlap);
         }
         if place.filter != self.wants.filter {
             // The last event that the other filter showed need not be there behind this one.

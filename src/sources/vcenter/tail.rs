@@ -8,16 +8,20 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tracing::debug;
 
-use super::catch_up::PAGE;
+use super::catch_up::{PAGE, ROUNDING};
 use super::history::{History, Pages};
-use super::place::Mark;
+use super::judging::Fresh;
+use super::place::{Mark, back};
 use super::reading::{End, Reader, Step};
+use crate::stop::Stop;
 use crate::vsphere::{Reference, Trouble};
 
 /// Every change brings the whole page, so it is small.
 pub(super) const TAIL: u32 = 100;
 /// Up to a moment ago nothing was missed, so the whole overlap need not be read again for every burst of a storm.
 const A_LITTLE: Duration = Duration::from_secs(10);
+/// What a host tells late, after a disconnection, is read back so far: as far as the queue remembers ids.
+const LATEST: Duration = Duration::from_secs(86_400);
 /// An event from before the reading began, whose key is this little above the last, has only come late.
 const LATE: i64 = 1_000_000;
 
@@ -42,15 +46,19 @@ impl<H: History> Tail<H> {
         match reader.ask(history.watch(&collector)).await {
             Ok(watch) => Ok(Self { collector, watch, floor, old: HashSet::new(), told: false, begun: false }),
             Err(end) => {
-                take_back(history.destroy(&collector).await);
+                reader.stop.or(async { take_back(history.destroy(&collector).await) }).await;
                 Err(end)
             }
         }
     }
 
-    pub(super) async fn close(self, history: &H) {
-        take_back(history.unwatch(self.watch).await);
-        take_back(history.destroy(&self.collector).await);
+    pub(super) async fn close(self, history: &H, stop: &Stop) {
+        let back = async {
+            take_back(history.unwatch(self.watch).await);
+            take_back(history.destroy(&self.collector).await);
+        };
+        // Where a stop comes between, it goes with the session.
+        stop.or(back).await;
     }
 
     pub(super) async fn changes(&mut self, reader: &Reader<'_>, history: &H, wait: Duration) -> Step<Option<Pages>> {
@@ -97,13 +105,27 @@ impl<H: History> Tail<H> {
         }
         if torn {
             debug!(source = %reader.out.source(), "more came than a page holds; catching up");
-            let begin = reader.place()?.begin(reader.wants.overlap.min(A_LITTLE));
+            let begin = reader.begin_behind(fresh.iter().map(Fresh::time).min())?;
             reader.catch_up(history, begin).await?;
+            reader.audits.look_soon(reader.wants.overlap);
             let seen = &reader.place()?.seen;
             fresh.retain(|event| !seen.contains(&event.mark));
         }
         fresh.sort_by_key(|event| event.mark);
         reader.hand_over(fresh, true).await
+    }
+}
+
+impl Reader<'_> {
+    /// From where to read what fell off a torn page whose first new event is of `earliest`: a host that comes back tells
+    /// what is long past.
+    fn begin_behind(&self, earliest: Option<Timestamp>) -> Step<Option<Timestamp>> {
+        let place = self.place()?;
+        let begin = place.begin(self.wants.overlap.min(A_LITTLE));
+        let Some(earliest) = earliest else { return Ok(begin) };
+        let known = back(self.server_now(), LATEST).max(place.since.unwrap_or(Timestamp::MIN));
+        let late = back(earliest, ROUNDING).max(known);
+        Ok(begin.map(|begin| begin.min(late)))
     }
 }
 
