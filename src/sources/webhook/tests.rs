@@ -13,11 +13,13 @@ use tokio::join;
 
 use super::*;
 use crate::event::{Event, EventId, Name};
+use crate::fault::Fault;
 use crate::said::Reading;
 use crate::sources::labels::Arrived;
 use crate::sources::posted::split::MOST_ELEMENTS;
 use crate::sources::verify::Proof;
 use crate::sources::visitor::{Visitor, headers};
+use crate::stop::Stop;
 
 fn env(name: &str) -> Option<String> {
     match name {
@@ -356,7 +358,7 @@ proptest! {
                 for sent in [&sent, &HeaderMap::new()] {
                     for event in events_of(config, sent, body) {
                         prop_assert!(!event.r#type.is_empty() && event.r#type.chars().count() <= 256);
-                        prop_assert!(serde_json::from_str::<Value>(event.data.text()).is_ok());
+                        prop_assert!(serde_json::from_str::<serde_json::Value>(event.data.text()).is_ok());
                     }
                 }
             }
