@@ -37,7 +37,8 @@ pub(super) struct Audits {
 
 impl Audits {
     pub(super) fn new() -> Self {
-        let mut audits = Self { next: Instant::now(), quiet_since: Instant::now(), deaf: false, mended: None, read_at: None };
+        let mut audits =
+            Self { next: Instant::now(), quiet_since: Instant::now(), deaf: false, mended: None, read_at: None };
         audits.plan();
         audits
     }
@@ -111,7 +112,8 @@ impl Reader<'_> {
     pub(super) fn begin_of_audit(&self) -> Step<Option<Timestamp>> {
         let place = self.place()?;
         let begin = place.begin(self.wants.overlap);
-        let before = self.audits.read_at.map(|time| back(time, self.wants.overlap).max(place.since.unwrap_or(Timestamp::MIN)));
+        let before =
+            self.audits.read_at.map(|time| back(time, self.wants.overlap).max(place.since.unwrap_or(Timestamp::MIN)));
         let begin = begin.map(|begin| before.map_or(begin, |before| begin.min(before)));
         let next = place.seen.complete_after().map(|time| time.saturating_add(SignedDuration::from_nanos(1)));
         Ok(begin.max(next.and_then(Result::ok)))

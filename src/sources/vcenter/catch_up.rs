@@ -21,6 +21,8 @@ pub(super) const PAGE: u32 = 1000;
 const TRIES: u32 = 4;
 /// How often the last of them is asked on where it says nothing: vCenter may have filtered a whole page away.
 const ASKED_ON: u32 = 3;
+/// Pages in a row on which nothing can be read.
+const MOST_BLANK: u32 = 100;
 /// Servers that keep times less finely than they tell them may leave out the very first event.
 pub(super) const ROUNDING: Duration = Duration::from_secs(1);
 
@@ -92,7 +94,7 @@ impl Reader<'_> {
     /// Reads until the collector says nothing, or nothing new; where it says nothing, asks it `on` so often.
     async fn drain<H: History>(&mut self, history: &H, of: &Reference, way: &mut Way, mut on: u32) -> Step<()> {
         let mut before: Option<HashSet<Mark>> = None;
-        let mut was_empty = false;
+        let (mut was_empty, mut blank) = (false, 0);
         loop {
             let elements = self.ask(history.read_on(of, PAGE)).await?;
             // A line on which nothing can be read does not stand.
@@ -109,6 +111,11 @@ impl Reader<'_> {
             // Some servers repeat themselves at the end, for ever.
             let repeats = |before: &HashSet<Mark>| page.all.iter().all(|mark| before.contains(mark));
             if !page.all.is_empty() && before.as_ref().is_some_and(repeats) {
+                return Ok(());
+            }
+            // One that can never be read may be repeated as well.
+            blank = if page.all.is_empty() { blank + 1 } else { 0 };
+            if blank > MOST_BLANK {
                 return Ok(());
             }
             if let (Some(first), Some(last)) = (page.all.first(), page.all.last()) {
