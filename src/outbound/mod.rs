@@ -3,6 +3,7 @@
 //! No redirects, every wait bounded, every reply capped and read to its end, so that connections are used
 //! again. Knows no vendor; what a reply means is judged by [`Reply::verdict`].
 
+mod credentials;
 mod endpoint;
 mod exchange;
 mod flow;
@@ -32,6 +33,7 @@ use rustls_platform_verifier::BuilderVerifierExt;
 use crate::fault::Fault;
 use crate::message::SendError;
 
+pub use credentials::{basic, read_login, secret_header};
 pub use endpoint::{Endpoint, is_loopback};
 pub use exchange::Answer;
 pub use flow::Flow;

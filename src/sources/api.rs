@@ -10,7 +10,6 @@ use serde_json::Value;
 use crate::fault::Fault;
 use crate::outbound::{Answer, Outbound, own_host_only};
 use crate::said::{Problem, Reading, Said};
-use crate::secret::Secret;
 
 /// Whoever asks has a shorter limit of its own (`fetch_timeout`); this one only makes sure that there is an end.
 const LONGEST_LOOK: Duration = Duration::from_secs(60);
@@ -83,55 +82,5 @@ impl Api {
         }
         serde_json::from_slice(&reply.body)
             .map_err(|error| Fault::new("not_json", format!("the answer is no JSON: {error}")))
-    }
-}
-
-/// A header's value that no log shows. None where the secret holds what no header can.
-pub(super) fn header_value(text: &str) -> Option<HeaderValue> {
-    let mut value = HeaderValue::from_bytes(text.as_bytes()).ok()?;
-    value.set_sensitive(true);
-    Some(value)
-}
-
-/// [`header_value`] of `form` with the secret in it; what no header can hold becomes a problem where the secret is named.
-pub(super) fn secret_header(reading: &Reading, secret: &Said<Secret>, text: &str) -> Option<HeaderValue> {
-    let value = header_value(text);
-    if value.is_none() {
-        let wrong = "this secret holds a character that no HTTP header can (a newline, perhaps)";
-        reading.problem(Problem::error(secret.span.clone(), wrong));
-    }
-    value
-}
-
-/// `Basic` and the two in Base64, as RFC 7617 has it.
-pub(super) fn basic(user: &str, password: &str) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::from("Basic ");
-    for three in format!("{user}:{password}").as_bytes().chunks(3) {
-        let bits = three.iter().fold(0_usize, |bits, byte| bits << 8 | usize::from(*byte)) << (8 * (3 - three.len()));
-        for place in 0..4 {
-            let letter = LETTERS.get(bits >> (18 - 6 * place) & 63).filter(|_| place <= three.len());
-            text.push(letter.map_or('=', |letter| char::from(*letter)));
-        }
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn basic_credentials_are_as_the_rfc_has_them() {
-        assert_eq!(basic("Aladdin", "open sesame"), "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
-        assert_eq!(basic("test", "123£"), "Basic dGVzdDoxMjPCow==");
-        assert_eq!(basic("a", "b"), "Basic YTpi");
-        assert_eq!(basic("", ""), "Basic Og==");
-    }
-
-    #[test]
-    fn headers_take_what_they_can_and_print_nothing() {
-        assert!(header_value("a\nb").is_none());
-        assert_eq!(header_value("grün").map(|value| format!("{value:?}")).as_deref(), Some("Sensitive"));
     }
 }

@@ -2,7 +2,7 @@
 
 use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
 
-use super::api::{basic, secret_header};
+use crate::outbound::{basic, read_login, secret_header};
 use crate::said::{Problem, Said, Table};
 use crate::secret::Secret;
 
@@ -29,31 +29,20 @@ pub(super) fn headers(
     let bearer = table
         .secret("bearer")
         .and_then(|token| secret_header(table.reading, &token, &format!("Bearer {}", token.value.expose())));
-    let basic = basic_of(table);
+    let login = read_login(table).and_then(|(user, password)| {
+        secret_header(table.reading, &password, &basic(user.value.expose(), password.value.expose()))
+    });
     let ways = [("bearer", table.has("bearer")), ("basic", table.has("basic"))];
     let said = ways.into_iter().filter(|(_, said)| *said).count();
     if said + headers.iter().filter(|(name, _)| name == AUTHORIZATION).count() > 1 {
         let wrong = "more than one of `bearer`, `basic` and an `authorization` header";
         table.reading.problem(Problem::error(table.span.clone(), wrong).hint("keep the one that is meant"));
     }
-    headers.extend(bearer.or(basic).map(|value| (AUTHORIZATION, value)));
+    headers.extend(bearer.or(login).map(|value| (AUTHORIZATION, value)));
     headers
 }
 
 /// `query = { key = { env = "…" } }`
 pub(super) fn query(table: &Table) -> Vec<(Said<String>, Said<Secret>)> {
     table.named_secrets("query")
-}
-
-fn basic_of(table: &Table) -> Option<HeaderValue> {
-    let inner = table.table("basic")?;
-    let (user, password) = (inner.text_or_secret("user"), inner.secret("password"));
-    for key in ["user", "password"] {
-        if !inner.has(key) {
-            inner.missing(key);
-        }
-    }
-    inner.finish();
-    let (user, password) = (user?, password?);
-    secret_header(table.reading, &password, &basic(user.value.expose(), password.value.expose()))
 }

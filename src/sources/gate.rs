@@ -35,11 +35,7 @@ const FROM_ELSEWHERE: [HeaderName; 6] = [
 pub(super) struct Gate {
     hook: Hook,
     verify: Verify,
-}
-
-/// What of a gate changes while it is open: what it has to complain about.
-#[derive(Debug, Default)]
-pub(super) struct Complaints {
+    /// What it has to complain about.
     refused: Mutex<Skips>,
     unlabelled: Mutex<Skips>,
 }
@@ -82,7 +78,7 @@ impl Gate {
             Some(secret) => hook.with_secret(secret.clone()),
             None => hook,
         };
-        Self { hook, verify }
+        Self { hook, verify, refused: Mutex::default(), unlabelled: Mutex::default() }
     }
 
     /// Takes larger bodies than others do, unless relays.toml says how large they may be.
@@ -122,10 +118,9 @@ impl Gate {
         &self,
         knock: &Knock,
         out: &Outbox,
-        complaints: &Complaints,
-        read: impl FnOnce(Arrived, &mut dyn FnMut(Fault)) -> Result<T, Unreadable>,
+        read: impl FnOnce(&HeaderMap, &[u8], Arrived) -> Result<T, Unreadable>,
     ) -> Result<T, Refusal> {
-        self.let_in_proven(knock, out, complaints, |_, arrived, failed| read(arrived, failed))
+        self.let_in_proven(knock, out, |_, arrived, _| read(&knock.headers, &knock.body, arrived))
     }
 
     /// [`Self::let_in`] for sources whose events may be known by what the request proved to be.
@@ -133,12 +128,11 @@ impl Gate {
         &self,
         knock: &Knock,
         out: &Outbox,
-        complaints: &Complaints,
         read: impl FnOnce(&Proof, Arrived, &mut dyn FnMut(Fault)) -> Result<T, Unreadable>,
     ) -> Result<T, Refusal> {
         let now = Timestamp::now();
         let complain = |what, why: &dyn std::fmt::Display| {
-            complaints.refused.lock().unwrap_or_else(PoisonError::into_inner).note(out.source(), what, why);
+            self.refused.lock().unwrap_or_else(PoisonError::into_inner).note(out.source(), what, why);
         };
         if self.verify.is_unsaid()
             && let Some(header) = FROM_ELSEWHERE.iter().find(|header| knock.headers.contains_key(*header))
@@ -155,7 +149,7 @@ impl Gate {
         })?;
         let arrived = Arrived { source: out.source(), kind: out.kind(), at: now };
         let mut failed = |fault| {
-            let mut unlabelled = complaints.unlabelled.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut unlabelled = self.unlabelled.lock().unwrap_or_else(PoisonError::into_inner);
             unlabelled.note(out.source(), "a label of an event is left out", fault);
         };
         read(&proof, arrived, &mut failed).map_err(|unreadable| {
@@ -163,6 +157,16 @@ impl Gate {
             complain("a request could not be read", &unreadable);
             Refusal::from(unreadable)
         })
+    }
+
+    /// [`Self::let_in`], and answers when all that was read is committed.
+    pub(super) async fn take(
+        &self,
+        knock: &Knock,
+        out: &Outbox,
+        read: impl FnOnce(&HeaderMap, &[u8], Arrived) -> Result<Vec<Event>, Unreadable>,
+    ) -> Answer {
+        hand_over(self.let_in(knock, out, read)?, out).await
     }
 
     fn turned_away(&self, denied: &Denied) -> Refusal {

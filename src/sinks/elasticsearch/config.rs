@@ -1,10 +1,8 @@
 //! `[sink.elasticsearch.NAME]`
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use reqwest::header::{AUTHORIZATION, HeaderMap};
 
-use crate::outbound::Endpoint;
+use crate::outbound::{Endpoint, basic, read_login, secret_header};
 use crate::said::{Problem, Said, Table};
 
 #[derive(Debug)]
@@ -18,22 +16,17 @@ impl Config {
     pub(in crate::sinks) fn read(table: &Table) -> Option<Self> {
         let url = Endpoint::read_either(table, "url");
         let index = index(table);
-        let key = table.secret("api_key").map(|said| said.map(|key| format!("ApiKey {}", key.expose())));
-        let basic = basic(table);
+        let key = table.secret("api_key").map(|key| (format!("ApiKey {}", key.value.expose()), key));
+        let login =
+            read_login(table).map(|(user, password)| (basic(user.value.expose(), password.value.expose()), password));
         if table.has("api_key") && table.has("basic") {
             let problem = Problem::error(table.span.clone(), "both `api_key` and `basic` are given");
             table.reading.problem(problem.hint("keep the one that is meant"));
         }
         let mut headers = HeaderMap::new();
         let mut url = url?.value;
-        if let Some(Said { value, span }) = key.or(basic) {
-            let Ok(mut header) = HeaderValue::from_str(&value) else {
-                let wrong = "this holds a character that no HTTP header can (a newline, perhaps)";
-                table.reading.problem(Problem::error(span, wrong));
-                return None;
-            };
-            header.set_sensitive(true);
-            headers.insert(AUTHORIZATION, header);
+        if let Some((value, secret)) = key.or(login) {
+            headers.insert(AUTHORIZATION, secret_header(table.reading, &secret, &value)?);
             url = value.split_once(' ').into_iter().fold(url, |url, (_, secret)| url.hiding(secret));
         }
         Some(Self { url, index: index?, headers })
@@ -52,18 +45,4 @@ fn index(table: &Table) -> Option<String> {
         return None;
     }
     Some(value)
-}
-
-fn basic(table: &Table) -> Option<Said<String>> {
-    let inner = table.table("basic")?;
-    let (user, password) = (inner.text_or_secret("user"), inner.secret("password"));
-    for key in ["user", "password"] {
-        if !inner.has(key) {
-            inner.missing(key);
-        }
-    }
-    inner.finish();
-    let (user, password) = (user?, password?);
-    let both = BASE64_STANDARD.encode(format!("{}:{}", user.value.expose(), password.value.expose()));
-    Some(Said { value: format!("Basic {both}"), span: password.span })
 }

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use tokio::time::timeout;
 use tracing::warn;
 
-use super::gate::{Complaints, Gate, hand_over};
+use super::gate::{Gate, hand_over};
 use super::{AlertTexts, Settings, Source};
 use crate::door::{Answer, Hook, Knock};
 use crate::outbound::Outbound;
@@ -29,7 +29,6 @@ pub struct Config {
 #[derive(Debug)]
 pub struct Alertmanager {
     config: Config,
-    complaints: Complaints,
 }
 
 impl Config {
@@ -56,7 +55,7 @@ impl Alertmanager {
     };
 
     pub(super) fn open(config: Config, _net: &Outbound) -> Self {
-        Self { config, complaints: Complaints::default() }
+        Self { config }
     }
 }
 
@@ -66,9 +65,7 @@ impl Source for Alertmanager {
     }
 
     async fn receive(&self, knock: Knock, out: &Outbox) -> Answer {
-        let read = self.config.gate.let_in(&knock, out, &self.complaints, |arrived, _| {
-            reading::events_of(&knock.headers, &knock.body, arrived)
-        })?;
+        let read = self.config.gate.let_in(&knock, out, reading::events_of)?;
         let welcome = hand_over(read.events, out).await?;
         if read.cut > 0 {
             tell_cut(read.cut, out).await;

@@ -6,7 +6,7 @@ mod reading;
 #[cfg(test)]
 mod tests;
 
-use super::gate::{Complaints, Gate, hand_over};
+use super::gate::Gate;
 use super::{AlertTexts, DefaultText, Settings, Source};
 use crate::door::{Answer, Hook, Knock};
 use crate::outbound::Outbound;
@@ -27,7 +27,6 @@ pub struct Config {
 #[derive(Debug)]
 pub struct Dockerhub {
     config: Config,
-    complaints: Complaints,
 }
 
 impl Config {
@@ -58,7 +57,7 @@ impl Dockerhub {
     };
 
     pub(super) fn open(config: Config, _net: &Outbound) -> Self {
-        Self { config, complaints: Complaints::default() }
+        Self { config }
     }
 }
 
@@ -68,9 +67,6 @@ impl Source for Dockerhub {
     }
 
     async fn receive(&self, knock: Knock, out: &Outbox) -> Answer {
-        let events = self.config.gate.let_in(&knock, out, &self.complaints, |arrived, _| {
-            reading::events_of(&knock.headers, &knock.body, arrived)
-        })?;
-        hand_over(events, out).await
+        self.config.gate.take(&knock, out, reading::events_of).await
     }
 }

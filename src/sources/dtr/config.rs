@@ -2,9 +2,9 @@
 
 use reqwest::header::HeaderValue;
 
-use crate::outbound::Trust;
+use crate::outbound::{Trust, basic, secret_header};
 use crate::said::{Problem, Table};
-use crate::sources::api::{Api, basic, secret_header};
+use crate::sources::api::Api;
 use crate::sources::gate::Gate;
 
 /// Some versions send what a scan found along with the notification of it, layer by layer.

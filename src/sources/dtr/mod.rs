@@ -14,7 +14,6 @@ mod texts;
 
 use serde_json::Value;
 
-use super::gate::{Complaints, hand_over};
 use super::{AlertTexts, DefaultText, Settings, Source};
 use crate::door::{Answer, Hook, Knock};
 use crate::fault::Fault;
@@ -28,7 +27,6 @@ pub(super) use config::Config;
 pub struct Dtr {
     config: Config,
     net: Outbound,
-    complaints: Complaints,
 }
 
 impl Settings for Config {
@@ -50,7 +48,7 @@ impl Dtr {
 
     pub(super) fn open(config: Config, net: &Outbound) -> Self {
         let net = net.trusting(&config.trust);
-        Self { config, net, complaints: Complaints::default() }
+        Self { config, net }
     }
 }
 
@@ -66,9 +64,6 @@ impl Source for Dtr {
     }
 
     async fn receive(&self, knock: Knock, out: &Outbox) -> Answer {
-        let events = self.config.gate.let_in(&knock, out, &self.complaints, |arrived, _| {
-            reading::events_of(&knock.headers, &knock.body, arrived)
-        })?;
-        hand_over(events, out).await
+        self.config.gate.take(&knock, out, reading::events_of).await
     }
 }

@@ -6,7 +6,7 @@ mod tests;
 
 use reqwest::header::HeaderName;
 
-use super::gate::{Complaints, Gate, hand_over};
+use super::gate::Gate;
 use super::verify::{Verify, secrets};
 use super::{AlertTexts, Settings, Source};
 use crate::door::{Answer, Hook, Knock};
@@ -26,7 +26,6 @@ pub struct Config {
 #[derive(Debug)]
 pub struct Github {
     config: Config,
-    complaints: Complaints,
 }
 
 impl Config {
@@ -61,7 +60,7 @@ impl Github {
     };
 
     pub(super) fn open(config: Config, _net: &Outbound) -> Self {
-        Self { config, complaints: Complaints::default() }
+        Self { config }
     }
 }
 
@@ -71,9 +70,6 @@ impl Source for Github {
     }
 
     async fn receive(&self, knock: Knock, out: &Outbox) -> Answer {
-        let events = self.config.gate.let_in(&knock, out, &self.complaints, |arrived, _| {
-            reading::events_of(&knock.headers, &knock.body, arrived)
-        })?;
-        hand_over(events, out).await
+        self.config.gate.take(&knock, out, reading::events_of).await
     }
 }

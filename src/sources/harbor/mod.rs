@@ -7,7 +7,7 @@ mod texts;
 
 use reqwest::header::AUTHORIZATION;
 
-use super::gate::{Complaints, Gate, hand_over};
+use super::gate::Gate;
 use super::verify::{Verify, secrets};
 use super::{AlertTexts, DefaultText, Settings, Source};
 use crate::door::{Answer, Hook, Knock};
@@ -24,7 +24,6 @@ pub struct Config {
 #[derive(Debug)]
 pub struct Harbor {
     config: Config,
-    complaints: Complaints,
 }
 
 impl Config {
@@ -72,7 +71,7 @@ impl Harbor {
     };
 
     pub(super) fn open(config: Config, _net: &Outbound) -> Self {
-        Self { config, complaints: Complaints::default() }
+        Self { config }
     }
 }
 
@@ -82,9 +81,6 @@ impl Source for Harbor {
     }
 
     async fn receive(&self, knock: Knock, out: &Outbox) -> Answer {
-        let events = self.config.gate.let_in(&knock, out, &self.complaints, |arrived, _| {
-            reading::events_of(&knock.headers, &knock.body, arrived)
-        })?;
-        hand_over(events, out).await
+        self.config.gate.take(&knock, out, reading::events_of).await
     }
 }

@@ -1,10 +1,11 @@
 //! `[source.tutum.NAME]`
 
+use crate::outbound::{basic, secret_header};
 use crate::said::{Problem, Said, Table};
 use crate::secret::Secret;
 use crate::socket::{Address, Habits};
 use crate::sources::Settings;
-use crate::sources::api::{Api, basic, secret_header};
+use crate::sources::api::Api;
 
 const STREAM: &str = "wss://stream.tutum.co/v1/events";
 const API: &str = "https://dashboard.tutum.co";

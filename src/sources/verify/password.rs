@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 
 use super::{Denied, only};
+use crate::outbound::read_login;
 use crate::said::Table;
 
 /// Digests of what lets in. Comparing digests tells nothing of a secret's length either, and none can be printed.
@@ -29,21 +30,12 @@ impl Password {
 
     /// `basic = { user, password }`, and `old`: the password before it.
     pub(super) fn read_basic(table: &Table) -> Option<Self> {
-        let inner = table.table("basic");
-        let old = table.secret("old");
-        let inner = inner?;
-        let (user, password) = (inner.text_or_secret("user"), inner.secret("password"));
-        for key in ["user", "password"] {
-            if !inner.has(key) {
-                inner.missing(key);
-            }
-        }
-        inner.finish();
+        let (login, old) = (read_login(table), table.secret("old"));
         if old.is_none() && table.has("old") {
             return None;
         }
-        let user = user?;
-        let passwords: Vec<_> = [password?].into_iter().chain(old).collect();
+        let (user, password) = login?;
+        let passwords: Vec<_> = [password].into_iter().chain(old).collect();
         let pair = |password: &str| BASE64_STANDARD.encode(format!("{}:{password}", user.value.expose()));
         let values: Vec<_> = passwords.iter().map(|password| pair(password.value.expose())).collect();
         Some(Self::new(AUTHORIZATION, Some("basic"), values.iter().map(String::as_bytes)))

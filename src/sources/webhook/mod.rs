@@ -4,7 +4,7 @@ mod reading;
 #[cfg(test)]
 mod tests;
 
-use super::gate::{Complaints, Gate, hand_over};
+use super::gate::{Gate, hand_over};
 use super::labels::Labels;
 use super::posted::split::Split;
 use super::{AlertTexts, Settings, Source};
@@ -24,7 +24,6 @@ pub struct Config {
 #[derive(Debug)]
 pub struct Webhook {
     config: Config,
-    complaints: Complaints,
 }
 
 impl Config {
@@ -53,7 +52,7 @@ impl Webhook {
     };
 
     pub(super) fn open(config: Config, _net: &Outbound) -> Self {
-        Self { config, complaints: Complaints::default() }
+        Self { config }
     }
 }
 
@@ -63,7 +62,7 @@ impl Source for Webhook {
     }
 
     async fn receive(&self, knock: Knock, out: &Outbox) -> Answer {
-        let events = self.config.gate.let_in_proven(&knock, out, &self.complaints, |proof, arrived, failed| {
+        let events = self.config.gate.let_in_proven(&knock, out, |proof, arrived, failed| {
             reading::events_of(&self.config, &knock.headers, &knock.body, proof, arrived, failed)
         })?;
         hand_over(events, out).await
