@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 
-use crate::said::{Problem, Table};
+use crate::config_reader::{Problem, TableReader};
 
 /// `retry = { first = "1s", max = "5m" }`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +21,7 @@ impl Default for Backoff {
 
 impl Backoff {
     /// `retry = { first, max }` of a source or sink; what is not said is as usual.
-    pub fn read(table: &Table) -> Self {
+    pub fn read(table: &TableReader) -> Self {
         let usual = Self::default();
         let Some(retry) = table.table("retry") else { return usual };
         let first = retry.wait("first").unwrap_or(usual.first);

@@ -1,43 +1,45 @@
-//! tidings brings what happens in your infrastructure into the place where your team talks.
+//! tidings brings what happens in your infrastructure into the chat where your team works.
 //!
-//! The house has floors. A file uses only what lies below it, and in the machinery (0, 1) and at the top
-//! (6) also what stands to the right in its row; `tests/it/floors.rs` checks that.
+//! The modules are layered. A module uses only modules of lower layers and, in layers 0, 1 and 6, those to its
+//! right in the same row. `tests/it/layers.rs` checks it.
 //!
 //! ```text
-//!  6  main  verbs/*  demo/*
+//!  6  main  cli/*  demo/*
 //!  5  app
 //!  4  config
-//!  3  intake  delivery  desk
+//!  3  intake  delivery  admin
 //!  2  sources/*  sinks/*
-//!  1  relay  outbox  queue  door  vsphere  outbound  socket  supervisor  metrics
-//!  0  message  event  backoff  said  secret  stop  fault
+//!  1  relay  outbox  store  ingress  http_server  vsphere  websocket  outbound  supervisor  metrics  log_limiter
+//!  0  message  event  backoff  config_reader  secret  stop  fault
 //! ```
 //!
-//! One event's road: `sources` → `outbox` → `intake` (which asks `relay` who wants it) → `queue` →
-//! `delivery` (fetch, word) → `sinks`.
+//! The road of one event: `sources` → `outbox` → `intake` (which asks `relay` who wants it) → `store` →
+//! `delivery` (fetch, render) → `sinks`.
 
+pub mod admin;
 pub mod app;
 pub mod backoff;
+pub mod cli;
 pub mod config;
+pub mod config_reader;
 pub mod delivery;
 pub mod demo;
-pub mod desk;
-pub mod door;
 pub mod event;
 pub mod fault;
+pub mod http_server;
+pub mod ingress;
 pub mod intake;
+pub mod log_limiter;
 pub mod message;
 pub mod metrics;
 pub mod outbound;
 pub mod outbox;
-pub mod queue;
 pub mod relay;
-pub mod said;
 pub mod secret;
 pub mod sinks;
-pub mod socket;
 pub mod sources;
 pub mod stop;
+pub mod store;
 pub mod supervisor;
-pub mod verbs;
 pub mod vsphere;
+pub mod websocket;

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    tidings::verbs::main()
+    tidings::cli::main()
 }

@@ -23,7 +23,7 @@ pub const INTAKE: usize = 512;
 
 /// How a source is, as far as itself can tell.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Line {
+pub enum LinkState {
     Connecting,
     Up,
     Down(Fault),
@@ -49,7 +49,7 @@ pub struct Outbox {
     arrivals: mpsc::Sender<Arrival>,
     history: Arc<History>,
     gaps: mpsc::Sender<Gap>,
-    line: watch::Sender<Line>,
+    line: watch::Sender<LinkState>,
     last_event: watch::Sender<Option<Instant>>,
     attended: Arc<AtomicBool>,
     skipped: Arc<AtomicU64>,
@@ -59,8 +59,8 @@ pub struct Outbox {
 
 /// The other end of what a source says about itself; held by the watch over its health.
 #[derive(Debug)]
-pub struct Pulse {
-    pub line: watch::Receiver<Line>,
+pub struct SourceStatus {
+    pub line: watch::Receiver<LinkState>,
     /// Moves only while `attended` is set: while silence would be news, or its end.
     pub last_event: watch::Receiver<Option<Instant>>,
     pub attended: Arc<AtomicBool>,
@@ -70,13 +70,13 @@ pub struct Pulse {
 }
 
 impl Outbox {
-    pub fn new(source: Name, kind: Name, arrivals: mpsc::Sender<Arrival>) -> (Self, Pulse) {
-        let (line, line_seen) = watch::channel(Line::Connecting);
+    pub fn new(source: Name, kind: Name, arrivals: mpsc::Sender<Arrival>) -> (Self, SourceStatus) {
+        let (line, line_seen) = watch::channel(LinkState::Connecting);
         let (last_event, last_event_seen) = watch::channel(None);
         let skipped = Arc::new(AtomicU64::new(0));
         let attended = Arc::new(AtomicBool::new(false));
         let (gaps, gaps_told) = mpsc::channel(1);
-        let pulse = Pulse {
+        let status = SourceStatus {
             line: line_seen,
             last_event: last_event_seen,
             attended: Arc::clone(&attended),
@@ -84,7 +84,7 @@ impl Outbox {
             gaps: gaps_told,
         };
         let history = Arc::default();
-        (Self { source, kind, arrivals, history, gaps, line, last_event, attended, skipped, patience: None }, pulse)
+        (Self { source, kind, arrivals, history, gaps, line, last_event, attended, skipped, patience: None }, status)
     }
 
     /// The same outbox for somebody who cannot wait long: a `put` into an intake that stays full is refused as `busy`,
@@ -159,12 +159,12 @@ impl Outbox {
 
     /// The connection stands, or the poll was answered.
     pub fn up(&self) {
-        self.say(Line::Up);
+        self.say(LinkState::Up);
     }
 
     /// The connection is gone, or the poll failed.
     pub fn down(&self, why: Fault) {
-        self.say(Line::Down(why));
+        self.say(LinkState::Down(why));
     }
 
     /// Something came that is no event (no JSON, say): counted, since it cannot be relayed.
@@ -172,7 +172,7 @@ impl Outbox {
         self.skipped.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn say(&self, line: Line) {
+    fn say(&self, line: LinkState) {
         self.line.send_if_modified(|now| {
             let news = *now != line;
             *now = line;

@@ -17,11 +17,11 @@ impl Stop {
         Self(self.0.child_token())
     }
 
-    pub fn say(&self) {
+    pub fn trigger(&self) {
         self.0.cancel();
     }
 
-    pub fn was_said(&self) -> bool {
+    pub fn is_triggered(&self) -> bool {
         self.0.is_cancelled()
     }
 

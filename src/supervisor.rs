@@ -77,7 +77,7 @@ impl Supervisor {
         self.spawn(name.into(), async move {
             let end = caught(task).await;
             match end {
-                Ok(()) if !stop.was_said() => Err(by_itself()),
+                Ok(()) if !stop.is_triggered() => Err(by_itself()),
                 end => end,
             }
         });
@@ -91,7 +91,7 @@ impl Supervisor {
                 () = self.stop.wait() => return Ended::Stopped,
                 Some((name, end)) = next(&mut self.tasks, &mut self.names) => {
                     // A task may have heard the stop a moment before we did.
-                    if self.stop.was_said() {
+                    if self.stop.is_triggered() {
                         report_late(&name, end);
                     } else if let Err(fault) = end {
                         error!(task = %name, reason = fault.reason(), "{name} ended: {fault}");
@@ -141,7 +141,7 @@ where
         let began = Instant::now();
         // `make` itself runs inside, so that its panic is caught as well.
         let end = caught(async { make().await }).await;
-        if stop.was_said() {
+        if stop.is_triggered() {
             return end;
         }
         let fault = end.err().unwrap_or_else(by_itself);

@@ -1,7 +1,7 @@
 //! The only place that knows everyone: builds the parts, hands them to each other, starts and drains them.
 
-mod hooks;
-mod house;
+mod backend;
+mod endpoints;
 mod running;
 mod shown;
 mod silences;
@@ -17,45 +17,45 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 
+use crate::admin;
 use crate::config::{Config, SinkPart};
-use crate::delivery::{self, Lane, LaneState, LookUps, Pace, Paces};
-use crate::desk;
-use crate::door;
+use crate::delivery::{self, Fetcher, Lane, LaneState, RateLimit, RateLimits};
 use crate::event::{Name, OURSELVES};
 use crate::fault::Fault;
-use crate::intake::{self, Condition, Herald, Intake, Recent, State, Watch};
+use crate::ingress;
+use crate::intake::{self, Condition, HealthMonitor, Intake, Recent, SelfReporter, State};
 use crate::metrics::Metrics;
 use crate::outbound::Outbound;
-use crate::outbox::{INTAKE, Outbox, Pulse};
-use crate::queue::{Incident, Queue};
+use crate::outbox::{INTAKE, Outbox, SourceStatus};
 use crate::relay::{Relays, Silences};
 use crate::sinks::{AnySink, Sink};
 use crate::sources::{AnySource, Source};
 use crate::stop::Stop;
+use crate::store::{Incident, Store};
 use crate::supervisor::Supervisor;
-use house::{House, SinkSeen, SourceSeen};
+use backend::{Backend, SinkSeen, SourceSeen};
 
-use running::{Floors, Stops, notify_systemd, tell};
-use silences::SilenceBook;
+use running::{Stops, TaskGroups, notify_systemd, tell};
+use silences::SilenceRegistry;
 
-pub use hooks::Doorstep;
+pub use endpoints::ListenSocket;
 pub use running::Running;
 pub use shown::explained;
 
 /// Everything built, nothing started: building opens the state file but touches no network.
 pub struct App {
     listen: SocketAddr,
-    door_file: PathBuf,
+    listen_file: PathBuf,
     admin: SocketAddr,
-    desk_file: PathBuf,
+    admin_file: PathBuf,
     drain: Duration,
     sources: Vec<SourcePart>,
     lanes: Vec<Lane<AnySink, AnySource>>,
     intake: Intake,
-    herald: Herald,
-    house: House,
-    silences: Arc<SilenceBook>,
-    queue: Queue,
+    reporter: SelfReporter,
+    backend: Backend,
+    silences: Arc<SilenceRegistry>,
+    store: Store,
     metrics: Metrics,
 }
 
@@ -63,8 +63,8 @@ struct SourcePart {
     name: Name,
     source: Arc<AnySource>,
     outbox: Outbox,
-    pulse: Pulse,
-    habits: intake::Habits,
+    status: SourceStatus,
+    habits: intake::SourceHealthConfig,
     shown: watch::Sender<Condition>,
 }
 
@@ -73,22 +73,22 @@ struct OpenSink {
     name: Name,
     kind: &'static str,
     sink: Arc<AnySink>,
-    habits: delivery::Habits,
+    habits: delivery::LaneConfig,
 }
 
 impl OpenSink {
-    fn new(said: SinkPart, net: &Outbound, paces: &mut Paces) -> Self {
+    fn new(said: SinkPart, net: &Outbound, rate_limits: &mut RateLimits) -> Self {
         let SinkPart { name, config, lane: habits } = said;
         let (kind, sink) = (config.kind(), Arc::new(config.open(net)));
-        pace(&sink, &habits, paces);
+        pace(&sink, &habits, rate_limits);
         Self { name, kind, sink, habits }
     }
 }
 
-fn pace(sink: &AnySink, habits: &delivery::Habits, paces: &mut Paces) -> Option<Arc<Pace>> {
-    let manner = sink.manner();
+fn pace(sink: &AnySink, habits: &delivery::LaneConfig, rate_limits: &mut RateLimits) -> Option<Arc<RateLimit>> {
+    let manner = sink.traits();
     let rate = habits.rate.unwrap_or(manner.rate)?;
-    Some(paces.share(&manner.destination, rate, manner.burst))
+    Some(rate_limits.share(&manner.destination, rate, manner.burst))
 }
 
 impl App {
@@ -99,8 +99,8 @@ impl App {
         }
         let metrics = Metrics::new();
         metrics.config_loaded(Timestamp::now());
-        let queue = Queue::open(&daemon.state, daemon.policy.clone())?;
-        for warning in queue.warnings() {
+        let store = Store::open(&daemon.state, daemon.policy.clone())?;
+        for warning in store.warnings() {
             warn!("{warning}");
         }
         let relays = Arc::new(Relays::compile(relays));
@@ -109,47 +109,47 @@ impl App {
         }
         let net = Outbound::new();
         let (arrivals, arrivals_end) = mpsc::channel(INTAKE);
-        let (herald, notices) = Herald::new();
+        let (reporter, self_events) = SelfReporter::new();
         let recent = Arc::new(Recent::default());
 
         let mut parts = Vec::new();
-        let mut look_ups = Vec::new();
+        let mut fetcher = Vec::new();
         for said in sources {
             let kind = Name::from(said.config.kind());
             let source = Arc::new(said.config.open(&net));
-            let (outbox, pulse) = Outbox::new(said.name.clone(), kind, arrivals.clone());
+            let (outbox, status) = Outbox::new(said.name.clone(), kind, arrivals.clone());
             let (shown, _) = watch::channel(Condition::new(State::Connecting));
-            look_ups.push((said.name.clone(), Arc::clone(&source), said.look_ups));
+            fetcher.push((said.name.clone(), Arc::clone(&source), said.fetcher));
             metrics.source(&said.name);
-            parts.push(SourcePart { name: said.name, source, outbox, pulse, habits: said.watch, shown });
+            parts.push(SourcePart { name: said.name, source, outbox, status, habits: said.watch, shown });
         }
-        let look_ups = Arc::new(LookUps::new(look_ups, &metrics));
+        let fetcher = Arc::new(Fetcher::new(fetcher, &metrics));
 
         let (ours, _) = Outbox::new(Name::from(OURSELVES), Name::from(OURSELVES), arrivals);
-        let mut paces = Paces::default();
-        let opened: Vec<_> = sinks.into_iter().map(|said| OpenSink::new(said, &net, &mut paces)).collect();
-        let hushed = Silences::default();
+        let mut rate_limits = RateLimits::default();
+        let opened: Vec<_> = sinks.into_iter().map(|said| OpenSink::new(said, &net, &mut rate_limits)).collect();
+        let silenced = Silences::default();
         let mut lanes = Vec::new();
         for OpenSink { name, kind, sink, habits } in opened {
             let (state, _) = watch::channel(LaneState::default());
             lanes.push(Lane {
-                pace: pace(&sink, &habits, &mut paces),
+                pace: pace(&sink, &habits, &mut rate_limits),
                 metrics: metrics.sink(&name),
                 name,
                 kind,
                 sink,
                 habits,
                 relays: Arc::clone(&relays),
-                silences: hushed.clone(),
-                look_ups: Arc::clone(&look_ups),
-                queue: queue.clone(),
+                silences: silenced.clone(),
+                fetcher: Arc::clone(&fetcher),
+                store: store.clone(),
                 ours: ours.clone(),
                 state,
             });
         }
-        let silences = Arc::new(SilenceBook::new(queue.clone(), hushed));
-        let house = House::new(
-            queue.clone(),
+        let silences = Arc::new(SilenceRegistry::new(store.clone(), silenced));
+        let backend = Backend::new(
+            store.clone(),
             Arc::clone(&relays),
             Arc::clone(&recent),
             Arc::clone(&silences),
@@ -160,57 +160,57 @@ impl App {
                 .map(|lane| SinkSeen { name: lane.name.clone(), kind: lane.kind, lane: lane.state.subscribe() })
                 .collect(),
         );
-        let intake = Intake::new(arrivals_end, notices, relays, queue.clone(), metrics.clone(), recent);
+        let intake = Intake::new(arrivals_end, self_events, relays, store.clone(), metrics.clone(), recent);
         Ok(Self {
             listen: daemon.listen,
-            door_file: door::address_file(&daemon.state),
+            listen_file: ingress::address_file(&daemon.state),
             admin: daemon.admin,
-            desk_file: desk::address_file(&daemon.state),
+            admin_file: admin::address_file(&daemon.state),
             drain: daemon.drain,
             sources: parts,
             lanes,
             intake,
-            herald,
-            house,
+            reporter,
+            backend,
             silences,
-            queue,
+            store,
             metrics,
         })
     }
 
-    /// From here on the network is touched. The desk comes first: a port that is taken is a fault of the start.
-    pub async fn start(self, doorstep: &mut Doorstep) -> anyhow::Result<Running> {
+    /// From here on the network is touched. The admin API comes first: a port that is taken is a fault of the start.
+    pub async fn start(self, listen_socket: &mut ListenSocket) -> anyhow::Result<Running> {
         let Self {
             listen,
-            door_file,
+            listen_file,
             admin,
-            desk_file,
+            admin_file,
             drain,
             sources,
             lanes,
             intake,
-            herald,
-            house,
+            reporter,
+            backend,
             silences,
-            queue,
+            store,
             metrics,
         } = self;
-        let listener = TcpListener::bind(admin).await;
-        let listener = listener.with_context(|| {
-            format!("the desk cannot listen on {admin}: is there another tidings? else set `admin` of [daemon], port 0 for any")
+        let admin_listener = TcpListener::bind(admin).await;
+        let admin_listener = admin_listener.with_context(|| {
+            format!("the admin API cannot listen on {admin}: is there another tidings? else set `admin` of [daemon], port 0 for any")
         })?;
-        let address = desk::Address::reached(listener.local_addr()?);
-        address.write(&desk_file).with_context(|| format!("cannot write {}", desk_file.display()))?;
-        info!(desk = %address, "the desk is open");
-        let places = hooks::places(&sources, &metrics);
-        let door = hooks::listen(listen, doorstep, &places, &door_file).await?;
+        let address = admin::Address::reached(admin_listener.local_addr()?);
+        address.write(&admin_file).with_context(|| format!("cannot write {}", admin_file.display()))?;
+        info!(admin = %address, "the admin API is open");
+        let places = endpoints::places(&sources, &metrics);
+        let listener = endpoints::listen(listen, listen_socket, &places, &listen_file).await?;
 
-        let incidents = queue.incidents().await.context("cannot read the open incidents")?;
-        for orphan in incidents.iter().filter(|incident| !house.has_source(&incident.source)) {
+        let incidents = store.incidents().await.context("cannot read the open incidents")?;
+        for orphan in incidents.iter().filter(|incident| !backend.has_source(&incident.source)) {
             let (source, since) = (&orphan.source, orphan.since);
             warn!("source {source} is gone from relays.toml, but its alert of {since} is still open: close it by hand");
         }
-        for waiting in queue.backlog().await.context("cannot read the backlog")? {
+        for waiting in store.backlog().await.context("cannot read the backlog")? {
             if waiting.pending > 0 && !lanes.iter().any(|lane| lane.name == waiting.sink) {
                 let (sink, pending) = (&waiting.sink, waiting.pending);
                 warn!("{pending} messages wait for {sink}, which is not set up: they stay in the queue until it is");
@@ -221,49 +221,56 @@ impl App {
             0 => {}
             many => warn!("silences in force: {many}; `tidings silence list` shows them"),
         }
-        let house = Arc::new(house);
+        let backend = Arc::new(backend);
         let stops = Stops::default();
-        let mut floors = Floors::new(&stops, &metrics);
-        let desk = desk::Desk { house: Arc::clone(&house), hosts: Vec::new() };
-        floors.desk.run("desk", desk::serve(listener, desk, stops.desk.clone()));
-        let watch = stops.desk.clone();
-        floors.desk.run("silences", async move { silences.watch(watch).await });
+        let mut groups = TaskGroups::new(&stops, &metrics);
+        let admin = admin::AdminServer { backend: Arc::clone(&backend), hosts: Vec::new() };
+        groups.admin.run("admin API", admin::serve(admin_listener, admin, stops.admin.clone()));
+        let watch = stops.admin.clone();
+        groups.admin.run("silences", async move { silences.watch(watch).await });
         for lane in lanes {
-            floors.lanes.run(format!("lane {}", lane.name), lane.run(stops.lanes.clone()));
+            groups.lanes.run(format!("lane {}", lane.name), lane.run(stops.lanes.clone()));
         }
-        floors.intake.run("intake", intake.run(stops.intake.clone()));
-        if let Some(listener) = door {
-            let strangers = metrics.door(&Name::from(""));
-            floors.door.run("door", door::open(listener, places, strangers, stops.door.clone()));
+        groups.intake.run("intake", intake.run(stops.intake.clone()));
+        if let Some(listener) = listener {
+            let unmatched = metrics.endpoint(&Name::from(""));
+            groups.listener.run("listener", ingress::open(listener, places, unmatched, stops.listener.clone()));
         }
         for part in sources {
-            let place = queue.cursor(&part.name).await;
+            let place = store.cursor(&part.name).await;
             part.outbox.resume_at(place.with_context(|| format!("cannot read where {} stood", part.name))?);
             let open = incidents.iter().find(|incident| incident.source == part.name).cloned();
-            part.start(&mut floors.sources, &stops.sources, open, &herald, &metrics);
+            part.start(&mut groups.sources, &stops.sources, open, &reporter, &metrics);
         }
-        house.open();
+        backend.open();
         notify_systemd(sd_notify::NotifyState::Ready);
         info!(version = env!("CARGO_PKG_VERSION"), "started");
-        tell(&herald, "daemon.started").await;
-        Ok(Running { floors, stops, drain, herald, house, queue, metrics })
+        tell(&reporter, "daemon.started").await;
+        Ok(Running { groups, stops, drain, reporter, backend, store, metrics })
     }
 }
 
 impl SourcePart {
     fn seen(&self) -> SourceSeen {
         let (name, kind) = (self.name.clone(), self.outbox.kind().clone());
-        SourceSeen { name, kind, condition: self.shown.subscribe(), skipped: Arc::clone(&self.pulse.skipped) }
+        SourceSeen { name, kind, condition: self.shown.subscribe(), skipped: Arc::clone(&self.status.skipped) }
     }
 
-    fn start(self, floor: &mut Supervisor, stop: &Stop, open: Option<Incident>, herald: &Herald, metrics: &Metrics) {
-        let Self { name, source, outbox, pulse, habits, shown } = self;
-        let (herald, metrics) = (herald.clone(), metrics.source(&name));
+    fn start(
+        self,
+        group: &mut Supervisor,
+        stop: &Stop,
+        open: Option<Incident>,
+        reporter: &SelfReporter,
+        metrics: &Metrics,
+    ) {
+        let Self { name, source, outbox, status, habits, shown } = self;
+        let (reporter, metrics) = (reporter.clone(), metrics.source(&name));
         let catches_up = source.catches_up();
-        let watch = Watch { source: name.clone(), habits, catches_up, open, herald, metrics, shown };
-        floor.run(format!("watch over {name}"), watch.run(pulse, stop.clone()));
+        let watch = HealthMonitor { source: name.clone(), habits, catches_up, open, reporter, metrics, shown };
+        group.run(format!("watch over {name}"), watch.run(status, stop.clone()));
         let stop = stop.clone();
-        floor.keep(format!("source {name}"), move || {
+        group.keep(format!("source {name}"), move || {
             let (source, stop) = (Arc::clone(&source), stop.clone());
             let line = HungUp(outbox.clone());
             async move { source.run(&line.0, &stop).await }

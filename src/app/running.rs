@@ -8,69 +8,69 @@ use serde_json::json;
 use tokio::time::{Instant, timeout};
 use tracing::{info, warn};
 
-use super::house::House;
-use crate::intake::Herald;
+use super::backend::Backend;
+use crate::intake::SelfReporter;
 use crate::metrics::Metrics;
-use crate::queue::Queue;
 use crate::stop::Stop;
+use crate::store::Store;
 use crate::supervisor::{Ended, Supervisor};
 
 /// Even a drain that took all its time lets the last verdicts be written.
 const LAST_WRITE: Duration = Duration::from_secs(1);
 
 /// The house's tasks, front to back. They are stopped in this order, so that what is on its way arrives.
-pub(super) struct Floors {
-    pub(super) door: Supervisor,
+pub(super) struct TaskGroups {
+    pub(super) listener: Supervisor,
     pub(super) sources: Supervisor,
     pub(super) intake: Supervisor,
     pub(super) lanes: Supervisor,
-    pub(super) desk: Supervisor,
+    pub(super) admin: Supervisor,
 }
 
 /// A started daemon.
 pub struct Running {
-    pub(super) floors: Floors,
+    pub(super) groups: TaskGroups,
     pub(super) stops: Stops,
     pub(super) drain: Duration,
-    pub(super) herald: Herald,
-    pub(super) house: Arc<House>,
-    pub(super) queue: Queue,
+    pub(super) reporter: SelfReporter,
+    pub(super) backend: Arc<Backend>,
+    pub(super) store: Store,
     pub(super) metrics: Metrics,
 }
 
-/// One word for each of the [`Floors`].
+/// One word for each of the [`TaskGroups`].
 #[derive(Default)]
 pub(super) struct Stops {
-    pub(super) door: Stop,
+    pub(super) listener: Stop,
     pub(super) sources: Stop,
     pub(super) intake: Stop,
     pub(super) lanes: Stop,
-    pub(super) desk: Stop,
+    pub(super) admin: Stop,
 }
 
-impl Floors {
+impl TaskGroups {
     pub(super) fn new(stops: &Stops, metrics: &Metrics) -> Self {
-        let floor = |stop: &Stop| {
+        let group = |stop: &Stop| {
             let metrics = metrics.clone();
             Supervisor::new(stop.clone()).count_restarts(move |task, more| metrics.task_restarted(task, more))
         };
         Self {
-            door: floor(&stops.door),
-            sources: floor(&stops.sources),
-            intake: floor(&stops.intake),
-            lanes: floor(&stops.lanes),
-            desk: floor(&stops.desk),
+            listener: group(&stops.listener),
+            sources: group(&stops.sources),
+            intake: group(&stops.intake),
+            lanes: group(&stops.lanes),
+            admin: group(&stops.admin),
         }
     }
 
     /// Resolves when a task ends that must not.
     async fn wait(&mut self) -> Ended {
         tokio::select! {
-            ended = self.door.wait() => ended,
+            ended = self.listener.wait() => ended,
             ended = self.sources.wait() => ended,
             ended = self.intake.wait() => ended,
             ended = self.lanes.wait() => ended,
-            ended = self.desk.wait() => ended,
+            ended = self.admin.wait() => ended,
         }
     }
 }
@@ -80,7 +80,7 @@ impl Running {
     pub async fn until<T>(&mut self, word: impl Future<Output = T>) -> anyhow::Result<T> {
         tokio::select! {
             word = word => Ok(word),
-            ended = self.floors.wait() => match ended {
+            ended = self.groups.wait() => match ended {
                 Ended::Stopped => anyhow::bail!("every task has ended"),
                 Ended::Failed { name, fault } => anyhow::bail!("{name} ended: {fault}"),
             },
@@ -90,7 +90,7 @@ impl Running {
     /// relays.toml was read again and cannot be used: everything goes on as before.
     pub async fn rejected(&self, why: &str) {
         self.metrics.config_rejected();
-        let told = self.herald.tell("config.rejected", "tidings", &json!({ "why": why }), None).await;
+        let told = self.reporter.tell("config.rejected", "tidings", &json!({ "why": why }), None).await;
         told.unwrap_or_else(|fault| warn!("config.rejected could not be written down: {fault}"));
     }
 
@@ -101,22 +101,22 @@ impl Running {
 
     /// Front to back: door, sources, intake, lanes, desk; then the state file. Never longer than `drain` for all together.
     pub async fn drain(mut self) {
-        self.house.close();
+        self.backend.close();
         info!("stopping");
-        tell(&self.herald, "daemon.stopping").await;
+        tell(&self.reporter, "daemon.stopping").await;
         let end = Instant::now() + self.drain;
         let left = || end.saturating_duration_since(Instant::now());
-        self.stops.door.say();
-        self.floors.door.drain(left()).await;
-        self.stops.sources.say();
-        self.floors.sources.drain(left()).await;
-        self.stops.intake.say();
-        self.floors.intake.drain(left()).await;
-        self.stops.lanes.say();
-        self.floors.lanes.drain(left()).await;
-        self.stops.desk.say();
-        self.floors.desk.drain(left()).await;
-        match timeout(left().max(LAST_WRITE), self.queue.close()).await {
+        self.stops.listener.trigger();
+        self.groups.listener.drain(left()).await;
+        self.stops.sources.trigger();
+        self.groups.sources.drain(left()).await;
+        self.stops.intake.trigger();
+        self.groups.intake.drain(left()).await;
+        self.stops.lanes.trigger();
+        self.groups.lanes.drain(left()).await;
+        self.stops.admin.trigger();
+        self.groups.admin.drain(left()).await;
+        match timeout(left().max(LAST_WRITE), self.store.close()).await {
             Ok(Ok(())) => info!("stopped"),
             Ok(Err(error)) => {
                 warn!("stopped; some verdicts could not be written, so those messages will be sent again: {error}");
@@ -127,10 +127,10 @@ impl Running {
 }
 
 /// The daemon's own life is told like everything else, but its start and stop do not wait for a reader.
-pub(super) async fn tell(herald: &Herald, r#type: &str) {
+pub(super) async fn tell(reporter: &SelfReporter, r#type: &str) {
     const LIMIT: Duration = Duration::from_secs(2);
     let data = json!({ "version": env!("CARGO_PKG_VERSION"), "at": Timestamp::now().to_string() });
-    let told = timeout(LIMIT, herald.tell(r#type, "tidings", &data, None)).await;
+    let told = timeout(LIMIT, reporter.tell(r#type, "tidings", &data, None)).await;
     if !matches!(told, Ok(Ok(()))) {
         warn!("{} could not be written down", r#type);
     }

@@ -1,14 +1,14 @@
-//! The house's words in the desk's shapes.
+//! The house's words in the admin API's shapes.
 
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::desk::Refusal;
-use crate::desk::shapes::{DeadShown, DeliveryShown, EventShown, Explained, Incident, RelayExplained};
+use crate::admin::Refusal;
+use crate::admin::types::{DeadShown, DeliveryShown, EventShown, Explained, Incident, RelayExplained};
 use crate::event::Event;
 use crate::fault::Fault;
-use crate::queue::{self, QueueError};
 use crate::relay::Relays;
+use crate::store::{self, StoreError};
 
 /// What each relay makes of an event; also without a daemon, for `explain --file`.
 pub fn explained(relays: &Relays, event: &Event) -> Explained {
@@ -25,7 +25,7 @@ pub fn explained(relays: &Relays, event: &Event) -> Explained {
     Explained { event: event_shown(event, Vec::new()), relays: relays.collect() }
 }
 
-pub(super) fn row_shown(row: queue::EventRow) -> EventShown {
+pub(super) fn row_shown(row: store::EventRow) -> EventShown {
     let deliveries = row.deliveries.into_iter().map(|delivery| DeliveryShown {
         relay: delivery.relay.to_string(),
         sink: delivery.sink.to_string(),
@@ -52,7 +52,7 @@ pub(super) fn event_shown(event: &Event, deliveries: Vec<DeliveryShown>) -> Even
     }
 }
 
-pub(super) fn incident_shown(incident: queue::Incident) -> Incident {
+pub(super) fn incident_shown(incident: store::Incident) -> Incident {
     Incident {
         source: incident.source.to_string(),
         event: incident.event,
@@ -61,7 +61,7 @@ pub(super) fn incident_shown(incident: queue::Incident) -> Incident {
     }
 }
 
-pub(super) fn dead_shown(letter: queue::DeadLetter) -> DeadShown {
+pub(super) fn dead_shown(letter: store::DeadLetter) -> DeadShown {
     DeadShown {
         id: letter.id.0,
         since: letter.buried.to_string(),
@@ -80,9 +80,9 @@ pub(super) fn json(shape: &impl Serialize) -> Value {
     serde_json::to_value(shape).unwrap_or_default()
 }
 
-pub(super) fn fault(error: QueueError) -> Refusal {
+pub(super) fn fault(error: StoreError) -> Refusal {
     match error {
-        QueueError::Closed => Refusal::unready("the daemon is stopping", "ask again when it has started"),
+        StoreError::Closed => Refusal::unready("the daemon is stopping", "ask again when it has started"),
         trouble => Refusal::broken(&Fault::new("state_file", trouble.to_string())),
     }
 }

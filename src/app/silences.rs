@@ -1,4 +1,4 @@
-//! Silences as the house keeps them: in the state file, in force for the lanes, and shown at the desk.
+//! Silences as the house keeps them: in the state file, in force for the lanes, and shown at the admin API.
 
 use std::time::Duration;
 
@@ -6,14 +6,14 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Mutex, Notify};
 use tracing::{info, warn};
 
-use crate::desk::shapes::SilenceShown;
-use crate::desk::{ExpireAsk, Refusal, SilenceAsk};
+use crate::admin::types::SilenceShown;
+use crate::admin::{ExpireRequest, Refusal, SilenceRequest};
+use crate::config_reader::nearest;
 use crate::event::Event;
 use crate::fault::Fault;
-use crate::queue::{self, Queue, QueueError};
-use crate::relay::{Hush, Relays, Silence, Silences};
-use crate::said::nearest;
+use crate::relay::{Relays, Silence, SilenceMatch, Silences};
 use crate::stop::Stop;
+use crate::store::{self, Store, StoreError};
 
 use super::shown::fault;
 
@@ -23,8 +23,8 @@ const MOST: usize = 1000;
 /// How long the state file is left alone when it could not be read.
 const READ_AGAIN: Duration = Duration::from_secs(5);
 
-pub(super) struct SilenceBook {
-    queue: Queue,
+pub(super) struct SilenceRegistry {
+    store: Store,
     /// The lanes hold clones of these.
     silences: Silences,
     /// Held while they are replaced, so that of two changes the later one stands.
@@ -33,19 +33,21 @@ pub(super) struct SilenceBook {
     changed: Notify,
 }
 
-impl SilenceBook {
-    pub(super) fn new(queue: Queue, silences: Silences) -> Self {
-        Self { queue, silences, replacing: Mutex::new(()), changed: Notify::new() }
+impl SilenceRegistry {
+    pub(super) fn new(store: Store, silences: Silences) -> Self {
+        Self { store, silences, replacing: Mutex::new(()), changed: Notify::new() }
     }
 
     /// Puts what the state file holds in force.
-    pub(super) async fn load(&self) -> Result<(), QueueError> {
+    pub(super) async fn load(&self) -> Result<(), StoreError> {
         let _alone = self.replacing.lock().await;
-        let stored = self.queue.silences().await?;
+        let stored = self.store.silences().await?;
         // What a person ended says nothing any more, not even of what waits since then.
         let standing = stored.iter().filter(|one| one.revoked.is_none());
-        let compiled = standing.filter_map(|one| match Hush::parse(&one.matches) {
-            Ok(hush) => Some(Silence { id: one.id, why: one.why.clone(), since: one.since, until: one.until, hush }),
+        let compiled = standing.filter_map(|one| match SilenceMatch::parse(&one.matches) {
+            Ok(silence_match) => {
+                Some(Silence { id: one.id, why: one.why.clone(), since: one.since, until: one.until, silence_match })
+            }
             Err(fault) => {
                 warn!("silence {} hushes nothing, since it cannot be understood: {fault}", one.id);
                 None
@@ -57,14 +59,15 @@ impl SilenceBook {
     }
 
     pub(super) async fn list(&self, expired: bool) -> Result<Vec<SilenceShown>, Refusal> {
-        let (stored, now) = (self.queue.silences().await.map_err(fault)?, Timestamp::now());
+        let (stored, now) = (self.store.silences().await.map_err(fault)?, Timestamp::now());
         Ok(stored.iter().map(|one| shown(one, now)).filter(|one| expired || one.ended.is_none()).collect())
     }
 
-    pub(super) async fn add(&self, ask: SilenceAsk, relays: &Relays) -> Result<SilenceShown, Refusal> {
+    pub(super) async fn add(&self, ask: SilenceRequest, relays: &Relays) -> Result<SilenceShown, Refusal> {
         let way_out = "write matches like type=container.*, data.state!=Init or relay=NAME";
-        let hush = Hush::parse(&ask.matches).map_err(|fault| Refusal::wrong(fault.to_string(), way_out))?;
-        if hush.is_everything() && !ask.all {
+        let silence_match =
+            SilenceMatch::parse(&ask.matches).map_err(|fault| Refusal::wrong(fault.to_string(), way_out))?;
+        if silence_match.is_everything() && !ask.all {
             return Err(Refusal::wrong("that would hush everything", "say all instead of matches if it is meant"));
         }
         for said in &ask.matches {
@@ -76,15 +79,15 @@ impl SilenceBook {
         }
         let span = ask.r#for.and_then(|span| SignedDuration::try_from(span).ok()).unwrap_or_default();
         let until = now.saturating_add(span).unwrap_or(Timestamp::MAX);
-        let silence = self.queue.add_silence(ask.matches, ask.why, until).await.map_err(fault)?;
+        let silence = self.store.add_silence(ask.matches, ask.why, until).await.map_err(fault)?;
         self.load().await.map_err(fault)?;
-        let queue::Silence { id, matches, why, until, .. } = &silence;
+        let store::Silence { id, matches, why, until, .. } = &silence;
         info!(%until, ?matches, "silence {id} is in force: {why}");
         Ok(shown(&silence, now))
     }
 
-    pub(super) async fn expire(&self, ask: ExpireAsk) -> Result<usize, Refusal> {
-        let ended = self.queue.expire_silences(ask.id).await.map_err(fault)?;
+    pub(super) async fn expire(&self, ask: ExpireRequest) -> Result<usize, Refusal> {
+        let ended = self.store.expire_silences(ask.id).await.map_err(fault)?;
         if let (Some(id), []) = (ask.id, ended.as_slice()) {
             let hint = "`tidings silence list` shows those that are";
             return Err(Refusal::unknown(format!("no silence {id} is in force"), hint));
@@ -97,9 +100,9 @@ impl SilenceBook {
     }
 
     /// The silence that would hush the event now.
-    pub(super) fn hushing(&self, event: &Event, relay: &str) -> Option<SilenceShown> {
+    pub(super) fn silencing(&self, event: &Event, relay: &str) -> Option<SilenceShown> {
         let now = Timestamp::now();
-        let silence = self.silences.hushing(event, relay, now, || now)?;
+        let silence = self.silences.silencing(event, relay, now, || now)?;
         let Silence { id, why, since, until, .. } = silence;
         let (since, until) = (since.to_string(), until.to_string());
         Some(SilenceShown { id, why, since, until, ..SilenceShown::default() })
@@ -113,7 +116,7 @@ impl SilenceBook {
     pub(super) async fn watch(&self, stop: Stop) -> Result<(), Fault> {
         let mut said = Timestamp::now();
         loop {
-            let wait = match self.queue.silences().await {
+            let wait = match self.store.silences().await {
                 Ok(stored) => {
                     let now = Timestamp::now();
                     let standing = || stored.iter().filter(|one| one.revoked.is_none());
@@ -152,7 +155,7 @@ fn known_relay(said: &str, relays: &Relays) -> Result<(), Refusal> {
     Err(Refusal::wrong(format!("there is no relay `{name}`"), hint))
 }
 
-fn shown(silence: &queue::Silence, now: Timestamp) -> SilenceShown {
+fn shown(silence: &store::Silence, now: Timestamp) -> SilenceShown {
     let ended = silence.revoked.or_else(|| (silence.until <= now).then_some(silence.until));
     SilenceShown {
         id: silence.id,

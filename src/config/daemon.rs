@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use super::Env;
 use super::names::Known;
+use crate::config_reader::{ConfigReader, Problem, Spanned, TableReader};
 use crate::message::Severity;
-use crate::queue::Policy;
 use crate::relay::{BuiltIn, Relay, Says, Template};
-use crate::said::{Problem, Reading, Said, Table};
+use crate::store::Policy;
 
 /// The built-in relay behind the key of that name.
-pub(super) const TELL: &str = "tell";
+pub(super) const NOTIFY: &str = "notify";
 /// What is told of everything that needs a person.
 const TOLD: &str = "{{ event.type }} {{ event.subject }}: {{ data.why }}";
 /// And of a gap: how many events it has taken, where that is known, and from when to when, to the second.
@@ -25,20 +25,20 @@ const AND_OF_A_GAP: &str = concat!(
 
 #[derive(Debug)]
 pub struct Daemon {
-    /// The door: webhooks and chat commands. Opened when a source or chat waits there.
+    /// The listener: webhooks and chat commands. Opened when a source or chat waits there.
     pub listen: SocketAddr,
-    /// The desk: health, metrics, the operator's API.
+    /// The admin API: health, metrics, the operator's API.
     pub admin: SocketAddr,
     pub state: PathBuf,
     pub public_url: Option<String>,
-    tell: Vec<Said<String>>,
+    notify: Vec<Spanned<String>>,
     /// How long a stop may take.
     pub drain: Duration,
     pub policy: Policy,
 }
 
 impl Daemon {
-    pub(super) fn read(table: &Table, env: Env) -> Self {
+    pub(super) fn read(table: &TableReader, env: Env) -> Self {
         let policy = Policy::default();
         let retention = table.table("retention");
         let (age, size) = match &retention {
@@ -53,7 +53,7 @@ impl Daemon {
             admin: address(table, "admin", 8089),
             state: table.text("state").map_or_else(|| default_state(env), |said| said.value.into()),
             public_url: table.text("public_url").map(|said| said.value),
-            tell: table.texts("tell").unwrap_or_default(),
+            notify: table.texts("notify").unwrap_or_default(),
             drain: table.duration("drain").unwrap_or(Duration::from_secs(10)),
             policy: Policy {
                 retention_age: age.unwrap_or(policy.retention_age),
@@ -64,24 +64,24 @@ impl Daemon {
         }
     }
 
-    /// The built-in relay behind `tell`: what needs a person.
-    pub(super) fn tell_relay(&self, reading: &Reading, known: &Known) -> Option<Relay> {
-        let sinks = known.sinks(reading, &self.tell);
-        let compile = |value| Template::compile(reading, &Said { value, span: 0..0 }, &Template::ROOTS);
+    /// The built-in relay behind `notify`: what needs a person.
+    pub(super) fn notify_relay(&self, reading: &ConfigReader, known: &Known) -> Option<Relay> {
+        let sinks = known.sinks(reading, &self.notify);
+        let compile = |value| Template::compile(reading, &Spanned { value, span: 0..0 }, &Template::ROOTS);
         let (text, of_a_gap) = (compile(TOLD.to_owned())?, compile(format!("{TOLD}{AND_OF_A_GAP}"))?);
         let says = |r#type| {
             let text = if r#type == "source.gap" { &of_a_gap } else { &text };
             Says { r#type, text: text.clone(), signal: None }
         };
         let mut relay = Relay::built_in(BuiltIn {
-            name: TELL.into(),
+            name: NOTIFY.into(),
             subject: None,
             says: ["source.gap", "delivery.dead", "sink.stopped", "config.rejected"].map(says).into(),
             severity: Severity::Info,
             key: None,
             client: None,
             client_url: None,
-            to: self.tell.clone(),
+            to: self.notify.clone(),
         });
         relay.sinks = sinks;
         (!relay.sinks.is_empty()).then_some(relay)
@@ -95,7 +95,7 @@ fn default_state(env: Env) -> PathBuf {
     PathBuf::from(first.unwrap_or("state")).join("tidings.db")
 }
 
-fn address(table: &Table, key: &'static str, port: u16) -> SocketAddr {
+fn address(table: &TableReader, key: &'static str, port: u16) -> SocketAddr {
     let default = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let Some(said) = table.text(key) else { return default };
     said.value.parse().unwrap_or_else(|_| {

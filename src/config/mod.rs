@@ -9,9 +9,9 @@ mod parts;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use crate::config_reader::{ConfigReader, Findings, Item, Node, Problem, TableReader, render};
 use crate::event::Name;
 use crate::relay::{Relay, with_room};
-use crate::said::{Findings, Item, Node, Problem, Reading, Table, render};
 
 pub use daemon::Daemon;
 pub use parts::{Alert, SinkPart, SourcePart};
@@ -26,7 +26,7 @@ pub struct Config {
     pub daemon: Daemon,
     pub sources: Vec<SourcePart>,
     pub sinks: Vec<SinkPart>,
-    /// The relays of the file, then those built in (alerts, `tell`).
+    /// The relays of the file, then those built in (alerts, `notify`).
     pub relays: Vec<Relay>,
     /// What a person should know although it is no fault: parts left out, secrets in the file.
     pub remarks: Vec<String>,
@@ -57,7 +57,7 @@ impl Config {
     }
 
     fn read(path: &Path, text: &str, env: Env, color: bool) -> Result<Self, Rejected> {
-        let reading = Reading::new(text, env);
+        let reading = ConfigReader::new(text, env);
         let tree = reading.tree();
         let config = mean(&reading, &tree, path, env);
         let failed = reading.has_errors();
@@ -79,20 +79,20 @@ impl Config {
 
 /// Every key that relays.toml may hold, as `sink.slack.webhook`: the shipped file must name them all.
 pub fn documented_keys() -> BTreeSet<String> {
-    let reading = Reading::new("", &|_| None);
+    let reading = ConfigReader::new("", &|_| None);
     reading.list_keys();
     let nothing = Item { span: 0..0, node: Node::Table(Vec::new()) };
-    daemon::Daemon::read(&Table::new(&reading, "daemon", &nothing), &|_| None);
+    daemon::Daemon::read(&TableReader::new(&reading, "daemon", &nothing), &|_| None);
     parts::list_keys(&reading, &nothing);
-    Relay::read(&Table::new(&reading, "relay", &nothing));
+    Relay::read(&TableReader::new(&reading, "relay", &nothing));
     reading.asked()
 }
 
-fn mean(reading: &Reading, tree: &Item, path: &Path, env: Env) -> Config {
-    let root = Table::new(reading, "", tree);
+fn mean(reading: &ConfigReader, tree: &Item, path: &Path, env: Env) -> Config {
+    let root = TableReader::new(reading, "", tree);
     let nothing = Item { span: 0..0, node: Node::Table(Vec::new()) };
 
-    let daemon_table = Table::new(reading, "daemon", root.item("daemon").unwrap_or(&nothing));
+    let daemon_table = TableReader::new(reading, "daemon", root.item("daemon").unwrap_or(&nothing));
     let daemon = Daemon::read(&daemon_table, env);
     daemon_table.finish();
 
@@ -125,7 +125,7 @@ fn mean(reading: &Reading, tree: &Item, path: &Path, env: Env) -> Config {
         let alone = sources.iter().filter(|other| other.config.kind() == kind).count() == 1;
         relays.extend(source.alert_relay(reading, &known, alone));
     }
-    relays.extend(daemon.tell_relay(reading, &known));
+    relays.extend(daemon.notify_relay(reading, &known));
     let defaults = parts::SourcePart::default_texts(reading, &sources);
     let relays: Vec<_> = relays.into_iter().map(|relay| relay.with_defaults(&defaults)).collect();
     if relays.iter().any(|relay| relay.sinks.iter().any(|sink| &**sink == CONSOLE)) && !known.has_sink(CONSOLE) {
@@ -135,7 +135,12 @@ fn mean(reading: &Reading, tree: &Item, path: &Path, env: Env) -> Config {
     Config { path: path.to_owned(), daemon, sources, sinks, relays, remarks }
 }
 
-fn read_relays(reading: &Reading, list: Option<&Item>, known: &names::Known, remarks: &mut Vec<String>) -> Vec<Relay> {
+fn read_relays(
+    reading: &ConfigReader,
+    list: Option<&Item>,
+    known: &names::Known,
+    remarks: &mut Vec<String>,
+) -> Vec<Relay> {
     let items = match list.map(|item| (&item.node, item)) {
         None => return Vec::new(),
         Some((Node::List(items), _)) => items,
@@ -147,11 +152,11 @@ fn read_relays(reading: &Reading, list: Option<&Item>, known: &names::Known, rem
     };
     let (mut relays, mut names) = (Vec::new(), BTreeSet::new());
     for item in items {
-        let table = Table::new(reading, "relay", item);
+        let table = TableReader::new(reading, "relay", item);
         let relay = Relay::read(&table);
         table.finish();
         let Some(mut relay) = relay else { continue };
-        if &*relay.name == daemon::TELL || relay.name.starts_with(parts::ALERT) {
+        if &*relay.name == daemon::NOTIFY || relay.name.starts_with(parts::ALERT) {
             let message = format!("`{}` is the name of a relay that is built in", relay.name);
             reading.problem(Problem::error(relay.span.clone(), message).hint("choose another name"));
         }

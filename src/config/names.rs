@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use super::parts::Part;
 use super::{console, is_a_name};
+use crate::config_reader::{ConfigReader, Problem, Spanned, nearest};
 use crate::event::{Name, OURSELVES};
 use crate::relay::Relay;
-use crate::said::{Problem, Reading, Said, nearest};
 
 #[derive(Debug, Default)]
 pub(super) struct Known {
@@ -18,7 +18,7 @@ pub(super) struct Known {
 
 impl Known {
     /// Notes a source's name; false where it cannot be one.
-    pub(super) fn source(&mut self, reading: &Reading, part: &Part) -> bool {
+    pub(super) fn source(&mut self, reading: &ConfigReader, part: &Part) -> bool {
         if part.name == OURSELVES {
             let said = format!("`{OURSELVES}` is the daemon itself and cannot be a source's name");
             reading.problem(Problem::error(part.name_span.clone(), said));
@@ -27,7 +27,7 @@ impl Known {
         note(reading, &mut self.sources, part, "source")
     }
 
-    pub(super) fn sink(&mut self, reading: &Reading, part: &Part) -> bool {
+    pub(super) fn sink(&mut self, reading: &ConfigReader, part: &Part) -> bool {
         note(reading, &mut self.sinks, part, "sink")
     }
 
@@ -41,7 +41,7 @@ impl Known {
     }
 
     /// The sinks that `names` mean and that are there. Unknown ones become problems.
-    pub(super) fn sinks(&self, reading: &Reading, names: &[Said<String>]) -> Vec<Name> {
+    pub(super) fn sinks(&self, reading: &ConfigReader, names: &[Spanned<String>]) -> Vec<Name> {
         let mut sinks = Vec::new();
         for said in names {
             if !self.sinks.contains(&said.value) && said.value != super::CONSOLE {
@@ -56,12 +56,12 @@ impl Known {
     }
 
     /// The same, and without any the console.
-    pub(super) fn sinks_or_console(&self, reading: &Reading, names: &[Said<String>]) -> Vec<Name> {
+    pub(super) fn sinks_or_console(&self, reading: &ConfigReader, names: &[Spanned<String>]) -> Vec<Name> {
         let sinks = self.sinks(reading, names);
         if sinks.is_empty() { vec![console()] } else { sinks }
     }
 
-    fn check_sources(&self, reading: &Reading, names: &[Said<String>]) {
+    fn check_sources(&self, reading: &ConfigReader, names: &[Spanned<String>]) {
         for said in names.iter().filter(|said| !self.sources.contains(&said.value) && said.value != OURSELVES) {
             unknown(reading, said, "source", &self.sources);
         }
@@ -69,7 +69,7 @@ impl Known {
 }
 
 /// Checks a relay's names and gives it the sinks that are there; without any it prints to the console.
-pub(super) fn resolve(reading: &Reading, relay: &mut Relay, known: &Known, remarks: &mut Vec<String>) {
+pub(super) fn resolve(reading: &ConfigReader, relay: &mut Relay, known: &Known, remarks: &mut Vec<String>) {
     if let Some(from) = &relay.from {
         known.check_sources(reading, from);
     }
@@ -86,7 +86,7 @@ pub(super) fn resolve(reading: &Reading, relay: &mut Relay, known: &Known, remar
     }
 }
 
-fn note(reading: &Reading, names: &mut BTreeSet<String>, part: &Part, sort: &str) -> bool {
+fn note(reading: &ConfigReader, names: &mut BTreeSet<String>, part: &Part, sort: &str) -> bool {
     if !is_a_name(&part.name) {
         let said = format!("`{}` cannot be a {sort}'s name", part.name);
         let hint = "use up to 64 letters, digits, `-`, `_` and `.`";
@@ -102,7 +102,7 @@ fn note(reading: &Reading, names: &mut BTreeSet<String>, part: &Part, sort: &str
     new
 }
 
-fn unknown(reading: &Reading, said: &Said<String>, sort: &str, known: &BTreeSet<String>) {
+fn unknown(reading: &ConfigReader, said: &Spanned<String>, sort: &str, known: &BTreeSet<String>) {
     let problem = Problem::error(said.span.clone(), format!("there is no {sort} named `{}`", said.value));
     let hint = match nearest(&said.value, known.iter().map(String::as_str)) {
         Some(word) => format!("did you mean `{word}`?"),

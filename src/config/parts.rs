@@ -7,12 +7,12 @@ use std::sync::Arc;
 use super::console;
 use super::daemon::Daemon;
 use super::names::Known;
-use crate::delivery::{self, LookUpHabits};
+use crate::config_reader::{ConfigReader, Item, Node, Problem, Spanned, TableReader, nearest};
+use crate::delivery::{self, FetchConfig};
 use crate::event::Name;
 use crate::intake;
 use crate::message::{Severity, Signal};
 use crate::relay::{BuiltIn, Defaults, Relay, Says, Template};
-use crate::said::{Item, Node, Problem, Reading, Said, Table, nearest};
 use crate::sinks::{self, SinkConfig};
 use crate::sources::{self, DefaultText, SourceConfig};
 
@@ -24,7 +24,7 @@ pub(super) struct Part<'r, 't> {
     pub kind: &'static str,
     pub name: String,
     pub name_span: Range<usize>,
-    pub table: Table<'r, 't>,
+    pub table: TableReader<'r, 't>,
 }
 
 pub(super) enum Outcome<T> {
@@ -40,8 +40,8 @@ pub struct SourcePart {
     /// Where the name stands.
     span: Range<usize>,
     pub config: SourceConfig,
-    pub watch: intake::Habits,
-    pub look_ups: LookUpHabits,
+    pub watch: intake::SourceHealthConfig,
+    pub fetcher: FetchConfig,
     alert: Option<Alert>,
 }
 
@@ -49,31 +49,31 @@ pub struct SourcePart {
 pub struct SinkPart {
     pub name: Name,
     pub config: SinkConfig,
-    pub lane: delivery::Habits,
+    pub lane: delivery::LaneConfig,
 }
 
 /// `alert = "oncall"`, or a table that says more.
 #[derive(Debug)]
 pub struct Alert {
     span: Range<usize>,
-    to: Vec<Said<String>>,
-    key: Option<Said<String>>,
-    lost: Option<Said<String>>,
-    back: Option<Said<String>>,
+    to: Vec<Spanned<String>>,
+    key: Option<Spanned<String>>,
+    lost: Option<Spanned<String>>,
+    back: Option<Spanned<String>>,
     client: Option<String>,
     client_url: Option<String>,
 }
 
 /// All tables `[SORT.KIND.NAME]`; an unknown KIND is a problem with the nearest known one.
 pub(super) fn each<'r, 't>(
-    reading: &'r Reading<'t>,
+    reading: &'r ConfigReader<'t>,
     item: Option<&'r Item>,
     sort: &'static str,
     kinds: &'static [&'static str],
 ) -> Vec<Part<'r, 't>> {
     let mut parts = Vec::new();
     let Some(item) = item else { return parts };
-    for (kind_key, kind_item) in Table::new(reading, sort, item).entries() {
+    for (kind_key, kind_item) in TableReader::new(reading, sort, item).entries() {
         let Some(kind) = kinds.iter().find(|kind| **kind == kind_key.name) else {
             let problem = Problem::error(kind_key.span.clone(), format!("`{}` is no kind of {sort}", kind_key.name));
             reading.problem(match nearest(&kind_key.name, kinds.iter().copied()) {
@@ -83,13 +83,13 @@ pub(super) fn each<'r, 't>(
             continue;
         };
         let place = format!("{sort}.{kind}");
-        for (name_key, item) in Table::new(reading, &place, kind_item).entries() {
+        for (name_key, item) in TableReader::new(reading, &place, kind_item).entries() {
             if !matches!(item.node, Node::Table(_)) {
                 let problem = Problem::error(name_key.span.clone(), format!("a {sort} needs a name of your own"));
                 reading.problem(problem.hint(format!("write [{place}.NAME] above its keys")));
                 continue;
             }
-            let mut table = Table::new(reading, &place, item);
+            let mut table = TableReader::new(reading, &place, item);
             table.span = name_key.span.clone();
             table.read_optional();
             parts.push(Part { kind, name: name_key.name.clone(), name_span: name_key.span.clone(), table });
@@ -102,16 +102,16 @@ impl SourcePart {
     pub(super) fn read(part: Part) -> Outcome<Self> {
         let Part { kind, name, name_span: span, table } = part;
         let config = SourceConfig::read(kind, &table);
-        let watch = intake::Habits::read(&table);
-        let look_ups = LookUpHabits::read(&table);
+        let watch = intake::SourceHealthConfig::read(&table);
+        let fetcher = FetchConfig::read(&table);
         let alert = Alert::read(&table);
-        finish(name, config, table, |name, config| Self { name, span, config, watch, look_ups, alert })
+        finish(name, config, table, |name, config| Self { name, span, config, watch, fetcher, alert })
     }
 
-    /// Two sources at one place of the door would take each other's events; and at one that others reach, events from
+    /// Two sources at one place of the listener would take each other's events; and at one that others reach, events from
     /// anybody are taken only when that was meant. Others also reach a door that listens to this machine alone where a
     /// proxy stands before it, and `public_url` says that one does.
-    pub(super) fn check_hooks(reading: &Reading, sources: &[Self], daemon: &Daemon) {
+    pub(super) fn check_hooks(reading: &ConfigReader, sources: &[Self], daemon: &Daemon) {
         let listen = (!daemon.listen.ip().is_loopback()).then(|| daemon.listen.to_string());
         let reached = listen.as_ref().or(daemon.public_url.as_ref());
         let waiting: Vec<_> =
@@ -135,12 +135,12 @@ impl SourcePart {
     }
 
     /// What relays without a `text` say, for each kind of source that there is.
-    pub(super) fn default_texts(reading: &Reading, sources: &[Self]) -> Arc<Defaults> {
+    pub(super) fn default_texts(reading: &ConfigReader, sources: &[Self]) -> Arc<Defaults> {
         let mut defaults = Defaults::default();
         let by_kind: BTreeMap<_, _> = sources.iter().map(|source| (source.config.kind(), &source.config)).collect();
         for (kind, config) in by_kind {
             for DefaultText { r#type, text } in config.default_texts() {
-                let said = Said { value: (*text).to_owned(), span: 0..0 };
+                let said = Spanned { value: (*text).to_owned(), span: 0..0 };
                 if let Some(template) = Template::compile(reading, &said, &Template::ROOTS) {
                     defaults.teach(kind, r#type, template);
                 }
@@ -150,11 +150,11 @@ impl SourcePart {
     }
 
     /// The built-in relay that alerts when this source is lost and says when it is back.
-    pub(super) fn alert_relay(&self, reading: &Reading, known: &Known, alone: bool) -> Option<Relay> {
+    pub(super) fn alert_relay(&self, reading: &ConfigReader, known: &Known, alone: bool) -> Option<Relay> {
         let alert = self.alert.as_ref()?;
         let texts = self.config.alert_texts();
-        let otherwise = |said: &Option<Said<String>>, default: &str| {
-            let said = said.clone().unwrap_or_else(|| Said { value: default.to_owned(), span: alert.span.clone() });
+        let otherwise = |said: &Option<Spanned<String>>, default: &str| {
+            let said = said.clone().unwrap_or_else(|| Spanned { value: default.to_owned(), span: alert.span.clone() });
             Template::compile(reading, &said, &Template::ROOTS)
         };
         let (lost, back) = (otherwise(&alert.lost, texts.lost)?, otherwise(&alert.back, texts.back)?);
@@ -189,19 +189,19 @@ impl SinkPart {
     pub(super) fn read(part: Part) -> Outcome<Self> {
         let Part { kind, name, table, .. } = part;
         let config = SinkConfig::read(kind, &table);
-        let lane = delivery::Habits::read(&table);
+        let lane = delivery::LaneConfig::read(&table);
         finish(name, config, table, |name, config| Self { name, config, lane })
     }
 
     /// The console that relays without a sink print to.
-    pub(super) fn console(reading: &Reading, nothing: &Item) -> Option<Self> {
-        let config = SinkConfig::read(super::CONSOLE, &Table::new(reading, "sink.console", nothing))?;
-        Some(Self { name: console(), config, lane: delivery::Habits::default() })
+    pub(super) fn console(reading: &ConfigReader, nothing: &Item) -> Option<Self> {
+        let config = SinkConfig::read(super::CONSOLE, &TableReader::new(reading, "sink.console", nothing))?;
+        Some(Self { name: console(), config, lane: delivery::LaneConfig::default() })
     }
 }
 
 impl Alert {
-    fn read(table: &Table) -> Option<Self> {
+    fn read(table: &TableReader) -> Option<Self> {
         let item = table.item("alert")?;
         if !matches!(item.node, Node::Table(_)) {
             let to = table.texts("alert")?;
@@ -221,7 +221,7 @@ impl Alert {
         Some(alert)
     }
 
-    fn read_table(table: &Table) -> Self {
+    fn read_table(table: &TableReader) -> Self {
         let to = table.texts("to");
         if to.is_none() {
             table.missing("to");
@@ -238,7 +238,7 @@ impl Alert {
     }
 }
 
-fn finish<C, T>(name: String, config: Option<C>, table: Table, whole: impl FnOnce(Name, C) -> T) -> Outcome<T> {
+fn finish<C, T>(name: String, config: Option<C>, table: TableReader, whole: impl FnOnce(Name, C) -> T) -> Outcome<T> {
     let left_out = table.left_out();
     table.finish();
     match (left_out, config) {
@@ -249,20 +249,20 @@ fn finish<C, T>(name: String, config: Option<C>, table: Table, whole: impl FnOnc
 }
 
 /// Asks every kind for its keys once, so that the reading knows them all.
-pub(super) fn list_keys(reading: &Reading, nothing: &Item) {
+pub(super) fn list_keys(reading: &ConfigReader, nothing: &Item) {
     for kind in sources::KINDS {
-        let mut table = Table::new(reading, &format!("source.{kind}"), nothing);
+        let mut table = TableReader::new(reading, &format!("source.{kind}"), nothing);
         table.read_optional();
         SourceConfig::read(kind, &table);
-        intake::Habits::read(&table);
-        LookUpHabits::read(&table);
+        intake::SourceHealthConfig::read(&table);
+        FetchConfig::read(&table);
         Alert::read(&table);
     }
-    Alert::read_table(&Table::new(reading, "source.tutum.alert", nothing));
+    Alert::read_table(&TableReader::new(reading, "source.tutum.alert", nothing));
     for kind in sinks::KINDS {
-        let mut table = Table::new(reading, &format!("sink.{kind}"), nothing);
+        let mut table = TableReader::new(reading, &format!("sink.{kind}"), nothing);
         table.read_optional();
         SinkConfig::read(kind, &table);
-        delivery::Habits::read(&table);
+        delivery::LaneConfig::read(&table);
     }
 }

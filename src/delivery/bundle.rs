@@ -16,7 +16,7 @@ use jiff::Timestamp;
 
 use crate::event::{Event, Name};
 use crate::message::{Markup, Message, Severity, Signal, Unit, cut};
-use crate::queue::{Delivery, DeliveryId};
+use crate::store::{Delivery, DeliveryId};
 
 /// A lane says what it has when a bundle has grown so far, and begins another. As many as `tidings events` lists at most.
 const FULL: usize = 10_000;

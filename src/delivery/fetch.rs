@@ -8,10 +8,10 @@ use serde_json::Value;
 use tokio::sync::{OnceCell, Semaphore};
 use tokio::time::{Instant, timeout};
 
+use crate::config_reader::TableReader;
 use crate::event::Name;
 use crate::fault::Fault;
 use crate::metrics::{Histogram, Metrics, SourceMetrics};
-use crate::said::Table;
 use crate::sources::Source;
 
 /// Requests to one source's API at the same time.
@@ -25,19 +25,19 @@ const FAILURES_KEPT: Duration = Duration::from_secs(1);
 
 /// `fetch_timeout`, `fetch_cache`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LookUpHabits {
+pub struct FetchConfig {
     pub timeout: Duration,
     pub cache: Duration,
 }
 
-impl Default for LookUpHabits {
+impl Default for FetchConfig {
     fn default() -> Self {
         Self { timeout: Duration::from_secs(3), cache: Duration::from_secs(300) }
     }
 }
 
-impl LookUpHabits {
-    pub fn read(table: &Table) -> Self {
+impl FetchConfig {
+    pub fn read(table: &TableReader) -> Self {
         let default = Self::default();
         Self {
             timeout: table.duration("fetch_timeout").unwrap_or(default.timeout),
@@ -48,7 +48,7 @@ impl LookUpHabits {
 
 /// All sources' look-ups; shared by all lanes.
 #[derive(Debug)]
-pub struct LookUps<S> {
+pub struct Fetcher<S> {
     by_source: HashMap<Name, Shelf<S>>,
     fetch_seconds: Histogram,
 }
@@ -56,7 +56,7 @@ pub struct LookUps<S> {
 #[derive(Debug)]
 struct Shelf<S> {
     source: Arc<S>,
-    habits: LookUpHabits,
+    habits: FetchConfig,
     metrics: SourceMetrics,
     permits: Semaphore,
     answers: Mutex<HashMap<String, Answer>>,
@@ -71,8 +71,8 @@ struct Answer {
     asked: Instant,
 }
 
-impl<S: Source> LookUps<S> {
-    pub fn new(sources: impl IntoIterator<Item = (Name, Arc<S>, LookUpHabits)>, metrics: &Metrics) -> Self {
+impl<S: Source> Fetcher<S> {
+    pub fn new(sources: impl IntoIterator<Item = (Name, Arc<S>, FetchConfig)>, metrics: &Metrics) -> Self {
         let shelf = |(name, source, habits)| {
             let (permits, answers) = (Semaphore::new(AT_ONCE), Mutex::default());
             let shelf = Shelf { source, habits, metrics: metrics.source(&name), permits, answers };
@@ -174,43 +174,43 @@ mod tests {
         }
     }
 
-    fn look_ups() -> (LookUps<Scripted>, Arc<Scripted>, Name) {
+    fn fetcher() -> (Fetcher<Scripted>, Arc<Scripted>, Name) {
         let (source, name) = (Arc::new(Scripted::default()), Name::from("prod"));
-        let sources = [(name.clone(), Arc::clone(&source), LookUpHabits::default())];
-        (LookUps::new(sources, &Metrics::new()), source, name)
+        let sources = [(name.clone(), Arc::clone(&source), FetchConfig::default())];
+        (Fetcher::new(sources, &Metrics::new()), source, name)
     }
 
     #[tokio::test(start_paused = true)]
     async fn all_who_ask_at_once_cause_one_request_and_later_ones_none() {
-        let (look_ups, source, prod) = look_ups();
-        let found = join_all((0..50).map(|_| look_ups.look_up(&prod, "a"))).await;
+        let (fetcher, source, prod) = fetcher();
+        let found = join_all((0..50).map(|_| fetcher.look_up(&prod, "a"))).await;
         assert!(found.iter().all(|found| found.as_deref() == Ok(&Value::from("a"))));
         assert_eq!(source.0.load(Ordering::Relaxed), 1);
         tokio::time::sleep(Duration::from_secs(299)).await;
-        look_ups.look_up(&prod, "a").await.expect("found");
+        fetcher.look_up(&prod, "a").await.expect("found");
         assert_eq!(source.0.load(Ordering::Relaxed), 2, "the answer was 300 s old by then, counted from the question");
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_failure_is_not_kept_for_long_and_slowness_has_a_limit() {
-        let (look_ups, source, prod) = look_ups();
-        assert_eq!(look_ups.look_up(&prod, "bad").await.expect_err("fails").to_string(), "504");
-        look_ups.look_up(&prod, "bad").await.expect_err("fails again");
+        let (fetcher, source, prod) = fetcher();
+        assert_eq!(fetcher.look_up(&prod, "bad").await.expect_err("fails").to_string(), "504");
+        fetcher.look_up(&prod, "bad").await.expect_err("fails again");
         assert_eq!(source.0.load(Ordering::Relaxed), 2);
         let began = Instant::now();
-        assert_eq!(look_ups.look_up(&prod, "slow").await.expect_err("too slow").reason(), "timeout");
+        assert_eq!(fetcher.look_up(&prod, "slow").await.expect_err("too slow").reason(), "timeout");
         assert_eq!(began.elapsed(), Duration::from_secs(3));
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_answers_kept_are_bounded() {
-        let (look_ups, _, prod) = look_ups();
+        let (fetcher, _, prod) = fetcher();
         join_all((0..3 * KEPT).map(|n| {
-            let look_ups = &look_ups;
+            let fetcher = &fetcher;
             let prod = &prod;
-            async move { look_ups.look_up(prod, &n.to_string()).await }
+            async move { fetcher.look_up(prod, &n.to_string()).await }
         }))
         .await;
-        assert!(look_ups.by_source[&prod].answers.lock().expect("unpoisoned").len() <= KEPT);
+        assert!(fetcher.by_source[&prod].answers.lock().expect("unpoisoned").len() <= KEPT);
     }
 }

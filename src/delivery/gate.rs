@@ -10,11 +10,11 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::lasting::Lasting;
 use super::memory::note_name;
+use crate::config_reader::print_duration;
 use crate::event::Name;
 use crate::message::{Message, Signal};
-use crate::queue::Note;
 use crate::relay::{Quiet, Throttle};
-use crate::said::print_duration;
+use crate::store::Note;
 
 const SEEN: &str = "unique";
 const WINDOW: &str = "throttle";

@@ -13,24 +13,24 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tracing::{debug, error};
 
-use super::fetch::LookUps;
+use super::fetch::Fetcher;
 use super::gate::Gate;
 use super::memory::Threads;
 use super::prepare::{Preparation, Prepared};
 use super::remarks::Hold;
 use super::turn::Turn;
 use super::window::{self, Waiting, Window};
-use super::{Habits, Pace};
+use super::{LaneConfig, RateLimit};
 use crate::event::{Event, Name};
 use crate::fault::Fault;
 use crate::message::{Receipt, SendError};
 use crate::metrics::SinkMetrics;
 use crate::outbox::Outbox;
-use crate::queue::{Delivery, Line, Note, Queue, QueueError};
 use crate::relay::{Relays, Silences};
-use crate::sinks::{Manner, Reader, Sink};
+use crate::sinks::{Audience, Sink, SinkTraits};
 use crate::sources::Source;
 use crate::stop::Stop;
+use crate::store::{Delivery, DeliveryStream, Note, Store, StoreError};
 
 /// Deliveries that a lane holds in memory; the rest of a backlog stays in the queue.
 const WINDOW: usize = 128;
@@ -65,27 +65,27 @@ pub struct Lane<S, F> {
     pub name: Name,
     pub kind: &'static str,
     pub sink: Arc<S>,
-    pub habits: Habits,
-    pub pace: Option<Arc<Pace>>,
+    pub habits: LaneConfig,
+    pub pace: Option<Arc<RateLimit>>,
     pub relays: Arc<Relays>,
     pub silences: Silences,
-    pub look_ups: Arc<LookUps<F>>,
-    pub queue: Queue,
+    pub fetcher: Arc<Fetcher<F>>,
+    pub store: Store,
     /// Where the lane tells of dead letters and of its own stop.
     pub ours: Outbox,
     pub metrics: SinkMetrics,
     pub state: watch::Sender<LaneState>,
 }
 
-type Taking = BoxFuture<'static, (Line, Result<Vec<Delivery>, QueueError>)>;
-type Flushing = BoxFuture<'static, (usize, Result<(), QueueError>)>;
+type Taking = BoxFuture<'static, (DeliveryStream, Result<Vec<Delivery>, StoreError>)>;
+type Flushing = BoxFuture<'static, (usize, Result<(), StoreError>)>;
 type Preparing = FuturesOrdered<BoxFuture<'static, (Delivery, Prepared)>>;
 /// One request on its way: what it carries, and what became of each.
 type Sending = BoxFuture<'static, (Vec<Waiting>, Instant, Vec<Result<Receipt, SendError>>)>;
 
 pub(super) struct Running<S, F> {
     pub(super) lane: Lane<S, F>,
-    pub(super) manner: Manner,
+    pub(super) traits: SinkTraits,
     pub(super) preparation: Arc<Preparation<F>>,
     pub(super) window: Window,
     /// How many messages the window has room for.
@@ -119,20 +119,20 @@ pub(super) struct Running<S, F> {
 impl<S: Sink + Send + Sync + 'static, F: Source + Send + Sync + 'static> Lane<S, F> {
     pub async fn run(self, stop: Stop) -> Result<(), Fault> {
         let Some(notes) = self.notes(&stop).await else { return Ok(()) };
-        let manner = self.sink.manner();
+        let traits = self.sink.traits();
         let preparation = Arc::new(Preparation {
             relays: Arc::clone(&self.relays),
-            look_ups: Arc::clone(&self.look_ups),
-            markup: manner.markup,
+            fetcher: Arc::clone(&self.fetcher),
+            markup: traits.markup,
             kind: self.kind,
         });
-        let ordered = manner.batch == 1;
+        let ordered = traits.batch == 1;
         let holds_for = (self.habits.concurrency == 1 && ordered).then_some(STEP_ASIDE);
         // Where a key has one head that shows how things stand, each change must reach it.
-        let going = window::Manner { holds_for, ordered, sums_up_incidents: !manner.remembers };
+        let going = window::Manner { holds_for, ordered, sums_up_incidents: !traits.remembers };
         let usual = if self.pace.is_some() { DIGEST } else { 0 };
-        let digest = if manner.reader == Reader::Chat { self.habits.digest.unwrap_or(usual) as usize } else { 0 };
-        let room = if digest > 0 { WIDE_WINDOW.max(digest + WINDOW) } else { WINDOW.max(2 * manner.batch) };
+        let digest = if traits.audience == Audience::Chat { self.habits.digest.unwrap_or(usual) as usize } else { 0 };
+        let room = if digest > 0 { WIDE_WINDOW.max(digest + WINDOW) } else { WINDOW.max(2 * traits.batch) };
         let mut lane = Running {
             preparation,
             window: Window::new(going),
@@ -152,7 +152,7 @@ impl<S: Sink + Send + Sync + 'static, F: Source + Send + Sync + 'static> Lane<S,
             unfetched: Vec::new(),
             trouble: 0,
             stopped: false,
-            manner,
+            traits,
             lane: self,
         };
         lane.run(stop).await
@@ -161,9 +161,9 @@ impl<S: Sink + Send + Sync + 'static, F: Source + Send + Sync + 'static> Lane<S,
     /// What an earlier life noted. None: the end came first.
     async fn notes(&self, stop: &Stop) -> Option<Vec<Note>> {
         loop {
-            match self.queue.notes(&self.name).await {
+            match self.store.notes(&self.name).await {
                 Ok(notes) => return Some(notes),
-                Err(QueueError::Closed) => return None,
+                Err(StoreError::Closed) => return None,
                 Err(trouble) => {
                     error!(sink = %self.name, "the queue cannot be read, trying again: {trouble}");
                     stop.or(tokio::time::sleep(READ_AGAIN)).await?;
@@ -175,20 +175,20 @@ impl<S: Sink + Send + Sync + 'static, F: Source + Send + Sync + 'static> Lane<S,
 
 impl<S: Sink + Send + Sync + 'static, F: Source + Send + Sync + 'static> Running<S, F> {
     async fn run(&mut self, stop: Stop) -> Result<(), Fault> {
-        let mut line = Some(self.lane.queue.line(&self.lane.name));
+        let mut line = Some(self.lane.store.line(&self.lane.name));
         let mut taking: Option<Taking> = None;
         let mut preparing = Preparing::new();
         let mut sending: FuturesUnordered<Sending> = FuturesUnordered::new();
         let mut flushing: Option<Flushing> = None;
         let concurrency = self.lane.habits.concurrency as usize;
-        let at_once = concurrency * self.manner.batch;
+        let at_once = concurrency * self.traits.batch;
         let unwritten = if at_once > MANY { at_once * MANY } else { at_once };
         loop {
             if flushing.is_none() && self.unwritten >= unwritten.div_ceil(2) {
                 flushing = Some(self.write_down());
             }
             let mut wake = None;
-            while sending.len() < concurrency && self.unwritten < unwritten && !self.stopped && !stop.was_said() {
+            while sending.len() < concurrency && self.unwritten < unwritten && !self.stopped && !stop.is_triggered() {
                 match self.next().await? {
                     Turn::Send(parcel) => sending.push(self.send(parcel)),
                     Turn::At(at) => {
@@ -225,17 +225,17 @@ impl<S: Sink + Send + Sync + 'static, F: Source + Send + Sync + 'static> Running
                     self.unwritten -= many;
                     written.unwrap_or_else(|trouble| debug!(sink = %self.lane.name, "verdicts wait for room: {trouble}"));
                 }
-                () = stop.wait(), if !stop.was_said() => {}
+                () = stop.wait(), if !stop.is_triggered() => {}
                 // In flight is finished; what is merely waiting is safe in the queue.
-                () = std::future::ready(()), if stop.was_said() && sending.is_empty() => return Ok(()),
+                () = std::future::ready(()), if stop.is_triggered() && sending.is_empty() => return Ok(()),
                 Some((delivery, prepared)) = preparing.next(), if !preparing.is_empty() => {
                     self.prepared(delivery, prepared).await?;
                 }
-                Some((back, taken)) = OptionFuture::from(taking.as_mut()), if !stop.was_said() => {
+                Some((back, taken)) = OptionFuture::from(taking.as_mut()), if !stop.is_triggered() => {
                     (taking, line) = (None, Some(back));
                     match taken {
                         Ok(deliveries) => self.start_preparing(deliveries, &mut preparing).await?,
-                        Err(QueueError::Closed) => return Ok(()),
+                        Err(StoreError::Closed) => return Ok(()),
                         Err(trouble) => {
                             // The line gives the same again when it is asked again.
                             error!(sink = %self.lane.name, "the queue cannot be read, trying again: {trouble}");
@@ -305,7 +305,7 @@ impl<S: Sink + Send + Sync + 'static, F: Source + Send + Sync + 'static> Running
     /// A kill repeats what is under way or unwritten. Nothing is sent while too many verdicts are unwritten: one post at a
     /// time comes twice once at most, some less than twice as many, however fast the receiver or slow the disk.
     fn write_down(&self) -> Flushing {
-        let (queue, many) = (self.lane.queue.clone(), self.unwritten);
-        async move { (many, queue.flush().await) }.boxed()
+        let (store, many) = (self.lane.store.clone(), self.unwritten);
+        async move { (many, store.flush().await) }.boxed()
     }
 }

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::lasting::Lasting;
 use crate::event::digest;
 use crate::message::{Message, Signal};
-use crate::queue::Note;
+use crate::store::Note;
 
 const THREAD: &str = "thread";
 /// A thread in which nothing was said for so long is over: what comes then begins a new one.

@@ -9,8 +9,8 @@ mod gate;
 mod lane;
 mod lasting;
 mod memory;
-mod pace;
 mod prepare;
+mod rate_limit;
 mod remarks;
 mod turn;
 mod verdicts;
@@ -19,15 +19,15 @@ mod window;
 use std::time::Duration;
 
 use crate::backoff::Backoff;
-use crate::said::{Rate, Table};
+use crate::config_reader::{Rate, TableReader};
 
-pub use fetch::{LookUpHabits, LookUps};
+pub use fetch::{FetchConfig, Fetcher};
 pub use lane::{Lane, LaneState};
-pub use pace::{Pace, Paces};
+pub use rate_limit::{RateLimit, RateLimits};
 
 /// The keys that every sink has.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Habits {
+pub struct LaneConfig {
     pub retry: Backoff,
     /// None: the vendor's limit. `Some(None)`: no limit at all.
     pub rate: Option<Option<Rate>>,
@@ -41,15 +41,15 @@ pub struct Habits {
     pub repeat: bool,
 }
 
-impl Default for Habits {
+impl Default for LaneConfig {
     fn default() -> Self {
         let give_up = Duration::from_secs(24 * 3600);
         Self { retry: Backoff::default(), rate: None, concurrency: 1, give_up, digest: None, repeat: true }
     }
 }
 
-impl Habits {
-    pub fn read(table: &Table) -> Self {
+impl LaneConfig {
+    pub fn read(table: &TableReader) -> Self {
         let default = Self::default();
         Self {
             retry: Backoff::read(table),

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use futures::future::join_all;
 
-use super::fetch::LookUps;
+use super::fetch::Fetcher;
 use crate::event::Event;
 use crate::fault::Fault;
 use crate::message::{Markup, Message};
-use crate::queue::Delivery;
 use crate::relay::{Fetched, Outcome, Relay, Relays};
 use crate::sources::Source;
+use crate::store::Delivery;
 
 /// What became of the preparation.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ pub(super) enum Prepared {
 #[derive(Debug)]
 pub(super) struct Preparation<S> {
     pub relays: Arc<Relays>,
-    pub look_ups: Arc<LookUps<S>>,
+    pub fetcher: Arc<Fetcher<S>>,
     pub markup: Markup,
     /// The sink's kind: which `raw` payload is meant for it.
     pub kind: &'static str,
@@ -61,7 +61,7 @@ impl<S: Source> Preparation<S> {
         let asked = relay.references(event).into_iter().map(|wanted| async move {
             let outcome = match wanted.reference {
                 Ok(None) => Outcome::NotAsked,
-                Ok(Some(reference)) => match self.look_ups.look_up(&event.source, &reference).await {
+                Ok(Some(reference)) => match self.fetcher.look_up(&event.source, &reference).await {
                     Ok(value) => Outcome::Found(value),
                     Err(fault) => Outcome::Failed(fault),
                 },

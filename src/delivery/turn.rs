@@ -12,13 +12,13 @@ use super::memory::until;
 use super::prepare::Prepared;
 use super::remarks::{Hold, with_remarks};
 use super::window::{Cargo, Next, Waiting};
+use crate::config_reader::print_duration;
 use crate::event::Name;
 use crate::fault::Fault;
 use crate::message::{Message, Signal};
-use crate::queue::{Delivery, DeliveryId, Note, Outcome};
 use crate::relay::{Relay, Throttle};
-use crate::said::print_duration;
-use crate::sinks::Reader;
+use crate::sinks::Audience;
+use crate::store::{Delivery, DeliveryId, Note, Outcome};
 
 /// A storm that goes on is told of no more often than this.
 const NEXT_DIGEST: Duration = Duration::from_secs(10);
@@ -94,7 +94,7 @@ impl<S, F> Running<S, F> {
         message: &Message,
         group: Option<String>,
     ) -> Result<Option<Vec<Note>>, Fault> {
-        if let Some(why) = self.hushed(delivery, message) {
+        if let Some(why) = self.silenced(delivery, message) {
             self.suppress(delivery.id, why).await?;
             return Ok(None);
         }
@@ -106,7 +106,7 @@ impl<S, F> Running<S, F> {
                 self.suppress(delivery.id, why).await?;
                 return Ok(None);
             }
-            Pass::HeldBack { throttle: Throttle { max, per }, .. } if self.manner.reader == Reader::Pager => {
+            Pass::HeldBack { throttle: Throttle { max, per }, .. } if self.traits.audience == Audience::Pager => {
                 let why = format!("held back: more than {max} within {} (throttle)", print_duration(per));
                 self.suppress(delivery.id, why).await?;
                 return Ok(None);
@@ -117,7 +117,7 @@ impl<S, F> Running<S, F> {
                 return Ok(None);
             }
         };
-        let groups = message.signal != Some(Signal::Resolve) && self.manner.reader != Reader::Pager;
+        let groups = message.signal != Some(Signal::Resolve) && self.traits.audience != Audience::Pager;
         if let (Some(by), Some(group), true) = (group, &quiet.group, groups) {
             let wait = SignedDuration::try_from(group.wait).unwrap_or(SignedDuration::ZERO);
             let until = moment(delivery.accepted.checked_add(wait).unwrap_or(Timestamp::MAX));
@@ -135,7 +135,7 @@ impl<S, F> Running<S, F> {
             return Ok(Turn::At(held));
         }
         let mut parcel = Vec::new();
-        while parcel.len() < self.manner.batch {
+        while parcel.len() < self.traits.batch {
             let mut waiting = match self.window.next(now) {
                 Next::Send(waiting) => waiting,
                 Next::At(at) if parcel.is_empty() => {
@@ -154,7 +154,7 @@ impl<S, F> Running<S, F> {
                 continue;
             }
             if let (Cargo::One(delivery), Some(message)) = (&waiting.cargo, &waiting.message)
-                && let Some(why) = self.hushed(delivery, message)
+                && let Some(why) = self.silenced(delivery, message)
             {
                 self.window.ended(&waiting);
                 self.gate.forget(&waiting.notes);
@@ -187,8 +187,8 @@ impl<S, F> Running<S, F> {
         if matches!(&waiting.cargo, Cargo::Many(bundle) if bundle.kind == BundleKind::Digest) {
             self.digested.insert(waiting.cargo.relay().clone(), Instant::now());
         }
-        waiting.seal(self.manner.markup);
-        if self.manner.remembers
+        waiting.seal(self.traits.markup);
+        if self.traits.remembers
             && let Some(message) = &mut waiting.message
         {
             message.earlier = self.threads.earlier(&message.key, Timestamp::now());
@@ -199,11 +199,11 @@ impl<S, F> Running<S, F> {
         // Of a bundle the last is measured: those before it waited for it. What had to gather anyhow is not late.
         let gathered = matches!(&waiting.cargo, Cargo::Many(bundle) if bundle.kind != BundleKind::Digest);
         let late = self.late.filter(|_| !gathered).map(|hold| (waiting.cargo.accepted().1, hold));
-        if self.manner.reader != Reader::Chat || (late.is_none() && !waiting.maybe) {
+        if self.traits.audience != Audience::Chat || (late.is_none() && !waiting.maybe) {
             return None;
         }
         let message = waiting.message.as_deref()?;
-        with_remarks(message, self.manner.markup, self.lane.kind, late, waiting.maybe)
+        with_remarks(message, self.traits.markup, self.lane.kind, late, waiting.maybe)
     }
 
     /// While nothing may go: whoever has more to say than a digest begins at gets one.
@@ -216,7 +216,7 @@ impl<S, F> Running<S, F> {
     }
 
     /// Why this is not to be said: somebody silenced it, or its hour is mute. A resolve is always said.
-    fn hushed(&self, delivery: &Delivery, message: &Message) -> Option<String> {
+    fn silenced(&self, delivery: &Delivery, message: &Message) -> Option<String> {
         if message.signal == Some(Signal::Resolve) {
             return None;
         }

@@ -12,12 +12,12 @@ use super::lane::{LaneState, Running};
 use super::memory::until;
 use super::remarks::Hold;
 use super::window::{Cargo, Waiting};
+use crate::config_reader::print_duration;
 use crate::event::Event;
 use crate::fault::Fault;
 use crate::message::{Message, Receipt, SendError};
-use crate::queue::{DeliveryId, Note, Outcome};
-use crate::said::print_duration;
-use crate::sinks::Reader;
+use crate::sinks::Audience;
+use crate::store::{DeliveryId, Note, Outcome};
 
 /// What can be told later waits in this much room.
 const UNTOLD: usize = 64;
@@ -44,19 +44,19 @@ impl<S, F> Running<S, F> {
         self.lane.metrics.failed(error.cause().reason());
         debug!(sink = %self.lane.name, relay = %waiting.cargo.relay(), attempt = waiting.attempts, "not delivered: {}", error.cause());
         match error {
-            SendError::Later { maybe: true, cause, .. } if !self.manner.knows_repeats && !self.lane.habits.repeat => {
+            SendError::Later { maybe: true, cause, .. } if !self.traits.knows_repeats && !self.lane.habits.repeat => {
                 let why = format!("it may have arrived, and `repeat = false` forbids to send it again: {cause}");
                 self.bury(&waiting.cargo, waiting.attempts, rewritten(&cause, why)).await
             }
             SendError::Later { wait, lane, maybe, cause } => {
-                waiting.maybe |= maybe && !self.manner.knows_repeats;
+                waiting.maybe |= maybe && !self.traits.knows_repeats;
                 self.later(waiting, wait, lane, &cause).await
             }
             SendError::NeverMessage(cause) => {
                 self.eased(began);
                 match waiting.message.as_mut() {
                     Some(message)
-                        if self.manner.reader == Reader::Chat && !waiting.reduced && message.raw.is_none() =>
+                        if self.traits.audience == Audience::Chat && !waiting.reduced && message.raw.is_none() =>
                     {
                         warn!(sink = %self.lane.name, relay = %waiting.cargo.relay(), "refused, trying the bare text: {cause}");
                         **message = bare(message);
@@ -78,7 +78,7 @@ impl<S, F> Running<S, F> {
         let now = Timestamp::now();
         let Waiting { cargo, message, mut notes, .. } = waiting;
         // The address of a digest is nobody's thread.
-        if self.manner.remembers
+        if self.traits.remembers
             && let (Some(receipt), Some(message), Cargo::One(_)) = (&receipt, &message, &cargo)
         {
             notes.extend(self.threads.remember(message, receipt, now));
@@ -210,9 +210,9 @@ impl<S, F> Running<S, F> {
     async fn inter(&mut self, cargo: &Cargo, attempts: u32, cause: &Fault) -> Result<(), Fault> {
         let (many, event) = (cargo.ids().len(), cargo.event().map(|event| event.id.to_string()).unwrap_or_default());
         warn!(sink = %self.lane.name, relay = %cargo.relay(), event, many, "buried: {cause}");
-        self.lane.metrics.buried.inc_by(many as u64);
+        self.lane.metrics.dead_total.inc_by(many as u64);
         let reply = cause.reply().map(str::to_owned);
-        let outcome = Outcome::Buried { attempts, why: cause.to_string(), reply };
+        let outcome = Outcome::Dead { attempts, why: cause.to_string(), reply };
         self.settle(cargo.ids(), outcome, Vec::new()).await
     }
 
@@ -243,10 +243,10 @@ impl<S, F> Running<S, F> {
     pub(super) async fn settle(&self, ids: &[DeliveryId], outcome: Outcome, notes: Vec<Note>) -> Result<(), Fault> {
         let settled = match ids {
             [] => return Ok(()),
-            [id] if notes.is_empty() => self.lane.queue.settle(*id, outcome).await,
+            [id] if notes.is_empty() => self.lane.store.settle(*id, outcome).await,
             ids => {
                 let notes = notes.into_iter().map(|note| (self.lane.name.clone(), note)).collect();
-                self.lane.queue.settle_all(ids.to_vec(), outcome, notes).await
+                self.lane.store.settle_all(ids.to_vec(), outcome, notes).await
             }
         };
         settled.map_err(|trouble| Fault::new("state_file", trouble.to_string()))

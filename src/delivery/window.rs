@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::bundle::BundleKind;
 use crate::event::Name;
-use crate::queue::DeliveryId;
+use crate::store::DeliveryId;
 
 pub(super) use cargo::{Cargo, Waiting};
 

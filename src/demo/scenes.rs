@@ -176,14 +176,14 @@ impl Story {
         let voice = self.world.tutum.stream.voice();
         self.world.tutum.api.listen_to_people(move |event| voice(&event));
         let folder = self.world.folder();
-        let desk = std::fs::read_to_string(folder.join("desk"));
-        let desk = desk.map_or_else(|error| format!("(unknown: {error})"), |address| address.trim().to_owned());
+        let admin = std::fs::read_to_string(folder.join("admin.addr"));
+        let admin = admin.map_or_else(|error| format!("(unknown: {error})"), |address| address.trim().to_owned());
         let api = self.world.tutum.api.url();
         let event = json!({ "type": "container", "action": "create", "resource_uri": "/api/v1/container/by-hand/" });
         self.stage.heading("It goes on, with an event every few seconds, until Ctrl-C")?;
         for (what, place) in [
             ("the stream", self.world.tutum.stream.url()),
-            ("the desk", desk),
+            ("the admin API", admin),
             ("the configuration", folder.join("relays.toml").display().to_string()),
             ("the daemon's log", folder.join("daemon.log").display().to_string()),
         ] {

@@ -131,7 +131,7 @@ api = "{api}"
         Ok(path)
     }
 
-    /// Here lie the configuration, the state, the desk's address and the daemon's log.
+    /// Here lie the configuration, the state, the admin API's address and the daemon's log.
     pub fn folder(&self) -> &Path {
         &self.folder.path
     }

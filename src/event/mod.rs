@@ -53,7 +53,7 @@ impl Event {
         &*self.source == OURSELVES
     }
 
-    /// The envelope as `CloudEvents` spells it, `data` included: what the desk and `--json` show.
+    /// The envelope as `CloudEvents` spells it, `data` included: what the admin API and `--json` show.
     pub fn to_json(&self) -> Value {
         json!({
             "specversion": "1.0",

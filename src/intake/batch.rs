@@ -5,7 +5,7 @@ use tokio::sync::oneshot;
 use crate::event::{Event, Name, OURSELVES};
 use crate::fault::Fault;
 use crate::outbox::Cursor;
-use crate::queue::Entry;
+use crate::store::Entry;
 
 use super::now;
 
@@ -31,7 +31,7 @@ impl Planned {
         Self { entries: 0, cursor, committed, must }
     }
 
-    pub(super) fn noticed(committed: oneshot::Sender<Result<(), Fault>>, must: bool) -> Self {
+    pub(super) fn self_reported(committed: oneshot::Sender<Result<(), Fault>>, must: bool) -> Self {
         Self { entries: 0, cursor: None, committed: Some(committed), must }
     }
 

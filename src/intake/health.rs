@@ -7,12 +7,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use crate::outbox::Line;
-use crate::said::Table;
+use crate::config_reader::TableReader;
+use crate::outbox::LinkState;
 
 /// `grace`, `steady`, `expect_every`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Habits {
+pub struct SourceHealthConfig {
     /// A shorter outage alerts nobody.
     pub grace: Duration,
     /// How long a source must be up again for the outage to be over.
@@ -21,14 +21,14 @@ pub struct Habits {
     pub expect_every: Option<Duration>,
 }
 
-impl Default for Habits {
+impl Default for SourceHealthConfig {
     fn default() -> Self {
         Self { grace: Duration::from_secs(30), steady: Duration::from_secs(10), expect_every: None }
     }
 }
 
-impl Habits {
-    pub fn read(table: &Table) -> Self {
+impl SourceHealthConfig {
+    pub fn read(table: &TableReader) -> Self {
         let default = Self::default();
         Self {
             grace: table.duration("grace").unwrap_or(default.grace),
@@ -84,8 +84,8 @@ pub(super) enum News {
 /// Decides; moments are handed in.
 #[derive(Debug)]
 pub(super) struct Health {
-    habits: Habits,
-    line: Line,
+    habits: SourceHealthConfig,
+    line: LinkState,
     up_since: Option<Instant>,
     last_event: Instant,
     outage: Option<Outage>,
@@ -102,21 +102,21 @@ struct Outage {
 
 impl Health {
     /// A source that is not up yet is on its way into an outage; `alerted` says that one was open when we last stopped.
-    pub(super) fn new(habits: Habits, now: Instant, alerted: Option<(bool, String)>) -> Self {
+    pub(super) fn new(habits: SourceHealthConfig, now: Instant, alerted: Option<(bool, String)>) -> Self {
         let open = alerted.is_some();
         let (silence, why) = alerted.unwrap_or((false, "it has not come up".to_owned()));
         let outage = Outage { since: now, why, alerted: open, silence };
-        Self { habits, line: Line::Connecting, up_since: None, last_event: now, outage: Some(outage) }
+        Self { habits, line: LinkState::Connecting, up_since: None, last_event: now, outage: Some(outage) }
     }
 
     /// The source said how it is.
-    pub(super) fn line(&mut self, now: Instant, line: Line) {
+    pub(super) fn line(&mut self, now: Instant, line: LinkState) {
         match &line {
-            Line::Up => {
+            LinkState::Up => {
                 self.up_since.get_or_insert(now);
             }
-            Line::Connecting => self.up_since = None,
-            Line::Down(why) => {
+            LinkState::Connecting => self.up_since = None,
+            LinkState::Down(why) => {
                 self.up_since = None;
                 let outage = self.outage.get_or_insert_with(|| Outage {
                     since: now,
@@ -189,10 +189,10 @@ impl Health {
         let alerted = self.outage.as_ref().is_some_and(|outage| outage.alerted);
         let why = self.outage.as_ref().map(|outage| outage.why.clone());
         match (&self.line, &self.outage) {
-            (Line::Up, Some(outage)) if outage.silence => (State::Silent, why, alerted),
-            (Line::Up, _) => (State::Up, None, alerted),
-            (Line::Connecting, _) => (State::Connecting, None, alerted),
-            (Line::Down(_), _) => (State::Lost, why, alerted),
+            (LinkState::Up, Some(outage)) if outage.silence => (State::Silent, why, alerted),
+            (LinkState::Up, _) => (State::Up, None, alerted),
+            (LinkState::Connecting, _) => (State::Connecting, None, alerted),
+            (LinkState::Down(_), _) => (State::Lost, why, alerted),
         }
     }
 }
@@ -222,7 +222,10 @@ mod tests {
     impl Life {
         fn new(expect_every: Option<u64>, alerted: Option<(bool, String)>) -> Self {
             let start = Instant::now();
-            let habits = Habits { expect_every: expect_every.map(Duration::from_secs), ..Habits::default() };
+            let habits = SourceHealthConfig {
+                expect_every: expect_every.map(Duration::from_secs),
+                ..SourceHealthConfig::default()
+            };
             Self { health: Health::new(habits, start, alerted), start, told: Vec::new() }
         }
 
@@ -243,13 +246,13 @@ mod tests {
 
         fn up(mut self, second: u64) -> Self {
             self.until(second);
-            self.health.line(self.start + Duration::from_secs(second), Line::Up);
+            self.health.line(self.start + Duration::from_secs(second), LinkState::Up);
             self
         }
 
         fn down(mut self, second: u64) -> Self {
             self.until(second);
-            let why = Line::Down(Fault::new("reset", "connection reset"));
+            let why = LinkState::Down(Fault::new("reset", "connection reset"));
             self.health.line(self.start + Duration::from_secs(second), why);
             self
         }

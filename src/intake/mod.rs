@@ -5,9 +5,9 @@
 
 mod batch;
 mod health;
-mod notice;
+mod monitor;
 mod recent;
-mod watch;
+mod self_event;
 
 #[cfg(test)]
 mod tests;
@@ -26,15 +26,15 @@ use crate::event::{Event, Name};
 use crate::fault::Fault;
 use crate::metrics::{Counter, Metrics, RelayMetrics, SourceMetrics, unix_seconds};
 use crate::outbox::{Arrival, Group};
-use crate::queue::{Committed, Entry, Queue, QueueError, Route};
 use crate::relay::Relays;
 use crate::stop::Stop;
+use crate::store::{Committed, Entry, Route, Store, StoreError};
 use batch::{Batch, Planned};
 
-pub use health::{Condition, Habits, State};
-pub use notice::{Herald, Notice};
+pub use health::{Condition, SourceHealthConfig, State};
+pub use monitor::HealthMonitor;
 pub use recent::Recent;
-pub use watch::Watch;
+pub use self_event::{SelfEvent, SelfReporter};
 
 /// Events in here at the most, the commit under way included. Beyond that they wait in their channel, and their source
 /// with them. The last group that comes in may stand over.
@@ -46,10 +46,10 @@ const PATIENCE: Duration = Duration::from_millis(250);
 
 pub struct Intake {
     arrivals: mpsc::Receiver<Arrival>,
-    /// What the house itself has to say; the other end is every [`Herald`].
-    notices: mpsc::Receiver<Notice>,
+    /// What the house itself has to say; the other end is every [`SelfReporter`].
+    self_events: mpsc::Receiver<SelfEvent>,
     relays: Arc<Relays>,
-    queue: Queue,
+    store: Store,
     metrics: Metrics,
     recent: Arc<Recent>,
     /// Each relay's counters, by its number.
@@ -59,20 +59,20 @@ pub struct Intake {
 impl Intake {
     pub fn new(
         arrivals: mpsc::Receiver<Arrival>,
-        notices: mpsc::Receiver<Notice>,
+        self_events: mpsc::Receiver<SelfEvent>,
         relays: Arc<Relays>,
-        queue: Queue,
+        store: Store,
         metrics: Metrics,
         recent: Arc<Recent>,
     ) -> Self {
         let counted = relays.iter().map(|relay| metrics.relay(&relay.name)).collect();
-        Self { arrivals, notices, relays, queue, metrics, recent, counted }
+        Self { arrivals, self_events, relays, store, metrics, recent, counted }
     }
 
     /// Runs until the stop is said and everything that arrived before it is committed.
     pub async fn run(mut self, stop: Stop) -> Result<(), Fault> {
         let mut counters: HashMap<Name, SourceMetrics> = HashMap::new();
-        let (mut arrived, mut noticed) = (Vec::new(), Vec::new());
+        let (mut arrived, mut self_reported) = (Vec::new(), Vec::new());
         let mut next = Batch::default();
         let mut waiting: Vec<Planned> = Vec::new();
         let mut committing: Option<BoxFuture<'static, CommitEnd>> = None;
@@ -82,7 +82,7 @@ impl Intake {
                 let batch = next.take_first(ONE_COMMIT);
                 under_way = batch.entries.len();
                 waiting = batch.groups;
-                committing = Some(commit(self.queue.clone(), batch.entries, self.metrics.clone()).boxed());
+                committing = Some(commit(self.store.clone(), batch.entries, self.metrics.clone()).boxed());
             }
             if !open && committing.is_none() {
                 return Ok(());
@@ -95,9 +95,9 @@ impl Intake {
                     (committing, under_way) = (None, 0);
                     self.after_commit(end, std::mem::take(&mut waiting), &mut next).await;
                 }
-                taken = self.notices.recv_many(&mut noticed, room), if open && room > 0 => {
-                    for notice in noticed.drain(..) {
-                        self.plan_notice(notice, &mut next);
+                taken = self.self_events.recv_many(&mut self_reported, room), if open && room > 0 => {
+                    for self_event in self_reported.drain(..) {
+                        self.plan_notice(self_event, &mut next);
                     }
                     open &= taken > 0;
                 }
@@ -112,12 +112,12 @@ impl Intake {
                 () = stop.wait(), if open => {
                     // Sources have ended by now; what they left in the channels is still ours.
                     self.arrivals.close();
-                    self.notices.close();
+                    self.self_events.close();
                     while let Ok(arrival) = self.arrivals.try_recv() {
                         self.plan_arrival(arrival, unix_seconds(now()), &mut counters, &mut next);
                     }
-                    while let Ok(notice) = self.notices.try_recv() {
-                        self.plan_notice(notice, &mut next);
+                    while let Ok(self_event) = self.self_events.try_recv() {
+                        self.plan_notice(self_event, &mut next);
                     }
                     open = false;
                 }
@@ -156,12 +156,12 @@ impl Intake {
         Entry { event, routes, cursor: None, incident: None }
     }
 
-    fn plan_notice(&self, notice: Notice, next: &mut Batch) {
-        let Notice { event, incident, must, committed } = notice;
+    fn plan_notice(&self, self_event: SelfEvent, next: &mut Batch) {
+        let SelfEvent { event, incident, must, committed } = self_event;
         let event = Arc::new(event);
         let routes = self.routes(&event);
         self.recent.push(Arc::clone(&event));
-        next.push(Entry { event, routes, cursor: None, incident }, Planned::noticed(committed, must));
+        next.push(Entry { event, routes, cursor: None, incident }, Planned::self_reported(committed, must));
     }
 
     /// Which relay takes the event to which sink.
@@ -191,7 +191,7 @@ impl Intake {
     async fn after_commit(&self, end: CommitEnd, groups: Vec<Planned>, next: &mut Batch) {
         match end.result {
             Ok(_) => groups.into_iter().for_each(Planned::accept),
-            Err(QueueError::Closed) => {
+            Err(StoreError::Closed) => {
                 let closed = Fault::new("closing", "the state file is closed");
                 for group in groups {
                     group.refuse(&closed);
@@ -210,12 +210,12 @@ impl Intake {
 
 struct CommitEnd {
     entries: Vec<Entry>,
-    result: Result<Vec<Committed>, QueueError>,
+    result: Result<Vec<Committed>, StoreError>,
 }
 
-async fn commit(queue: Queue, entries: Vec<Entry>, metrics: Metrics) -> CommitEnd {
+async fn commit(store: Store, entries: Vec<Entry>, metrics: Metrics) -> CommitEnd {
     let began = Instant::now();
-    let result = queue.commit(entries.clone()).await;
+    let result = store.commit(entries.clone()).await;
     metrics.commit_seconds().observe(began.elapsed().as_secs_f64());
     CommitEnd { entries, result }
 }

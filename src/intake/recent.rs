@@ -11,7 +11,7 @@ use crate::event::{Event, EventId};
 const EVENTS: usize = 256;
 const BYTES: usize = 512 << 10;
 
-/// A bounded ring in memory. Written by the intake, read by the desk.
+/// A bounded ring in memory. Written by the intake, read by the admin API.
 #[derive(Debug, Default)]
 pub struct Recent(Mutex<Ring>);
 

@@ -43,7 +43,7 @@ pub struct SourceMetrics {
 #[derive(Debug, Clone)]
 pub struct SinkMetrics {
     pub delivered: Counter,
-    pub buried: Counter,
+    pub dead_total: Counter,
     /// Not sent, and on purpose.
     pub suppressed: Counter,
     pub delivery_seconds: Histogram,
@@ -55,12 +55,13 @@ pub struct SinkMetrics {
     attempts_failed: Family<Labels<2>, Counter>,
 }
 
-/// Handles of one hook at the door.
+/// Handles of one endpoint of a listener.
 #[derive(Debug, Clone)]
-pub struct DoorMetrics {
+pub struct EndpointMetrics {
     pub accepted: Counter,
-    source: Name,
-    requests: Family<Labels<2>, Counter>,
+    listener: &'static str,
+    endpoint: Name,
+    requests: Family<Labels<3>, Counter>,
 }
 
 /// Handles of one relay.
@@ -107,7 +108,7 @@ impl Metrics {
         }
         SinkMetrics {
             delivered: outcome("delivered"),
-            buried: outcome("buried"),
+            dead_total: outcome("dead"),
             suppressed: outcome("suppressed"),
             delivery_seconds: all.delivery_seconds.get_or_create_owned(&labels),
             pending: all.queue_pending.get_or_create_owned(&labels),
@@ -119,11 +120,13 @@ impl Metrics {
         }
     }
 
-    /// Of what is brought to `source`; an empty name stands for requests that find no source.
-    pub fn door(&self, source: &Name) -> DoorMetrics {
-        let requests = self.0.door_requests.clone();
-        let labels = [("source", source.to_string()), ("status", "202".to_owned())];
-        DoorMetrics { accepted: requests.get_or_create_owned(&labels), source: source.clone(), requests }
+    /// Of one endpoint of the public listener; an empty name stands for requests that match no endpoint.
+    pub fn endpoint(&self, endpoint: &Name) -> EndpointMetrics {
+        let (requests, listener) = (self.0.http_requests.clone(), "listen");
+        let labels =
+            [("listener", listener.to_owned()), ("endpoint", endpoint.to_string()), ("code", "202".to_owned())];
+        let accepted = requests.get_or_create_owned(&labels);
+        EndpointMetrics { accepted, listener, endpoint: endpoint.clone(), requests }
     }
 
     pub fn relay(&self, relay: &Name) -> RelayMetrics {
@@ -180,10 +183,14 @@ impl SinkMetrics {
     }
 }
 
-impl DoorMetrics {
-    /// Counts a request by the status that it was answered with. Most are [`DoorMetrics::accepted`].
+impl EndpointMetrics {
+    /// Counts a request by the status that it was answered with. Most are [`EndpointMetrics::accepted`].
     pub fn answered(&self, status: u16) {
-        let labels = [("source", self.source.to_string()), ("status", status.to_string())];
+        let labels = [
+            ("listener", self.listener.to_owned()),
+            ("endpoint", self.endpoint.to_string()),
+            ("code", status.to_string()),
+        ];
         self.requests.get_or_create(&labels).inc();
     }
 }
@@ -208,7 +215,7 @@ mod tests {
         "deliveries_total",
         "delivery_attempts_failed_total",
         "delivery_seconds",
-        "door_requests_total",
+        "http_requests_total",
         "events_matched_total",
         "events_received_total",
         "events_unmatched_total",
@@ -231,7 +238,7 @@ mod tests {
         metrics.source(&"prod".into());
         metrics.sink(&"ops".into());
         metrics.relay(&"services".into());
-        metrics.door(&"registry".into());
+        metrics.endpoint(&"registry".into());
         metrics.task_restarted(&"source prod".into(), 0);
         metrics
     }

@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use reqwest::header::HeaderValue;
 
-use crate::said::{Problem, Reading, Said, Table};
+use crate::config_reader::{ConfigReader, Problem, Spanned, TableReader};
 use crate::secret::Secret;
 
 /// A header's value that no log shows. None where the secret holds what no header can.
@@ -15,7 +15,7 @@ fn header_value(text: &str) -> Option<HeaderValue> {
 }
 
 /// `text`, which has the secret in it, as a header's value; what no header can hold becomes a problem where the secret is named.
-pub fn secret_header(reading: &Reading, secret: &Said<Secret>, text: &str) -> Option<HeaderValue> {
+pub fn secret_header(reading: &ConfigReader, secret: &Spanned<Secret>, text: &str) -> Option<HeaderValue> {
     let value = header_value(text);
     if value.is_none() {
         let wrong = "this secret holds a character that no HTTP header can (a newline, perhaps)";
@@ -25,7 +25,7 @@ pub fn secret_header(reading: &Reading, secret: &Said<Secret>, text: &str) -> Op
 }
 
 /// `basic = { user = "…", password = { env = "…" } }`; what is missing there becomes a problem.
-pub fn read_login(table: &Table) -> Option<(Said<Secret>, Said<Secret>)> {
+pub fn read_login(table: &TableReader) -> Option<(Spanned<Secret>, Spanned<Secret>)> {
     let inner = table.table("basic")?;
     let (user, password) = (inner.text_or_secret("user"), inner.secret("password"));
     for key in ["user", "password"] {

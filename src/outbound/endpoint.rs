@@ -8,7 +8,7 @@ use std::sync::Arc;
 use reqwest::Url;
 
 use super::redact;
-use crate::said::{Problem, Said, Table};
+use crate::config_reader::{Problem, Spanned, TableReader};
 use crate::secret::Secret;
 
 /// A URL out of relays.toml that must never be shown: webhook URLs are credentials.
@@ -22,7 +22,7 @@ pub struct Endpoint {
 impl Endpoint {
     /// Reads the secret `key` (`webhook = { env = "SLACK_URL" }`) as an http(s) URL; what is wrong becomes a problem.
     /// `please` is what is said where it is missing.
-    pub fn read_secret(table: &Table, key: &'static str, please: &str) -> Option<Said<Self>> {
+    pub fn read_secret(table: &TableReader, key: &'static str, please: &str) -> Option<Spanned<Self>> {
         let Some(said) = table.secret(key) else {
             if !table.has(key) {
                 table.missing_but(key, Some(please));
@@ -33,7 +33,7 @@ impl Endpoint {
     }
 
     /// As [`Endpoint::read_secret`], for an address that may as well stand in the file.
-    pub fn read_either(table: &Table, key: &'static str) -> Option<Said<Self>> {
+    pub fn read_either(table: &TableReader, key: &'static str) -> Option<Spanned<Self>> {
         let said = table.text_or_secret(key);
         if said.is_none() && !table.has(key) {
             table.missing(key);
@@ -41,7 +41,7 @@ impl Endpoint {
         Self::of_secret(table, key, said?)
     }
 
-    fn of_secret(table: &Table, key: &'static str, said: Said<Secret>) -> Option<Said<Self>> {
+    fn of_secret(table: &TableReader, key: &'static str, said: Spanned<Secret>) -> Option<Spanned<Self>> {
         let endpoint = match Self::parse(said.value.expose()) {
             Ok(endpoint) => endpoint,
             Err(why) => {
@@ -50,18 +50,18 @@ impl Endpoint {
             }
         };
         let secrets = redact::secrets_in(&endpoint.url).into();
-        Some(Said { value: Self { secrets, ..endpoint }, span: said.span })
+        Some(Spanned { value: Self { secrets, ..endpoint }, span: said.span })
     }
 
     /// Reads `key` (`api = "https://…"`), which is no secret, as an http(s) URL; `default` where it is not written.
-    pub fn read_text(table: &Table, key: &'static str, default: &str) -> Option<Said<Self>> {
+    pub fn read_text(table: &TableReader, key: &'static str, default: &str) -> Option<Spanned<Self>> {
         let said = match table.text(key) {
             Some(said) => said,
             None if table.has(key) => return None,
-            None => Said { value: default.to_owned(), span: table.span.clone() },
+            None => Spanned { value: default.to_owned(), span: table.span.clone() },
         };
         match Self::parse(&said.value) {
-            Ok(endpoint) => Some(Said { value: endpoint, span: said.span }),
+            Ok(endpoint) => Some(Spanned { value: endpoint, span: said.span }),
             Err(why) => {
                 table.reading.problem(Problem::error(said.span, format!("`{key}`: {why}")));
                 None
@@ -170,7 +170,7 @@ impl fmt::Display for Endpoint {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::said::Reading;
+    use crate::config_reader::ConfigReader;
 
     const HOOK: &str = "https://hooks.slack.example/services/T0/B0/s3cr3t-s3cr3t";
 
@@ -184,10 +184,13 @@ mod tests {
         }
     }
 
-    fn problems(toml: &str, read: impl Fn(&Table) -> Option<Said<Endpoint>>) -> (Option<Endpoint>, Vec<String>) {
-        let reading = Reading::new(toml, &env);
+    fn problems(
+        toml: &str,
+        read: impl Fn(&TableReader) -> Option<Spanned<Endpoint>>,
+    ) -> (Option<Endpoint>, Vec<String>) {
+        let reading = ConfigReader::new(toml, &env);
         let tree = reading.tree();
-        let endpoint = read(&Table::new(&reading, "sink.slack", &tree)).map(|said| said.value);
+        let endpoint = read(&TableReader::new(&reading, "sink.slack", &tree)).map(|said| said.value);
         (endpoint, reading.into_findings().problems.into_iter().map(|problem| problem.said).collect())
     }
 
@@ -223,7 +226,7 @@ mod tests {
 
     #[test]
     fn an_address_that_is_no_secret_has_a_default() {
-        let read = |table: &Table| Endpoint::read_text(table, "api", "https://api.example/v1");
+        let read = |table: &TableReader| Endpoint::read_text(table, "api", "https://api.example/v1");
         assert_eq!(problems("", read).0.expect("the default").url().as_str(), "https://api.example/v1");
         assert_eq!(problems("api = \"http://[::1]:9/\"", read).0.expect("written").url().as_str(), "http://[::1]:9/");
         assert_eq!(problems("api = \"x\"", read).1, ["`api`: not a URL (relative URL without a base)"]);

@@ -10,7 +10,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 
-use crate::said::{Problem, Table};
+use crate::config_reader::{Problem, TableReader};
 
 /// A certificate and its key. Debug shows neither.
 #[derive(Clone)]
@@ -18,7 +18,7 @@ pub struct Identity(Arc<SingleCertAndKey>);
 
 impl Identity {
     /// Reads `cert_file` and `key_file` of a table. Both files are read at once, so that what is wrong with them has a place.
-    pub fn read(table: &Table) -> Option<Self> {
+    pub fn read(table: &TableReader) -> Option<Self> {
         let (certificate, key) = (table.text("cert_file"), table.text("key_file"));
         match (certificate, key) {
             (Some(certificate), Some(key)) => {
@@ -76,9 +76,9 @@ mod tests {
     use rustls::version::{TLS12, TLS13};
 
     use super::*;
+    use crate::config_reader::ConfigReader;
     use crate::outbound::tls_stage::{OTHER, OTHER_KEY, PEER, PEER_KEY, TlsStage};
     use crate::outbound::{Outbound, Trust};
-    use crate::said::Reading;
 
     fn file(bytes: &[u8]) -> tempfile::NamedTempFile {
         let mut file = tempfile::NamedTempFile::new().expect("room");
@@ -131,9 +131,9 @@ mod tests {
             ("cert_file = \"x\"", vec!["`key_file` is missing here".to_owned()]),
             ("key_file = \"x\"", vec!["`cert_file` is missing here".to_owned()]),
         ] {
-            let reading = Reading::new(text, &|_| None);
+            let reading = ConfigReader::new(text, &|_| None);
             let tree = reading.tree();
-            assert!(Identity::read(&Table::new(&reading, "source.docker", &tree)).is_none());
+            assert!(Identity::read(&TableReader::new(&reading, "source.docker", &tree)).is_none());
             let problems = reading.into_findings().problems;
             assert_eq!(problems.into_iter().map(|problem| problem.said).collect::<Vec<_>>(), wanted);
         }

@@ -10,9 +10,9 @@ use super::faults_in::{Kind, report_flaw, report_names};
 use super::guard::guarded;
 use super::template::Occasion;
 use super::tokens::{Sort, Token, of_expression};
+use crate::config_reader::{ConfigReader, Problem, Spanned};
 use crate::event::Body;
 use crate::fault::Fault;
-use crate::said::{Problem, Reading, Said};
 
 /// Compiled once, asked often.
 pub struct Condition {
@@ -23,7 +23,7 @@ pub struct Condition {
 
 impl Condition {
     /// What is wrong becomes problems. `roots` are the names that it may use.
-    pub fn compile(reading: &Reading, said: &Said<String>, roots: &[&str]) -> Option<Self> {
+    pub fn compile(reading: &ConfigReader, said: &Spanned<String>, roots: &[&str]) -> Option<Self> {
         let source = said.value.as_str();
         let tokens = of_expression(source);
         if let Some(problem) = misshapen(reading, said, &tokens) {
@@ -97,7 +97,7 @@ fn is_about_the_missing(error: &Error) -> bool {
 
 /// Shapes that the parentheses around a condition would make legal: nothing at all, a list without brackets,
 /// and brackets that close more than was opened.
-fn misshapen(reading: &Reading, said: &Said<String>, tokens: &[Token]) -> Option<Problem> {
+fn misshapen(reading: &ConfigReader, said: &Spanned<String>, tokens: &[Token]) -> Option<Problem> {
     let whole = 0..said.value.len();
     if said.value.len() > LONGEST_SOURCE {
         let why = format!("a condition may have at most {LONGEST_SOURCE} bytes, this one has {}", said.value.len());

@@ -4,7 +4,7 @@ use super::engine::{Flaw, knows_filter, knows_test};
 use super::filters;
 use super::tokens::{Sort, Token};
 use super::view::ENVELOPE;
-use crate::said::{Problem, Reading, Said, nearest};
+use crate::config_reader::{ConfigReader, Problem, Spanned, nearest};
 
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Kind {
@@ -13,7 +13,7 @@ pub(super) enum Kind {
 }
 
 /// What `MiniJinja` could not compile.
-pub(super) fn report_flaw(reading: &Reading, said: &Said<String>, kind: Kind, flaw: &Flaw) {
+pub(super) fn report_flaw(reading: &ConfigReader, said: &Spanned<String>, kind: Kind, flaw: &Flaw) {
     let what = match kind {
         Kind::Template => "this template cannot be read",
         Kind::Condition => "this condition cannot be read",
@@ -37,8 +37,8 @@ fn has_single_equals(source: &str) -> bool {
 
 /// Reports unknown filters, tests and roots; true when there are none.
 pub(super) fn report_names(
-    reading: &Reading,
-    said: &Said<String>,
+    reading: &ConfigReader,
+    said: &Spanned<String>,
     tokens: &[&Token],
     used: &[String],
     roots: &[&str],

@@ -10,7 +10,7 @@ use std::ops::Range;
 use jiff::Timestamp;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 
-use crate::said::{Item, Node, Problem, Reading, Said, Table, nearest};
+use crate::config_reader::{ConfigReader, Item, Node, Problem, Spanned, TableReader, nearest};
 
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 const DAYS_HINT: &str = "days are mon, tue, wed, thu, fri, sat and sun; write them like \"sat,sun\" or \"mon-fri\"";
@@ -30,7 +30,7 @@ pub(super) struct Mute {
 }
 
 /// `mute = [{ days = "sat-sun" }, { hours = "22:00-06:00", zone = "Europe/Berlin" }]`, or one such table.
-pub(super) fn read(table: &Table) -> Vec<Mute> {
+pub(super) fn read(table: &TableReader) -> Vec<Mute> {
     let Some(item) = table.item("mute") else { return Vec::new() };
     let items = match &item.node {
         Node::List(items) => items.as_slice(),
@@ -40,8 +40,8 @@ pub(super) fn read(table: &Table) -> Vec<Mute> {
 }
 
 impl Mute {
-    fn read(reading: &Reading, item: &Item) -> Option<Self> {
-        let table = Table::new(reading, "relay.mute", item);
+    fn read(reading: &ConfigReader, item: &Item) -> Option<Self> {
+        let table = TableReader::new(reading, "relay.mute", item);
         let said_days = table.texts("days");
         let (said_hours, said_zone) = (table.text("hours"), table.text("zone"));
         let days = said_days.as_ref().map(|said| days(reading, said));
@@ -97,7 +97,7 @@ fn parts(text: &str, separator: char) -> impl Iterator<Item = (&str, Range<usize
 }
 
 /// `mon-fri`, `sat,sun`, `fri-mon`, or a list of such.
-fn days(reading: &Reading, said: &[Said<String>]) -> Option<[bool; 7]> {
+fn days(reading: &ConfigReader, said: &[Spanned<String>]) -> Option<[bool; 7]> {
     let mut meant = [false; 7];
     let mut understood = !said.is_empty();
     for said in said {
@@ -137,7 +137,7 @@ fn no_day(word: &str, place: Range<usize>) -> Problem {
 }
 
 /// `22:00-06:00`; `24:00` is the end of a day.
-fn hours(reading: &Reading, said: &Said<String>) -> Option<Range<u16>> {
+fn hours(reading: &ConfigReader, said: &Spanned<String>) -> Option<Range<u16>> {
     let refuse = |part: Range<usize>, why: String| {
         reading.problem(Problem::error(reading.place_in(said, part), why).hint(HOURS_HINT));
         None
@@ -171,7 +171,7 @@ fn minute(text: &str) -> Option<u16> {
     (minute < 60 && all <= MIDNIGHT).then_some(all)
 }
 
-fn zone(reading: &Reading, said: &Said<String>) -> Option<TimeZone> {
+fn zone(reading: &ConfigReader, said: &Spanned<String>) -> Option<TimeZone> {
     // What the machine knows of zones is newer than what we were built with, if it knows any.
     let found = TimeZone::get(&said.value).or_else(|_| TimeZoneDatabase::bundled().get(&said.value));
     if found.is_err() {

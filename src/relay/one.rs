@@ -7,15 +7,15 @@ use super::condition::Condition;
 use super::defaults::Defaults;
 use super::fetched::{Fetched, Reference};
 use super::pattern::{At, Check, Pattern, Test};
+use super::pattern_reader;
 use super::quiet::Quiet;
-use super::said_pattern;
 use super::template::{Occasion, Template};
 use super::view::ROOTS;
 use super::wording::{Says, Wording, bare};
+use crate::config_reader::{Node, Problem, Spanned, TableReader};
 use crate::event::{Event, Name, OURSELVES};
 use crate::fault::Fault;
 use crate::message::{Markup, Message, Origin, Severity};
-use crate::said::{Node, Problem, Said, Table};
 
 #[derive(Debug)]
 pub struct Relay {
@@ -23,9 +23,9 @@ pub struct Relay {
     /// Where its name stands.
     pub span: Range<usize>,
     /// The sources that it hears. None: every source but the daemon itself.
-    pub from: Option<Vec<Said<String>>>,
+    pub from: Option<Vec<Spanned<String>>>,
     /// The sinks that it is to speak to, as they were said.
-    pub to: Vec<Said<String>>,
+    pub to: Vec<Spanned<String>>,
     /// Those of them that are there; the configuration, which knows all names, fills this in.
     pub sinks: Vec<Name>,
     pub(super) matches: Vec<(At, Pattern)>,
@@ -49,12 +49,12 @@ pub struct BuiltIn {
     pub key: Option<Template>,
     pub client: Option<Template>,
     pub client_url: Option<Template>,
-    pub to: Vec<Said<String>>,
+    pub to: Vec<Spanned<String>>,
 }
 
 impl Relay {
     /// One `[[relay]]`. What is wrong becomes problems; unknown keys are found by the table's `finish`.
-    pub fn read(table: &Table) -> Option<Self> {
+    pub fn read(table: &TableReader) -> Option<Self> {
         let reading = table.reading;
         let name = table.required_text("name");
         if let Some(name) = name.as_ref().filter(|name| name.value.trim().is_empty()) {
@@ -68,7 +68,7 @@ impl Relay {
             reading.problem(problem.hint("leave `from` out to hear every source"));
         }
         let to = table.texts("to").unwrap_or_default();
-        let matches = table.table("match").map(|table| said_pattern::read(&table)).unwrap_or_default();
+        let matches = table.table("match").map(|table| pattern_reader::read(&table)).unwrap_or_default();
         let fetch = read_fetch(table);
         let roots: Vec<&str> = ROOTS.into_iter().chain(fetch.iter().map(|(name, _)| &**name)).collect();
         let when = table.text("when").and_then(|said| Condition::compile(reading, &said, &roots));
@@ -100,7 +100,7 @@ impl Relay {
         Self {
             name: said.name,
             span: 0..0,
-            from: Some(vec![Said { value: OURSELVES.to_owned(), span: 0..0 }]),
+            from: Some(vec![Spanned { value: OURSELVES.to_owned(), span: 0..0 }]),
             to: said.to,
             sinks: Vec::new(),
             matches,
@@ -127,7 +127,7 @@ impl Relay {
     }
 
     /// The kinds of sinks that have a payload of their own in `raw`.
-    pub fn raw_kinds(&self) -> impl Iterator<Item = &Said<String>> {
+    pub fn raw_kinds(&self) -> impl Iterator<Item = &Spanned<String>> {
         self.wording.raw.iter().map(|(kind, _)| kind)
     }
 
@@ -201,7 +201,7 @@ impl Relay {
 
 /// Names with their references; a reference that does not compile keeps its name, so that its use elsewhere is no
 /// second fault.
-fn read_fetch(table: &Table) -> Vec<(Name, Option<Template>)> {
+fn read_fetch(table: &TableReader) -> Vec<(Name, Option<Template>)> {
     let Some(fetch) = table.table("fetch") else { return Vec::new() };
     let reading = table.reading;
     let mut read = Vec::new();
@@ -214,7 +214,7 @@ fn read_fetch(table: &Table) -> Vec<(Name, Option<Template>)> {
             continue;
         }
         let template = if let Node::Text(text) = &item.node {
-            Template::compile(reading, &Said { value: text.clone(), span: item.span.clone() }, &ROOTS)
+            Template::compile(reading, &Spanned { value: text.clone(), span: item.span.clone() }, &ROOTS)
         } else {
             let why = format!("`fetch.{}` must be a string, found {}", key.name, item.sort());
             reading.problem(Problem::error(item.span.clone(), why));

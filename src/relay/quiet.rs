@@ -8,9 +8,9 @@ use super::fetched::Fetched;
 use super::mute::{self, Mute};
 use super::template::{Occasion, Template};
 use super::wording::bare;
+use crate::config_reader::{Node, Problem, TableReader};
 use crate::event::{Event, Name};
 use crate::fault::Fault;
-use crate::said::{Node, Problem, Table};
 
 /// How long a group waits for more when nobody says.
 const USUAL_WAIT: Duration = Duration::from_secs(30);
@@ -39,7 +39,7 @@ pub struct Group {
 }
 
 impl Quiet {
-    pub(super) fn read(table: &Table, roots: &[&str]) -> Self {
+    pub(super) fn read(table: &TableReader, roots: &[&str]) -> Self {
         Self {
             unique: table.wait("unique"),
             throttle: inner(table, "throttle").and_then(Throttle::read),
@@ -67,13 +67,13 @@ impl Quiet {
 }
 
 /// The table of that key. What is no table is told so, and nothing is missing in it.
-fn inner<'r, 't>(table: &Table<'r, 't>, key: &'static str) -> Option<Table<'r, 't>> {
+fn inner<'r, 't>(table: &TableReader<'r, 't>, key: &'static str) -> Option<TableReader<'r, 't>> {
     let inner = table.table(key)?;
     table.item(key).is_some_and(|item| matches!(item.node, Node::Table(_))).then_some(inner)
 }
 
 impl Throttle {
-    fn read(table: Table) -> Option<Self> {
+    fn read(table: TableReader) -> Option<Self> {
         let (max, per) = (table.count("max", 0), table.wait("per"));
         for key in ["max", "per"].into_iter().filter(|key| !table.has(key)) {
             table.missing_but(key, Some("write it like throttle = { max = 5, per = \"1m\" }"));
@@ -89,7 +89,7 @@ impl Throttle {
 }
 
 impl Group {
-    fn read(table: Table, roots: &[&str]) -> Option<Self> {
+    fn read(table: TableReader, roots: &[&str]) -> Option<Self> {
         let by = table.text("by").map(|said| Template::compile(table.reading, &said, roots));
         let wait = table.wait("wait").or_else(|| (!table.has("wait")).then_some(USUAL_WAIT));
         if !table.has("by") {

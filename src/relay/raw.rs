@@ -3,9 +3,9 @@
 use serde_json::Value;
 
 use super::template::{Occasion, Template};
+use crate::config_reader::{ConfigReader, Item, Node, Spanned};
 use crate::fault::Fault;
 use crate::message::Markup;
-use crate::said::{Item, Node, Reading, Said};
 
 #[derive(Debug, Clone)]
 pub(super) enum Raw {
@@ -18,10 +18,10 @@ pub(super) enum Raw {
 
 impl Raw {
     /// None where a template in it does not compile. Every one that does not is reported.
-    pub(super) fn read(reading: &Reading, item: &Item, roots: &[&str]) -> Option<Self> {
+    pub(super) fn read(reading: &ConfigReader, item: &Item, roots: &[&str]) -> Option<Self> {
         match &item.node {
             Node::Text(text) => {
-                let said = Said { value: text.clone(), span: item.span.clone() };
+                let said = Spanned { value: text.clone(), span: item.span.clone() };
                 Template::compile(reading, &said, roots).map(Self::Text)
             }
             Node::Whole(_) | Node::Real(_) | Node::Flag(_) => Some(Self::Fixed(item.to_json())),

@@ -10,14 +10,14 @@ use jiff::Timestamp;
 
 use super::glob::Glob;
 use super::pattern::{At, Check, Pattern, Test};
-use super::said_pattern::at_of;
+use super::pattern_reader::at_of;
+use crate::config_reader::nearest;
 use crate::event::{Event, Picked};
 use crate::fault::Fault;
-use crate::said::nearest;
 
 /// What one silence matches, compiled.
 #[derive(Debug, Clone)]
-pub struct Hush {
+pub struct SilenceMatch {
     tests: Vec<(Place, Pattern)>,
     everything: bool,
     /// Whether it speaks of a source or a relay, so that it may mean the daemon's own events.
@@ -37,26 +37,26 @@ pub struct Silence {
     pub why: String,
     pub since: Timestamp,
     pub until: Timestamp,
-    pub hush: Hush,
+    pub silence_match: SilenceMatch,
 }
 
 /// All silences; every clone sees the same ones. Whoever changes them replaces them all.
 #[derive(Debug, Clone, Default)]
 pub struct Silences(Arc<RwLock<Vec<Silence>>>);
 
-impl Hush {
+impl SilenceMatch {
     /// Without a word it hushes everything, as with stars alone.
     pub fn parse(matches: &[String]) -> Result<Self, Fault> {
-        let mut hush = Self { tests: Vec::new(), everything: true, names: false };
+        let mut silence_match = Self { tests: Vec::new(), everything: true, names: false };
         for said in matches {
             let one = One::parse(said)?;
             if !one.is_certain() {
-                hush.everything = false;
-                hush.names |= !one.not && matches!(one.place, Place::Relay | Place::Event(At::Source));
+                silence_match.everything = false;
+                silence_match.names |= !one.not && matches!(one.place, Place::Relay | Place::Event(At::Source));
             }
-            hush.tests.push((one.place, one.pattern));
+            silence_match.tests.push((one.place, one.pattern));
         }
-        Ok(hush)
+        Ok(silence_match)
     }
 
     /// Whether nothing could escape it.
@@ -137,12 +137,12 @@ impl Silences {
     /// Why `relay` must not say this event, in words to be kept with the delivery: `silence 3: deploy`.
     /// `accepted` is when the queue took it.
     pub fn hushes(&self, event: &Event, relay: &str, accepted: Timestamp) -> Option<String> {
-        let silence = self.hushing(event, relay, accepted, Timestamp::now)?;
+        let silence = self.silencing(event, relay, accepted, Timestamp::now)?;
         Some(format!("silence {}: {}", silence.id, silence.why))
     }
 
     /// The silence that hushes it; of several the one that lasts longest.
-    pub fn hushing(
+    pub fn silencing(
         &self,
         event: &Event,
         relay: &str,
@@ -154,8 +154,8 @@ impl Silences {
             return None;
         }
         let now = now();
-        let hushing = all.iter().filter(|one| one.covers(accepted, now) && one.hush.takes(event, relay));
-        hushing.max_by_key(|one| (one.until, one.id)).cloned()
+        let silencing = all.iter().filter(|one| one.covers(accepted, now) && one.silence_match.takes(event, relay));
+        silencing.max_by_key(|one| (one.until, one.id)).cloned()
     }
 
     pub fn in_force(&self, now: Timestamp) -> usize {

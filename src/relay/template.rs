@@ -14,10 +14,10 @@ use super::faults_in::{Kind, report_flaw, report_names};
 use super::fetched::Fetched;
 use super::tokens::{Part, Sort, Token, of_template};
 use super::view::{Context, Facts, ROOTS};
+use crate::config_reader::{ConfigReader, Problem, Spanned};
 use crate::event::{Body, Event, Name, Step};
 use crate::fault::Fault;
 use crate::message::Markup;
-use crate::said::{Problem, Reading, Said};
 
 /// Tags that load other templates: there are none.
 const LOADERS: [&str; 4] = ["include", "extends", "import", "from"];
@@ -76,7 +76,7 @@ impl Template {
     pub const ROOTS: [&'static str; 3] = ROOTS;
 
     /// Compiles what relays.toml says. `roots` are the names that it may use; what is wrong becomes problems.
-    pub fn compile(reading: &Reading, said: &Said<String>, roots: &[&str]) -> Option<Self> {
+    pub fn compile(reading: &ConfigReader, said: &Spanned<String>, roots: &[&str]) -> Option<Self> {
         let refuse = |part: Range<usize>, why: String| {
             reading.problem(Problem::error(reading.place_in(said, part), why));
             None

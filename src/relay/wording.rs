@@ -5,10 +5,10 @@ use std::sync::Arc;
 use super::defaults::Defaults;
 use super::raw::Raw;
 use super::template::{Occasion, Template};
+use crate::config_reader::{ConfigReader, Item, Node, Problem, Spanned, TableReader, nearest};
 use crate::event::Event;
 use crate::fault::Fault;
 use crate::message::{Field, Markup, Message, Origin, Severity, Signal};
-use crate::said::{Item, Node, Problem, Reading, Said, Table, nearest};
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct Wording {
@@ -27,7 +27,7 @@ pub(super) struct Wording {
     pub(super) signal: Option<Template>,
     pub(super) client: Option<Template>,
     pub(super) client_url: Option<Template>,
-    pub(super) raw: Vec<(Said<String>, Raw)>,
+    pub(super) raw: Vec<(Spanned<String>, Raw)>,
 }
 
 #[derive(Debug, Clone)]
@@ -49,7 +49,7 @@ pub struct Says {
 static NO_FIELD: Item = Item { span: 0..0, node: Node::Table(Vec::new()) };
 
 impl Wording {
-    pub(super) fn read(table: &Table, roots: &[&str]) -> Self {
+    pub(super) fn read(table: &TableReader, roots: &[&str]) -> Self {
         let reading = table.reading;
         let template = |key: &'static str| table.text(key).and_then(|said| Template::compile(reading, &said, roots));
         let word = |key: &'static str, words: &[&str]| {
@@ -168,7 +168,7 @@ fn default_key(event: &Event) -> String {
 }
 
 /// What says the same of every event can be checked before there is one.
-fn check_word(reading: &Reading, said: &Said<String>, template: &Template, words: &[&str]) {
+fn check_word(reading: &ConfigReader, said: &Spanned<String>, template: &Template, words: &[&str]) {
     let Some(literal) = template.literal() else { return };
     if words.contains(&literal.as_str()) {
         return;
@@ -180,18 +180,18 @@ fn check_word(reading: &Reading, said: &Said<String>, template: &Template, words
     });
 }
 
-fn read_fields(table: &Table, roots: &[&str]) -> Vec<FieldWording> {
+fn read_fields(table: &TableReader, roots: &[&str]) -> Vec<FieldWording> {
     let item = table.item("fields");
     let items = match item.map(|item| &item.node) {
         Some(Node::List(items)) => items.as_slice(),
         Some(_) => item.map(std::slice::from_ref).unwrap_or_default(),
         None => {
-            read_field(&Table::new(table.reading, "relay.fields", &NO_FIELD), roots);
+            read_field(&TableReader::new(table.reading, "relay.fields", &NO_FIELD), roots);
             &[]
         }
     };
     let read = |item| {
-        let table = Table::new(table.reading, "relay.fields", item);
+        let table = TableReader::new(table.reading, "relay.fields", item);
         let field = read_field(&table, roots);
         for key in ["name", "value"] {
             if !table.has(key) && matches!(item.node, Node::Table(_)) {
@@ -204,13 +204,13 @@ fn read_fields(table: &Table, roots: &[&str]) -> Vec<FieldWording> {
     items.iter().filter_map(read).collect()
 }
 
-fn read_field(table: &Table, roots: &[&str]) -> Option<FieldWording> {
+fn read_field(table: &TableReader, roots: &[&str]) -> Option<FieldWording> {
     let template = |key| table.text(key).and_then(|said| Template::compile(table.reading, &said, roots));
     let (name, value, short) = (template("name"), template("value"), table.flag("short"));
     Some(FieldWording { name: name?, value: value?, short: short.unwrap_or(false) })
 }
 
-fn read_raw(table: &Table, roots: &[&str]) -> Vec<(Said<String>, Raw)> {
+fn read_raw(table: &TableReader, roots: &[&str]) -> Vec<(Spanned<String>, Raw)> {
     let Some(kinds) = table.table("raw") else { return Vec::new() };
     let mut raw = Vec::new();
     for (key, item) in kinds.entries() {
@@ -218,7 +218,7 @@ fn read_raw(table: &Table, roots: &[&str]) -> Vec<(Said<String>, Raw)> {
             let why = format!("`raw.{}` must be a table, found {}", key.name, item.sort());
             table.reading.problem(Problem::error(item.span.clone(), why));
         } else if let Some(payload) = Raw::read(table.reading, item, roots) {
-            raw.push((Said { value: key.name.clone(), span: key.span.clone() }, payload));
+            raw.push((Spanned { value: key.name.clone(), span: key.span.clone() }, payload));
         }
     }
     raw

@@ -132,9 +132,9 @@ async fn a_raw_payload_goes_instead_of_all_wording() {
 async fn sinks_of_one_address_are_one_destination() {
     let stage = Stage::open([]).await;
     for (row, _) in Row::answered() {
-        let (one, other) = (row.open(&stage.url).manner(), row.open(&stage.url).manner());
+        let (one, other) = (row.open(&stage.url).traits(), row.open(&stage.url).traits());
         assert_eq!(one, other, "{}", row.kind);
-        let elsewhere = row.open("https://elsewhere.example").manner();
+        let elsewhere = row.open("https://elsewhere.example").traits();
         assert_ne!(one.destination, elsewhere.destination, "{}", row.kind);
         assert!(one.burst > 0, "{}: a burst of none never sends anything", row.kind);
     }

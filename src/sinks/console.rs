@@ -5,11 +5,11 @@ use std::io::{self, Write};
 
 use serde_json::json;
 
-use super::{Manner, Reader, Sink};
+use super::{Audience, Sink, SinkTraits};
+use crate::config_reader::TableReader;
 use crate::fault::Fault;
 use crate::message::{Markup, Message, Receipt, SendError};
 use crate::outbound::Outbound;
-use crate::said::Table;
 
 #[derive(Debug)]
 pub struct Config {
@@ -26,7 +26,7 @@ enum Format {
 
 impl Config {
     #[expect(clippy::unnecessary_wraps, reason = "all sinks are read alike, and most can miss something")]
-    pub(super) fn read(table: &Table) -> Option<Self> {
+    pub(super) fn read(table: &TableReader) -> Option<Self> {
         let format = match table.word("format", &["text", "json"]) {
             Some("json") => Format::Json,
             _ => Format::Text,
@@ -63,8 +63,8 @@ impl Sink for Console {
         written.map_err(|_| failed("the daemon is stopping"))?
     }
 
-    fn manner(&self) -> Manner {
-        Manner { reader: Reader::Chat, ..Manner::plain("console".to_owned()) }
+    fn traits(&self) -> SinkTraits {
+        SinkTraits { audience: Audience::Chat, ..SinkTraits::plain("console".to_owned()) }
     }
 }
 

@@ -7,10 +7,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::parts::{self, Room};
-use super::{Manner, Reader, Sink, to_body};
+use super::{Audience, Sink, SinkTraits, to_body};
+use crate::config_reader::{Rate, TableReader};
 use crate::message::{Markup, Message, Receipt, SendError, Unit, cut};
 use crate::outbound::{Endpoint, Outbound, Reply};
-use crate::said::{Rate, Table};
 
 /// <https://discord.com/developers/docs/resources/webhook#execute-webhook>
 const LONGEST_CONTENT: usize = 2000;
@@ -25,7 +25,7 @@ pub struct Config {
 }
 
 impl Config {
-    pub(super) fn read(table: &Table) -> Option<Self> {
+    pub(super) fn read(table: &TableReader) -> Option<Self> {
         Some(Self {
             webhook: Endpoint::read_secret(table, "webhook", "Please provide the URL of an incoming webhook")?.value,
         })
@@ -54,14 +54,14 @@ impl Sink for Discord {
         Ok(Receipt(answer(&reply).id))
     }
 
-    fn manner(&self) -> Manner {
-        Manner {
+    fn traits(&self) -> SinkTraits {
+        SinkTraits {
             markup: Markup::Discord,
             // Discord says to read the limit from its answers; five in two seconds is what people meet.
             rate: Some(Rate { times: 1, per: Duration::from_secs(1) }),
             burst: 3,
-            reader: Reader::Chat,
-            ..Manner::plain(self.webhook.destination())
+            audience: Audience::Chat,
+            ..SinkTraits::plain(self.webhook.destination())
         }
     }
 }

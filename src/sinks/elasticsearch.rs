@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::{Manner, Sink, to_body};
+use super::{Sink, SinkTraits, to_body};
 use crate::event::digest;
 use crate::message::{Message, Receipt, SendError};
 use crate::outbound::{Class, Endpoint, Outbound, Reply};
@@ -120,9 +120,9 @@ impl Sink for Elasticsearch {
         verdicts
     }
 
-    fn manner(&self) -> Manner {
+    fn traits(&self) -> SinkTraits {
         let destination = self.bulk.destination_of(&self.index);
-        Manner { knows_repeats: true, batch: BATCH, ..Manner::plain(destination) }
+        SinkTraits { knows_repeats: true, batch: BATCH, ..SinkTraits::plain(destination) }
     }
 }
 

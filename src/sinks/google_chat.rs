@@ -10,10 +10,10 @@ use reqwest::header::HeaderMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Manner, Reader, Sink, fitting_key, to_body};
+use super::{Audience, Sink, SinkTraits, fitting_key, to_body};
+use crate::config_reader::{Rate, TableReader};
 use crate::message::{Markup, Message, Receipt, SendError, Severity, Unit, cut};
 use crate::outbound::{Endpoint, Outbound};
-use crate::said::{Rate, Table};
 
 /// Google writes of bytes by now (see [`LONGEST_BODY`]), but has refused texts above 4,096 characters.
 const LONGEST_TEXT: usize = 4000;
@@ -32,7 +32,7 @@ pub struct Config {
 }
 
 impl Config {
-    pub(super) fn read(table: &Table) -> Option<Self> {
+    pub(super) fn read(table: &TableReader) -> Option<Self> {
         let thread = table.flag("thread").unwrap_or(true);
         let webhook = Endpoint::read_secret(table, "webhook", "Please provide the URL of an incoming webhook")?.value;
         Some(Self { webhook, thread })
@@ -81,14 +81,14 @@ impl Sink for GoogleChat {
         Ok(Receipt(answer.thread.and_then(|thread| thread.name)))
     }
 
-    fn manner(&self) -> Manner {
-        Manner {
+    fn traits(&self) -> SinkTraits {
+        SinkTraits {
             markup: Markup::GoogleChat,
             // https://developers.google.com/workspace/chat/limits: shared by all webhooks of the space.
             rate: Some(Rate { times: 1, per: Duration::from_secs(1) }),
             burst: 1,
-            reader: Reader::Chat,
-            ..Manner::plain(self.webhook.destination())
+            audience: Audience::Chat,
+            ..SinkTraits::plain(self.webhook.destination())
         }
     }
 }

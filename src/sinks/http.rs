@@ -12,7 +12,7 @@ use reqwest::Method;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
 
-use super::{Manner, Sink, parts, to_body};
+use super::{Sink, SinkTraits, parts, to_body};
 use crate::event::digest;
 use crate::fault::Fault;
 use crate::message::{Markup, Message, Receipt, SendError};
@@ -103,8 +103,8 @@ impl Sink for Http {
         reply.verdict(|_| None).map(|()| Receipt(Some(id)))
     }
 
-    fn manner(&self) -> Manner {
-        Manner { knows_repeats: true, ..Manner::plain(self.url.destination()) }
+    fn traits(&self) -> SinkTraits {
+        SinkTraits { knows_repeats: true, ..SinkTraits::plain(self.url.destination()) }
     }
 }
 

@@ -6,10 +6,10 @@ use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 
 use super::parts::{self, Room};
-use super::{Manner, Reader, Sink, to_body};
+use super::{Audience, Sink, SinkTraits, to_body};
+use crate::config_reader::{Rate, TableReader};
 use crate::message::{Markup, Message, Receipt, SendError, Unit, cut};
 use crate::outbound::{Class, Endpoint, Outbound, Reply};
-use crate::said::{Rate, Table};
 
 /// <https://developers.mattermost.com/integrate/webhooks/incoming/>: 16,383; what is longer is split into several posts.
 const LONGEST_TEXT: usize = 16_000;
@@ -26,7 +26,7 @@ pub struct Config {
 }
 
 impl Config {
-    pub(super) fn read(table: &Table) -> Option<Self> {
+    pub(super) fn read(table: &TableReader) -> Option<Self> {
         let channel = table.text("channel").map(|said| said.value);
         let webhook = Endpoint::read_secret(table, "webhook", "Please provide the URL of an incoming webhook")?.value;
         Some(Self { webhook, channel })
@@ -60,14 +60,14 @@ impl Sink for Mattermost {
         reply.verdict(exceptions).map(|()| Receipt::default())
     }
 
-    fn manner(&self) -> Manner {
-        Manner {
+    fn traits(&self) -> SinkTraits {
+        SinkTraits {
             markup: Markup::Mattermost,
             // The server takes ten a second from anyone, where it limits at all; people do not read that fast.
             rate: Some(Rate { times: 1, per: Duration::from_secs(1) }),
             burst: 5,
-            reader: Reader::Chat,
-            ..Manner::plain(self.config.webhook.destination())
+            audience: Audience::Chat,
+            ..SinkTraits::plain(self.config.webhook.destination())
         }
     }
 }

@@ -15,16 +15,16 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
+use crate::config_reader::{Rate, TableReader};
 use crate::fault::Fault;
 use crate::message::{Markup, Message, Receipt, SendError, Unit, cut};
 use crate::outbound::Outbound;
-use crate::said::{Rate, Table};
 
 /// One attempt, one verdict.
 pub trait Sink: Sync {
     fn send(&self, message: &Message) -> impl Future<Output = Result<Receipt, SendError>> + Send;
-    fn manner(&self) -> Manner;
-    /// Up to [`Manner::batch`] in one request, for receivers that take them so: a verdict for each, in their order.
+    fn traits(&self) -> SinkTraits;
+    /// Up to [`SinkTraits::batch`] in one request, for receivers that take them so: a verdict for each, in their order.
     fn send_all(&self, messages: &[&Message]) -> impl Future<Output = Vec<Result<Receipt, SendError>>> + Send {
         async move {
             let mut verdicts = Vec::with_capacity(messages.len());
@@ -38,7 +38,7 @@ pub trait Sink: Sync {
 
 /// Who gets what a sink sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reader {
+pub enum Audience {
     Machine,
     /// People, who are spared a flood.
     Chat,
@@ -48,13 +48,13 @@ pub enum Reader {
 
 /// What a lane must know of its sink.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Manner {
+pub struct SinkTraits {
     pub markup: Markup,
     /// The vendor's limit, unless relays.toml says otherwise.
     pub rate: Option<Rate>,
     /// How many may go at once after a silence.
     pub burst: u32,
-    pub reader: Reader,
+    pub audience: Audience,
     /// Sinks of one destination share its limit: a digest of what the vendor counts by, never the secret itself.
     pub destination: String,
     /// Whether the receiver knows a message that it got before, so that sending it twice does no harm.
@@ -65,14 +65,14 @@ pub struct Manner {
     pub batch: usize,
 }
 
-impl Manner {
+impl SinkTraits {
     /// A receiver of which nothing special is known.
     pub fn plain(destination: String) -> Self {
         Self {
             markup: Markup::Plain,
             rate: None,
             burst: 1,
-            reader: Reader::Machine,
+            audience: Audience::Machine,
             destination,
             knows_repeats: false,
             remembers: false,
@@ -94,7 +94,7 @@ macro_rules! sinks { ($($word:literal = $module:ident :: $Kind:ident),* $(,)?) =
 
     impl SinkConfig {
         /// None where something is wrong (which the table's reading then knows) or the sink is left out.
-        pub fn read(kind: &str, table: &Table) -> Option<Self> {
+        pub fn read(kind: &str, table: &TableReader) -> Option<Self> {
             match kind { $($word => $module::Config::read(table).map(Self::$Kind),)* _ => None }
         }
 
@@ -117,8 +117,8 @@ macro_rules! sinks { ($($word:literal = $module:ident :: $Kind:ident),* $(,)?) =
             match self { $(Self::$Kind(sink) => sink.send_all(messages).await),* }
         }
 
-        fn manner(&self) -> Manner {
-            match self { $(Self::$Kind(sink) => sink.manner()),* }
+        fn traits(&self) -> SinkTraits {
+            match self { $(Self::$Kind(sink) => sink.traits()),* }
         }
     }
 } }

@@ -11,10 +11,10 @@ use reqwest::header::HeaderMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Manner, Reader, Sink, fitting_key, to_body};
+use super::{Audience, Sink, SinkTraits, fitting_key, to_body};
+use crate::config_reader::{Rate, TableReader};
 use crate::message::{Markup, Message, Receipt, SendError, Signal};
 use crate::outbound::{Class, Endpoint, Outbound, Reply};
-use crate::said::{Rate, Table};
 use crate::secret::Secret;
 
 const V1: &str = "https://events.pagerduty.com/generic/2010-04-15/create_event.json";
@@ -39,7 +39,7 @@ pub struct Config {
 }
 
 impl Config {
-    pub(super) fn read(table: &Table) -> Option<Self> {
+    pub(super) fn read(table: &TableReader) -> Option<Self> {
         let (api, vendor) = match table.word("api", &["v1", "v2"]) {
             Some("v1") => (Api::V1, V1),
             _ => (Api::V2, V2),
@@ -104,15 +104,15 @@ impl Sink for Pagerduty {
         Ok(Receipt(Some(named.unwrap_or(key).into_owned())))
     }
 
-    fn manner(&self) -> Manner {
-        Manner {
+    fn traits(&self) -> SinkTraits {
+        SinkTraits {
             markup: Markup::Plain,
             // https://developer.pagerduty.com/docs/events-api-v2-overview: per integration key.
             rate: Some(Rate { times: 120, per: Duration::from_secs(60) }),
             burst: 10,
-            reader: Reader::Pager,
+            audience: Audience::Pager,
             knows_repeats: true,
-            ..Manner::plain(self.config.url.destination_of(self.config.key.expose()))
+            ..SinkTraits::plain(self.config.url.destination_of(self.config.key.expose()))
         }
     }
 }

@@ -6,11 +6,11 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::{AnySink, Sink, SinkConfig};
+use crate::config_reader::{ConfigReader, TableReader};
 use crate::event::{Body, Event, EventId, Name};
 use crate::message::{Message, Origin, Receipt, SendError};
 use crate::outbound::Outbound;
 use crate::outbound::stage::{Act, Seen, Stage};
-use crate::said::{Reading, Table};
 
 pub(super) fn message(text: &str) -> Message {
     let event = Event {
@@ -37,9 +37,9 @@ pub(super) fn opened(kind: &str, toml: &str, url: &str, net: &Outbound) -> AnySi
 }
 
 pub(super) fn read(kind: &str, toml: &str) -> (Option<SinkConfig>, Vec<String>) {
-    let reading = Reading::new(toml, &|_| None);
+    let reading = ConfigReader::new(toml, &|_| None);
     let tree = reading.tree();
-    let table = Table::new(&reading, "sink.x", &tree);
+    let table = TableReader::new(&reading, "sink.x", &tree);
     let config = SinkConfig::read(kind, &table);
     table.finish();
     let problems = reading.into_findings().problems.into_iter().filter(|problem| problem.is_error);

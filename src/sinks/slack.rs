@@ -12,10 +12,10 @@ mod webhook;
 
 use std::time::Duration;
 
-use super::{Manner, Reader, Sink};
+use super::{Audience, Sink, SinkTraits};
+use crate::config_reader::{Problem, Rate, TableReader};
 use crate::message::{Markup, Message, Receipt, SendError};
 use crate::outbound::{Endpoint, Outbound};
-use crate::said::{Problem, Rate, Table};
 
 /// What only a bot can use.
 const OF_A_BOT: [&str; 3] = ["channel", "update", "api"];
@@ -27,7 +27,7 @@ pub enum Config {
 }
 
 impl Config {
-    pub(super) fn read(table: &Table) -> Option<Self> {
+    pub(super) fn read(table: &TableReader) -> Option<Self> {
         let (webhook, token) = (table.item("webhook"), table.item("token"));
         // Asked for in any case: what nobody asks for is an unknown key.
         let bot = bot::Config::read(table);
@@ -84,10 +84,10 @@ impl Sink for Slack {
         }
     }
 
-    fn manner(&self) -> Manner {
+    fn traits(&self) -> SinkTraits {
         match self {
-            Self::Webhook(webhook) => manner(webhook.destination()),
-            Self::Bot(bot) => Manner { rate: Some(bot.rate()), remembers: true, ..manner(bot.destination()) },
+            Self::Webhook(webhook) => traits(webhook.destination()),
+            Self::Bot(bot) => SinkTraits { rate: Some(bot.rate()), remembers: true, ..traits(bot.destination()) },
         }
     }
 }
@@ -96,12 +96,12 @@ impl Sink for Slack {
 /// tolerated.
 const ONE_A_SECOND: Rate = Rate { times: 1, per: Duration::from_secs(1) };
 
-fn manner(destination: String) -> Manner {
-    Manner {
+fn traits(destination: String) -> SinkTraits {
+    SinkTraits {
         markup: Markup::Slack,
         rate: Some(ONE_A_SECOND),
         burst: 3,
-        reader: Reader::Chat,
-        ..Manner::plain(destination)
+        audience: Audience::Chat,
+        ..SinkTraits::plain(destination)
     }
 }

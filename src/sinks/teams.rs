@@ -6,10 +6,10 @@ use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 
 use super::parts::{self, Room};
-use super::{Manner, Reader, Sink, to_body};
+use super::{Audience, Sink, SinkTraits, to_body};
+use crate::config_reader::{Problem, Rate, TableReader};
 use crate::message::{Markup, Message, Receipt, SendError, Severity, Signal};
 use crate::outbound::{Endpoint, Outbound};
-use crate::said::{Problem, Rate, Table};
 
 /// Teams takes 28 KB as it counts them, which was seen to be 24 KB as everyone else does.
 const LONGEST_BODY: usize = 20_000;
@@ -25,7 +25,7 @@ pub struct Config {
 }
 
 impl Config {
-    pub(super) fn read(table: &Table) -> Option<Self> {
+    pub(super) fn read(table: &TableReader) -> Option<Self> {
         let webhook = Endpoint::read_secret(table, "webhook", "Please provide the URL of an incoming webhook")?;
         if webhook.value.url().host_str().is_some_and(|host| host.ends_with("webhook.office.com")) {
             let said = "this is an Office 365 connector, and Microsoft has retired those";
@@ -55,14 +55,14 @@ impl Sink for Teams {
         reply.verdict(|_| None).map(|()| Receipt::default())
     }
 
-    fn manner(&self) -> Manner {
-        Manner {
+    fn traits(&self) -> SinkTraits {
+        SinkTraits {
             markup: Markup::Teams,
             // https://learn.microsoft.com/microsoftteams/platform/webhooks-and-connectors: four a second at most.
             rate: Some(Rate { times: 1, per: Duration::from_secs(1) }),
             burst: 3,
-            reader: Reader::Chat,
-            ..Manner::plain(self.webhook.destination())
+            audience: Audience::Chat,
+            ..SinkTraits::plain(self.webhook.destination())
         }
     }
 }
@@ -137,9 +137,9 @@ fn color(message: &Message) -> &'static str {
 mod tests {
     use super::super::rehearsal::{message, read, send, told};
     use super::*;
+    use crate::config_reader::ConfigReader;
     use crate::message::Field;
     use crate::outbound::stage::reply;
-    use crate::said::Reading;
 
     const PATH: &str = "/workflows/7a/triggers/manual/paths/invoke?api-version=2016-06-01&sp=%2Ftriggers%2Fmanual%2Frun\
         &sv=1.0&sig=s3cr3t-S_ig%2B";
@@ -199,9 +199,9 @@ mod tests {
     fn a_retired_connector_is_warned_of() {
         let problems = |url: &str| {
             let toml = format!("webhook = \"{url}\"");
-            let reading = Reading::new(&toml, &|_| None);
+            let reading = ConfigReader::new(&toml, &|_| None);
             let tree = reading.tree();
-            assert!(Config::read(&Table::new(&reading, "sink.teams", &tree)).is_some());
+            assert!(Config::read(&TableReader::new(&reading, "sink.teams", &tree)).is_some());
             let problems = reading.into_findings().problems;
             problems
                 .into_iter()

@@ -7,9 +7,9 @@ use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue}
 use reqwest::{Method, Request, Url};
 use serde_json::Value;
 
+use crate::config_reader::{ConfigReader, Problem, Spanned};
 use crate::fault::Fault;
 use crate::outbound::{Answer, Outbound, own_host_only};
-use crate::said::{Problem, Reading, Said};
 
 /// Whoever asks has a shorter limit of its own (`fetch_timeout`); this one only makes sure that there is an end.
 const LONGEST_LOOK: Duration = Duration::from_secs(60);
@@ -22,7 +22,7 @@ pub(super) struct Api {
 
 impl Api {
     /// `base` as an http(s) address; what is wrong becomes a problem.
-    pub(super) fn read(reading: &Reading, base: &Said<String>) -> Option<Self> {
+    pub(super) fn read(reading: &ConfigReader, base: &Spanned<String>) -> Option<Self> {
         let wrong = |what: String| reading.problem(Problem::error(base.span.clone(), what));
         let url = Url::parse(&base.value).map_err(|error| wrong(format!("this is no URL: {error}"))).ok()?;
         if !matches!(url.scheme(), "http" | "https") {

@@ -2,13 +2,13 @@
 
 use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
 
+use crate::config_reader::{Problem, Spanned, TableReader};
 use crate::outbound::{basic, read_login, secret_header};
-use crate::said::{Problem, Said, Table};
 use crate::secret::Secret;
 
 /// `headers`, and what `bearer` or `basic` make of themselves. What `is_ours` cannot be set; `whose` says why.
 pub(super) fn headers(
-    table: &Table,
+    table: &TableReader,
     is_ours: impl Fn(&HeaderName) -> bool,
     whose: &str,
 ) -> Vec<(HeaderName, HeaderValue)> {
@@ -43,6 +43,6 @@ pub(super) fn headers(
 }
 
 /// `query = { key = { env = "…" } }`
-pub(super) fn query(table: &Table) -> Vec<(Said<String>, Said<Secret>)> {
+pub(super) fn query(table: &TableReader) -> Vec<(Spanned<String>, Spanned<Secret>)> {
     table.named_secrets("query")
 }

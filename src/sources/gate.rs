@@ -1,4 +1,4 @@
-//! The way in of every source that waits at the door: its hook, who may post there, and what refusals are said to be.
+//! The way in of every source that waits at the listener: its hook, who may post there, and what refusals are said to be.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -10,12 +10,13 @@ use serde_json::{Map, Value};
 use super::labels::Arrived;
 use super::posted::Unreadable;
 use super::verify::{Denied, Proof, Verify};
-use crate::door::{Answer, Hook, Knock, Refusal, Welcome};
+use crate::config_reader::{Problem, TableReader};
 use crate::event::Event;
 use crate::fault::Fault;
+use crate::http_server::Refusal;
+use crate::ingress::{Accepted, Answer, Hook, HookRequest};
+use crate::log_limiter::LogLimiter;
 use crate::outbox::Outbox;
-use crate::said::{Problem, Table};
-use crate::socket::Skips;
 
 /// What holds secrets of the sender: no template sees it.
 const PRIVATE: [HeaderName; 3] = [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE];
@@ -36,13 +37,13 @@ pub(super) struct Gate {
     hook: Hook,
     verify: Verify,
     /// What it has to complain about.
-    refused: Mutex<Skips>,
-    unlabelled: Mutex<Skips>,
+    refused: Mutex<LogLimiter>,
+    unlabelled: Mutex<LogLimiter>,
 }
 
 impl Gate {
     /// Reads `verify` and the keys of the hook.
-    pub(super) fn read(table: &Table) -> Option<Self> {
+    pub(super) fn read(table: &TableReader) -> Option<Self> {
         let (verify, hook) = (Verify::read(table), Hook::read(table));
         let (verify, hook) = (verify?, hook?);
         if verify.path_secret().is_some() && hook.is_whole() {
@@ -54,7 +55,7 @@ impl Gate {
     }
 
     /// For senders who can show nothing but the path that they were given. `who` they are, for people.
-    pub(super) fn read_by_path(table: &Table, who: &str) -> Option<Self> {
+    pub(super) fn read_by_path(table: &TableReader, who: &str) -> Option<Self> {
         let gate = Self::read(table)?;
         if matches!(gate.verify, Verify::Unsaid | Verify::Nobody | Verify::Path(_)) {
             return Some(gate);
@@ -67,7 +68,7 @@ impl Gate {
     }
 
     /// For sources that know how their senders prove themselves.
-    pub(super) fn read_verified(table: &Table, verify: Option<Verify>) -> Option<Self> {
+    pub(super) fn read_verified(table: &TableReader, verify: Option<Verify>) -> Option<Self> {
         let hook = Hook::read(table);
         Some(Self::of(hook?, verify?))
     }
@@ -82,7 +83,7 @@ impl Gate {
     }
 
     /// Takes larger bodies than others do, unless relays.toml says how large they may be.
-    pub(super) fn roomy(self, table: &Table, max_body: usize) -> Self {
+    pub(super) fn roomy(self, table: &TableReader, max_body: usize) -> Self {
         if table.has("max_body") {
             return self;
         }
@@ -116,17 +117,17 @@ impl Gate {
     /// Verifies what was brought, and then has it read.
     pub(super) fn let_in<T>(
         &self,
-        knock: &Knock,
+        request: &HookRequest,
         out: &Outbox,
         read: impl FnOnce(&HeaderMap, &[u8], Arrived) -> Result<T, Unreadable>,
     ) -> Result<T, Refusal> {
-        self.let_in_proven(knock, out, |_, arrived, _| read(&knock.headers, &knock.body, arrived))
+        self.let_in_proven(request, out, |_, arrived, _| read(&request.headers, &request.body, arrived))
     }
 
     /// [`Self::let_in`] for sources whose events may be known by what the request proved to be.
     pub(super) fn let_in_proven<T>(
         &self,
-        knock: &Knock,
+        request: &HookRequest,
         out: &Outbox,
         read: impl FnOnce(&Proof, Arrived, &mut dyn FnMut(Fault)) -> Result<T, Unreadable>,
     ) -> Result<T, Refusal> {
@@ -135,7 +136,7 @@ impl Gate {
             self.refused.lock().unwrap_or_else(PoisonError::into_inner).note(out.source(), what, why);
         };
         if self.verify.is_unsaid()
-            && let Some(header) = FROM_ELSEWHERE.iter().find(|header| knock.headers.contains_key(*header))
+            && let Some(header) = FROM_ELSEWHERE.iter().find(|header| request.headers.contains_key(*header))
         {
             let said =
                 format!("the header `{header}` shows that this comes from elsewhere; only this machine may post");
@@ -143,7 +144,7 @@ impl Gate {
             let hint = "`verify` in relays.toml says how to show who sends, or \"none\" if anybody may";
             return Err(Refusal::with(StatusCode::FORBIDDEN, said, hint));
         }
-        let proof = self.verify.check(&knock.headers, &knock.body, now).map_err(|denied| {
+        let proof = self.verify.check(&request.headers, &request.body, now).map_err(|denied| {
             complain("a request was not let in", &denied);
             self.turned_away(&denied)
         })?;
@@ -162,11 +163,11 @@ impl Gate {
     /// [`Self::let_in`], and answers when all that was read is committed.
     pub(super) async fn take(
         &self,
-        knock: &Knock,
+        request: &HookRequest,
         out: &Outbox,
         read: impl FnOnce(&HeaderMap, &[u8], Arrived) -> Result<Vec<Event>, Unreadable>,
     ) -> Answer {
-        hand_over(self.let_in(knock, out, read)?, out).await
+        hand_over(self.let_in(request, out, read)?, out).await
     }
 
     fn turned_away(&self, denied: &Denied) -> Refusal {
@@ -182,7 +183,7 @@ impl Gate {
 pub(super) async fn hand_over(events: Vec<Event>, out: &Outbox) -> Answer {
     let many = events.len();
     out.put_all(events, None).await?;
-    Ok(Welcome::accepted(many))
+    Ok(Accepted::accepted(many))
 }
 
 impl From<Unreadable> for Refusal {

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use crate::config_reader::TableReader;
 use crate::event::{Body, Event, EventId, Name, digest};
 use crate::fault::Fault;
 use crate::message::{Unit, cut};
 use crate::relay::Template;
-use crate::said::Table;
 
 /// A type is a word to match on, not a place for an essay.
 const LONGEST_TYPE: usize = 256;
@@ -51,7 +51,7 @@ pub(super) type Roots<'a> = &'a [(Name, Arc<Value>)];
 
 impl Labels {
     /// `roots` are the names that the templates may use.
-    pub(super) fn read(table: &Table, roots: &[&str]) -> Self {
+    pub(super) fn read(table: &TableReader, roots: &[&str]) -> Self {
         let template = |key| table.text(key).and_then(|said| Template::compile(table.reading, &said, roots));
         Self { r#type: template("type"), id: template("id"), subject: template("subject"), time: template("time") }
     }
@@ -124,7 +124,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::said::Reading;
+    use crate::config_reader::ConfigReader;
 
     #[test]
     fn moments_are_read_in_every_usual_form() {
@@ -143,9 +143,9 @@ mod tests {
     const ROOTS: [&str; 3] = ["data", "headers", "body"];
 
     fn labels(text: &str) -> Labels {
-        let reading = Reading::new(text, &|_| None);
+        let reading = ConfigReader::new(text, &|_| None);
         let tree = reading.tree();
-        let labels = Labels::read(&Table::new(&reading, "source.webhook", &tree), &ROOTS);
+        let labels = Labels::read(&TableReader::new(&reading, "source.webhook", &tree), &ROOTS);
         let problems = reading.into_findings().problems;
         assert!(problems.is_empty(), "{problems:?}");
         labels

@@ -25,19 +25,20 @@ mod websocket;
 
 use serde_json::Value;
 
-use crate::door::{Answer, Hook, Knock, Refusal};
+use crate::config_reader::TableReader;
 use crate::event::Event;
 use crate::fault::Fault;
+use crate::http_server::Refusal;
+use crate::ingress::{Answer, Hook, HookRequest};
 use crate::outbound::Outbound;
 use crate::outbox::Outbox;
-use crate::said::Table;
 use crate::stop::Stop;
 use crate::vsphere::Element;
 
 /// Where events come from: it goes out and fetches them, or waits at our door.
 pub trait Source: Sync {
-    /// Reconnects by itself for ever; returns only when told to stop, or when broken. Who waits at the door is up as soon
-    /// as the door is open, and has nothing else to do.
+    /// Reconnects by itself for ever; returns only when told to stop, or when broken. Who waits at the listener is up as soon
+    /// as the listener is open, and has nothing else to do.
     fn run(&self, out: &Outbox, stop: &Stop) -> impl Future<Output = Result<(), Fault>> + Send {
         async {
             out.up();
@@ -55,8 +56,8 @@ pub trait Source: Sync {
         None
     }
     /// Takes what somebody brought to its hook: verifies it, hands the events over, and answers when they are committed.
-    fn receive(&self, knock: Knock, out: &Outbox) -> impl Future<Output = Answer> + Send {
-        let _nobody_waits = (knock, out);
+    fn receive(&self, request: HookRequest, out: &Outbox) -> impl Future<Output = Answer> + Send {
+        let _nobody_waits = (request, out);
         std::future::ready(Err(Refusal::not_found()))
     }
     /// Whether what happens while its line is down comes later all the same, from a cursor or by a sender that tries
@@ -115,7 +116,7 @@ macro_rules! sources { ($($word:literal = $module:ident :: $Kind:ident),* $(,)?)
 
     impl SourceConfig {
         /// None where something is wrong (which the table's reading then knows) or the source is left out.
-        pub fn read(kind: &str, table: &Table) -> Option<Self> {
+        pub fn read(kind: &str, table: &TableReader) -> Option<Self> {
             match kind { $($word => $module::Config::read(table).map(Self::$Kind),)* _ => None }
         }
 
@@ -154,8 +155,8 @@ macro_rules! sources { ($($word:literal = $module:ident :: $Kind:ident),* $(,)?)
             match self { $(Self::$Kind(source) => source.hook()),* }
         }
 
-        async fn receive(&self, knock: Knock, out: &Outbox) -> Answer {
-            match self { $(Self::$Kind(source) => source.receive(knock, out).await),* }
+        async fn receive(&self, request: HookRequest, out: &Outbox) -> Answer {
+            match self { $(Self::$Kind(source) => source.receive(request, out).await),* }
         }
 
         fn catches_up(&self) -> bool {

@@ -3,22 +3,23 @@
 use std::sync::Arc;
 
 use super::DefaultText;
+use crate::config_reader::{ConfigReader, Spanned, TableReader};
 use crate::event::{Event, EventId};
 use crate::message::Markup;
 use crate::relay::{Defaults, Fetched, Relay, Template};
-use crate::said::{Reading, Said, Table};
 
 /// Every text must compile.
 pub(super) fn message(texts: &'static [DefaultText], event: &Event) -> String {
-    let reading = Reading::new("name = \"one\"", &|_| None);
+    let reading = ConfigReader::new("name = \"one\"", &|_| None);
     let tree = reading.tree();
     let mut defaults = Defaults::default();
     for DefaultText { r#type, text } in texts {
-        let said = Said { value: (*text).to_owned(), span: 0..0 };
+        let said = Spanned { value: (*text).to_owned(), span: 0..0 };
         let template = Template::compile(&reading, &said, &Template::ROOTS);
         defaults.teach(&event.kind, r#type, template.unwrap_or_else(|| panic!("{type} does not compile: {text}")));
     }
-    let relay = Relay::read(&Table::new(&reading, "relay", &tree)).expect("a relay").with_defaults(&Arc::new(defaults));
+    let relay =
+        Relay::read(&TableReader::new(&reading, "relay", &tree)).expect("a relay").with_defaults(&Arc::new(defaults));
     relay.word(&Arc::new(event.clone()), &Fetched::default(), Markup::Plain, "console").expect("worded").text
 }
 

@@ -1,20 +1,21 @@
-//! A source that waits at the door, somebody who brings it something, and an intake that writes all of it down.
-//! For tests of sources; the door has its own.
+//! A source that waits at the listener, somebody who brings it something, and an intake that writes all of it down.
+//! For tests of sources; the listener has its own.
 
 use axum::body::Bytes;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use tokio::sync::mpsc;
 
 use super::Source;
-use crate::door::{Knock, Refusal, Welcome};
 use crate::event::{Event, Name};
-use crate::outbox::{Arrival, Outbox, Pulse};
+use crate::http_server::Refusal;
+use crate::ingress::{Accepted, HookRequest};
+use crate::outbox::{Arrival, Outbox, SourceStatus};
 
 pub(super) struct Visitor<S> {
     pub(super) source: S,
     pub(super) out: Outbox,
     pub(super) arrivals: mpsc::Receiver<Arrival>,
-    pub(super) pulse: Pulse,
+    pub(super) status: SourceStatus,
 }
 
 pub(super) fn headers(said: &[(&str, &str)]) -> HeaderMap {
@@ -28,8 +29,8 @@ impl<S: Source> Visitor<S> {
     /// The source is named `in`.
     pub(super) fn new(kind: &str, source: S) -> Self {
         let (sender, arrivals) = mpsc::channel(8);
-        let (out, pulse) = Outbox::new(Name::from("in"), Name::from(kind), sender);
-        Self { source, out, arrivals, pulse }
+        let (out, status) = Outbox::new(Name::from("in"), Name::from(kind), sender);
+        Self { source, out, arrivals, status }
     }
 
     /// How many events the sender is told are safe, or the refusal; and what was committed.
@@ -38,7 +39,7 @@ impl<S: Source> Visitor<S> {
         said: &[(&str, &str)],
         body: impl Into<Bytes>,
     ) -> (Result<usize, Refusal>, Vec<Event>) {
-        let knock = Knock { headers: headers(said), query: None, body: body.into() };
+        let request = HookRequest { headers: headers(said), query: None, body: body.into() };
         let mut committed = Vec::new();
         let commit = async {
             let mut arrival = self.arrivals.recv().await.expect("the outbox is there");
@@ -47,7 +48,7 @@ impl<S: Source> Visitor<S> {
             answer.send(Ok(())).expect("still waiting");
         };
         let answer = {
-            let receive = self.source.receive(knock, &self.out);
+            let receive = self.source.receive(request, &self.out);
             tokio::pin!(receive, commit);
             tokio::select! {
                 biased;
@@ -57,7 +58,7 @@ impl<S: Source> Visitor<S> {
         };
         let many = committed.len();
         let told = answer.map(|welcome| {
-            assert_eq!(welcome, Welcome::accepted(many));
+            assert_eq!(welcome, Accepted::accepted(many));
             many
         });
         (told, committed)

@@ -26,7 +26,7 @@ async fn a_kept_task_is_started_again_after_faults_panics_and_quiet_ends() {
                 1 => panic!("a surprise"),
                 2 => Ok(()),
                 _ => {
-                    house.say();
+                    house.trigger();
                     Ok(())
                 }
             }
@@ -46,7 +46,7 @@ async fn the_panic_of_whoever_makes_the_task_is_survived_too() {
     let mut first = true;
     supervisor.keep("source prod", move || {
         assert!(!std::mem::take(&mut first), "not yet");
-        stop.say();
+        stop.trigger();
         async { Ok(()) }
     });
     assert_eq!(supervisor.wait().await, Ended::Stopped);
@@ -62,7 +62,7 @@ async fn begins(runs: usize, life: Duration) -> Vec<Duration> {
         let mut begins = seen.lock().expect("no panic holds it");
         begins.push(origin.elapsed());
         if begins.len() == runs {
-            house.say();
+            house.trigger();
         }
         async move {
             sleep(life).await;
@@ -89,7 +89,7 @@ async fn the_stop_is_heard_while_waiting_to_start_again() {
     let mut supervisor = Supervisor::new(stop.clone());
     supervisor.keep("source prod", || async { Err(trouble()) });
     sleep(Duration::from_secs(600)).await;
-    stop.say();
+    stop.trigger();
     assert_eq!(supervisor.drain(Duration::ZERO + Duration::from_millis(1)).await, []);
 }
 
@@ -116,7 +116,7 @@ async fn what_ends_after_the_stop_ends_in_peace() {
         heard.wait().await;
         Ok(())
     });
-    stop.say();
+    stop.trigger();
     assert_eq!(supervisor.wait().await, Ended::Stopped);
     assert_eq!(supervisor.drain(Duration::from_secs(1)).await, []);
 }
@@ -128,7 +128,7 @@ async fn what_does_not_end_in_time_is_named_and_broken_off() {
     supervisor.run("desk", std::future::pending());
     supervisor.run("delivery", std::future::pending());
     supervisor.run("intake", async { Ok(()) });
-    stop.say();
+    stop.trigger();
     let left = supervisor.drain(Duration::from_secs(10)).await;
     assert_eq!(left, ["delivery".into(), "desk".into()]);
     assert_eq!(supervisor.drain(Duration::from_secs(10)).await, []);

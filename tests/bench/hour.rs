@@ -19,7 +19,7 @@ pub(crate) const FILE_MIB: f64 = 4.0;
 const LAP_MIB: f64 = 6.0;
 /// How much the last quarter's memory may lie above the second's.
 const GROWTH: f64 = 1.05;
-/// One event in so many is posted to the door, with an id to be remembered.
+/// One event in so many is posted to the listener, with an id to be remembered.
 const POSTED: u32 = 10;
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
@@ -91,8 +91,8 @@ to = "ops"
     /// Lives through `events`, evenly over the time, and tells what it saw; an error where something grew.
     pub(crate) async fn live(&self, pid: u32, folder: &Path, seconds: u32, events: u32) -> Result<String> {
         self.tutum.stream.wait_connected(LONGEST_WAIT).await?;
-        let door = std::fs::read_to_string(folder.join("state/door")).context("no door")?;
-        let hook = format!("http://{}/hooks/shop", door.trim());
+        let listener = std::fs::read_to_string(folder.join("state/door")).context("no door")?;
+        let hook = format!("http://{}/hooks/shop", listener.trim());
         let (begun, filler) = (Instant::now(), "x".repeat(200));
         let length = Duration::from_secs(seconds.into());
         let mut ticks = interval(Duration::from_millis(20));
@@ -121,7 +121,7 @@ to = "ops"
         if n.is_multiple_of(POSTED) {
             let post = self.http.post(hook).header("webhook-id", format!("msg_{n}"));
             let status = post.json(&json!({ "action": "paid", "n": n, "filler": filler })).send().await?.status();
-            ensure!(status == 202, "the door says {status}");
+            ensure!(status == 202, "the listener says {status}");
         } else {
             let (kind, which) = if n % 20 == 1 { ("service", n % 50) } else { ("container", n % 500) };
             let uri = format!("/api/v1/{kind}/{which}/");

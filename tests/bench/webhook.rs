@@ -141,10 +141,10 @@ to = "hook"
     let mut command = Command::new(env!("CARGO_BIN_EXE_tidings"));
     command.args(["run", "--config", "relays.toml"]);
     let mut child = start(command, folder.path())?;
-    let door = folder.path().join("state/door");
+    let listener = folder.path().join("state/door");
     let limit = Instant::now() + LONGEST_WAIT;
     let address = loop {
-        if let Ok(address) = std::fs::read_to_string(&door) {
+        if let Ok(address) = std::fs::read_to_string(&listener) {
             break address.trim().to_owned();
         }
         if Instant::now() > limit || child.try_wait()?.is_some() {

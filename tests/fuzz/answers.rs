@@ -146,7 +146,7 @@ fn answers() {
 
 /// A reference out of an event, a line feed, and what the API answers to it.
 #[test]
-fn look_ups() {
+fn fetcher() {
     let peer = Peer::new();
     let tutum =
         source("tutum", &format!("user = \"u\"\ntoken = \"t\"\nurl = \"ws://127.0.0.1:1/\"\napi = \"{}\"", peer.url));

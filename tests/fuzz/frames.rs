@@ -1,6 +1,6 @@
 //! What a WebSocket's other end writes: its handshake, its frames, and the messages in them.
 
-use tidings::outbox::Line;
+use tidings::outbox::LinkState;
 use tidings::sources::Source;
 use tidings::stop::Stop;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -31,12 +31,12 @@ impl Peer {
 
     /// How many events it took, and why the line was lost. `KEY` stands for the handshake's answer.
     fn play(&mut self, said: &[u8]) -> (usize, String) {
-        let Self { hall: Hall { source, out, arrivals, pulse, .. }, listener, runtime } = self;
+        let Self { hall: Hall { source, out, arrivals, status, .. }, listener, runtime } = self;
         let stop = Stop::default();
         let mut events = 0;
         runtime.block_on(async {
             out.up();
-            pulse.line.mark_unchanged();
+            status.line.mark_unchanged();
             let peer = async {
                 let (mut tcp, request) = loop {
                     let (mut tcp, _) = listener.accept().await.expect("loopback");
@@ -66,7 +66,7 @@ impl Peer {
             };
             let lost = async {
                 peer.await;
-                pulse.line.wait_for(|line| matches!(line, Line::Down(_))).await.expect("the outbox is there");
+                status.line.wait_for(|line| matches!(line, LinkState::Down(_))).await.expect("the outbox is there");
             };
             let take = async {
                 while let Some(arrival) = arrivals.recv().await {
@@ -84,7 +84,7 @@ impl Peer {
             arrival.into_events().iter().for_each(check);
             events += 1;
         }
-        let Line::Down(why) = &*pulse.line.borrow() else { unreachable!("it is lost") };
+        let LinkState::Down(why) = &*status.line.borrow() else { unreachable!("it is lost") };
         (events, why.to_string())
     }
 }

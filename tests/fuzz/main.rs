@@ -10,10 +10,10 @@
 
 mod answers;
 mod corpus;
-mod door;
 mod engine;
 mod file;
 mod frames;
+mod ingress;
 mod mutate;
 mod posts;
 mod proofs;

@@ -1,4 +1,4 @@
-//! What others post: the bodies, forms, `CloudEvents` and vendors' envelopes that a source takes at the door.
+//! What others post: the bodies, forms, `CloudEvents` and vendors' envelopes that a source takes at the listener.
 
 use hmac::{Hmac, KeyInit, Mac};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
@@ -6,10 +6,10 @@ use sha2::Sha256;
 use std::fmt::Write;
 use std::path::Path;
 use tidings::config::Config;
-use tidings::door::Knock;
 use tidings::event::{Event, Name};
+use tidings::ingress::HookRequest;
 use tidings::outbound::Outbound;
-use tidings::outbox::{Arrival, Outbox, Pulse};
+use tidings::outbox::{Arrival, Outbox, SourceStatus};
 use tidings::sources::{AnySource, Source};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
@@ -24,7 +24,7 @@ pub(crate) struct Hall {
     pub(crate) source: AnySource,
     pub(crate) out: Outbox,
     pub(crate) arrivals: mpsc::Receiver<Arrival>,
-    pub(crate) pulse: Pulse,
+    pub(crate) status: SourceStatus,
     runtime: Runtime,
 }
 
@@ -40,7 +40,7 @@ pub(crate) fn runtime() -> Runtime {
 }
 
 /// The headers above the empty line, as far as they are any, and the body below it.
-pub(crate) fn knock(bytes: &[u8]) -> Knock {
+pub(crate) fn request(bytes: &[u8]) -> HookRequest {
     let end = bytes.windows(2).position(|two| two == b"\n\n");
     let (head, body) = end.map_or((bytes, &[][..]), |end| (&bytes[..end], &bytes[end + 2..]));
     let mut headers = HeaderMap::new();
@@ -51,23 +51,23 @@ pub(crate) fn knock(bytes: &[u8]) -> Knock {
             headers.append(name, value);
         }
     }
-    Knock { headers, query: None, body: body.to_vec().into() }
+    HookRequest { headers, query: None, body: body.to_vec().into() }
 }
 
 impl Hall {
     pub(crate) fn new(kind: &str, table: &str) -> Self {
         let (sender, arrivals) = mpsc::channel(8);
-        let (out, pulse) = Outbox::new(Name::from("in"), Name::from(kind), sender);
-        Self { source: source(kind, table), out, arrivals, pulse, runtime: runtime() }
+        let (out, status) = Outbox::new(Name::from("in"), Name::from(kind), sender);
+        Self { source: source(kind, table), out, arrivals, status, runtime: runtime() }
     }
 
     /// What the sender is told, checked against what was handed over.
-    pub(crate) fn bring(&mut self, knock: Knock) -> String {
-        let Self { source, out, arrivals, pulse, runtime } = self;
+    pub(crate) fn bring(&mut self, request: HookRequest) -> String {
+        let Self { source, out, arrivals, status, runtime } = self;
         let mut taken = Vec::new();
         let answer = runtime.block_on(async {
             let write_gaps = async {
-                while let Some(gap) = pulse.gaps.recv().await {
+                while let Some(gap) = status.gaps.recv().await {
                     assert!(gap.from <= gap.to, "{gap:?}");
                     gap.told.expect("somebody waits").send(Ok(())).expect("still waiting");
                 }
@@ -80,14 +80,14 @@ impl Hall {
                 std::future::pending::<()>().await;
             };
             tokio::select! {
-                answer = source.receive(knock, out) => answer,
+                answer = source.receive(request, out) => answer,
                 () = commit => unreachable!("it never ends"),
                 () = write_gaps => unreachable!("the outbox is there"),
             }
         });
         match answer {
             Ok(welcome) => {
-                assert_eq!(welcome, tidings::door::Welcome::accepted(taken.len()));
+                assert_eq!(welcome, tidings::ingress::Accepted::accepted(taken.len()));
                 taken.iter().for_each(check);
                 let ids = taken.iter().filter(|event| matches!(event.id, tidings::event::EventId::Given(_))).count();
                 let r#type = taken.first().map_or("", |event| &event.r#type);
@@ -117,7 +117,7 @@ const LABELS: &str = "type = \"{{ data.kind }}\"\nid = \"{{ data.id }}\"\n\
 fn webhook() {
     let mut halls = ["", "split = \"data.things\""].map(|split| Hall::new("webhook", &format!("{LABELS}{split}")));
     let target = Target { name: "webhook", corpus: corpus::posts(), words: corpus::POST_WORDS, longest: 1 << 15 };
-    target.fuzz(|bytes| halls.each_mut().map(|hall| hall.bring(knock(bytes))));
+    target.fuzz(|bytes| halls.each_mut().map(|hall| hall.bring(request(bytes))));
 }
 
 #[test]
@@ -126,16 +126,16 @@ fn github() {
     let target = Target { name: "github", corpus: corpus::github(), words: corpus::POST_WORDS, longest: 1 << 15 };
     target.fuzz(|bytes| {
         // Only what is signed is read, so a stranger who may sign is the one to fear.
-        let mut knock = knock(bytes);
+        let mut request = request(bytes);
         let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).expect("any length will do");
-        mac.update(&knock.body);
+        mac.update(&request.body);
         let mut signature = String::from("sha256=");
         mac.finalize()
             .into_bytes()
             .iter()
             .for_each(|byte| write!(signature, "{byte:02x}").expect("a String takes all"));
-        knock.headers.insert("x-hub-signature-256", HeaderValue::try_from(signature).expect("letters"));
-        hall.bring(knock)
+        request.headers.insert("x-hub-signature-256", HeaderValue::try_from(signature).expect("letters"));
+        hall.bring(request)
     });
 }
 
@@ -158,7 +158,7 @@ fn alertmanager() {
         ",",
         "0001-01-01T00:00:00Z",
     ];
-    Target { name: "alertmanager", corpus, words, longest: 1 << 15 }.fuzz(|bytes| hall.bring(knock(bytes)));
+    Target { name: "alertmanager", corpus, words, longest: 1 << 15 }.fuzz(|bytes| hall.bring(request(bytes)));
 }
 
 #[test]
@@ -191,5 +191,5 @@ fn registries() {
         ",",
     ];
     let target = Target { name: "registries", corpus: corpus::registries(), words, longest: 1 << 15 };
-    target.fuzz(|bytes| halls.each_mut().map(|hall| hall.bring(knock(bytes))));
+    target.fuzz(|bytes| halls.each_mut().map(|hall| hall.bring(request(bytes))));
 }

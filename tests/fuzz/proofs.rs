@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use crate::engine::Target;
-use crate::posts::{Hall, knock};
+use crate::posts::{Hall, request};
 
 const WAYS: [&str; 6] = [
     "{ hmac_sha256 = \"s3cr3t-of-the-fuzz\", header = \"x-signature\", prefix = \"sha256=\" }",
@@ -49,8 +49,8 @@ fn proofs() {
     ];
     let corpus = corpus.map(|post| post.as_bytes().to_vec()).to_vec();
     Target { name: "proofs", corpus, words, longest: 1 << 12 }.fuzz(|bytes| {
-        let knock = knock(bytes);
-        let told: Vec<_> = halls.iter().map(|hall| hall.borrow_mut().bring(knock.clone())).collect();
+        let request = request(bytes);
+        let told: Vec<_> = halls.iter().map(|hall| hall.borrow_mut().bring(request.clone())).collect();
         assert!(told.iter().all(|told| told.starts_with("401")), "{told:?}");
         told
     });

@@ -1,10 +1,10 @@
 //! The small languages that people type and strangers send: silences, patterns, spans of time, sizes, references.
 
+use tidings::config_reader::{parse_duration, parse_rate, parse_size, print_duration};
 use tidings::event::{Body, EventId, path};
 use tidings::message::{Markup, Unit, cut};
 use tidings::outbound::{Endpoint, own_host_only};
-use tidings::relay::{Hush, fits};
-use tidings::said::{parse_duration, parse_rate, parse_size, print_duration};
+use tidings::relay::{SilenceMatch, fits};
 
 use crate::engine::{Target, gist};
 use crate::relays::event;
@@ -43,11 +43,11 @@ fn silences() {
     let corpus = corpus.map(|text| text.as_bytes().to_vec()).to_vec();
     Target { name: "silences", corpus, words, longest: 1 << 12 }.fuzz(|bytes| {
         let matches: Vec<_> = String::from_utf8_lossy(bytes).lines().map(str::to_owned).collect();
-        match Hush::parse(&matches) {
-            Ok(hush) => {
-                let takes = hush.takes(&event, "all");
-                assert!(takes || !hush.is_everything(), "from everything nothing escapes: {matches:?}");
-                format!("{takes} {}", hush.is_everything())
+        match SilenceMatch::parse(&matches) {
+            Ok(silence_match) => {
+                let takes = silence_match.takes(&event, "all");
+                assert!(takes || !silence_match.is_everything(), "from everything nothing escapes: {matches:?}");
+                format!("{takes} {}", silence_match.is_everything())
             }
             Err(fault) => gist(&fault.to_string()),
         }

@@ -74,7 +74,7 @@ impl Daemon {
             std::fs::File::options().create(true).append(true).open(path).expect("the log opens")
         };
         // A desk file of an earlier life would lead to nobody.
-        let _absent = std::fs::remove_file(self.desk_file());
+        let _absent = std::fs::remove_file(self.admin_file());
         let mut command = self.command(&["run"]);
         let child = command.stdout(file("stdout")).stderr(file("stderr")).spawn();
         self.child = Some(child.expect("the daemon starts"));
@@ -103,17 +103,17 @@ impl Daemon {
         }
     }
 
-    fn desk_file(&self) -> PathBuf {
-        self.folder.path().join("state/desk")
+    fn admin_file(&self) -> PathBuf {
+        self.folder.path().join("state/admin.addr")
     }
 
     pub(crate) fn desk_url(&self) -> Option<String> {
-        std::fs::read_to_string(self.desk_file()).ok().map(|address| format!("http://{}", address.trim()))
+        std::fs::read_to_string(self.admin_file()).ok().map(|address| format!("http://{}", address.trim()))
     }
 
     /// Where others post. There is a door only when a source waits at it.
     pub(crate) fn door_url(&self) -> String {
-        let address = std::fs::read_to_string(self.folder.path().join("state/door"));
+        let address = std::fs::read_to_string(self.folder.path().join("state/listen.addr"));
         let address = address.unwrap_or_else(|error| panic!("no door: {error}\n{}", self.log()));
         format!("http://{}", address.trim())
     }
@@ -123,20 +123,20 @@ impl Daemon {
         Some((reply.status().as_u16(), reply.text().await.ok()?))
     }
 
-    /// The desk's answer to a GET.
-    pub(crate) async fn desk(&self, path: &str) -> (u16, String) {
-        self.try_desk(path).await.unwrap_or_else(|| panic!("the desk does not answer:\n{}", self.log()))
+    /// The admin API's answer to a GET.
+    pub(crate) async fn admin(&self, path: &str) -> (u16, String) {
+        self.try_desk(path).await.unwrap_or_else(|| panic!("the admin API does not answer:\n{}", self.log()))
     }
 
     pub(crate) async fn json(&self, path: &str) -> serde_json::Value {
-        let (status, text) = self.desk(path).await;
+        let (status, text) = self.admin(path).await;
         assert_eq!(status, 200, "{text}");
         serde_json::from_str(&text).expect("JSON")
     }
 
     /// One sample of the metrics, 0 where it is not (yet) there.
     pub(crate) async fn metric(&self, sample: &str) -> f64 {
-        let (_, text) = self.desk("/metrics").await;
+        let (_, text) = self.admin("/metrics").await;
         let line = text.lines().find_map(|line| line.strip_prefix(sample));
         line.and_then(|rest| rest.trim().parse().ok()).unwrap_or(0.0)
     }

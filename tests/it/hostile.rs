@@ -241,11 +241,11 @@ async fn a_full_disk_stops_the_reading_and_loses_nothing() {
         world.tutum.stream.send(&json!({"n": n, "filler": filler}));
     }
     let until = tokio::time::Instant::now() + LIMIT;
-    while daemon.desk("/-/ready").await.0 == 200 {
+    while daemon.admin("/-/ready").await.0 == 200 {
         assert!(tokio::time::Instant::now() < until, "it never noticed:\n{}", daemon.log());
         sleep(Duration::from_millis(10)).await;
     }
-    let (status, why) = daemon.desk("/-/ready").await;
+    let (status, why) = daemon.admin("/-/ready").await;
     assert_eq!(status, 503, "{why}");
     // There is room again (for a new process): everything that was accepted arrives, and then the rest.
     daemon.kill().await;
@@ -279,7 +279,7 @@ async fn when_a_full_disk_has_room_again_everything_goes_on_by_itself() {
         world.tutum.stream.send(&json!({"n": n, "filler": filler}));
     }
     let until = tokio::time::Instant::now() + LIMIT;
-    while daemon.desk("/-/ready").await.0 == 200 || !daemon.log().contains("the queue cannot be written") {
+    while daemon.admin("/-/ready").await.0 == 200 || !daemon.log().contains("the queue cannot be written") {
         assert!(tokio::time::Instant::now() < until, "it never noticed:\n{}", daemon.log());
         sleep(Duration::from_millis(10)).await;
     }
@@ -287,7 +287,7 @@ async fn when_a_full_disk_has_room_again_everything_goes_on_by_itself() {
     let posts = world.slack.wait_for(200, LIMIT).await.unwrap_or_else(|late| panic!("{late}\n{}", daemon.log()));
     let texts: Vec<_> = posts.iter().map(|post| post.text.clone()).collect();
     assert_eq!(texts, (0..200).map(|n| n.to_string()).collect::<Vec<_>>(), "all of them, once, in order");
-    assert_eq!(daemon.desk("/-/ready").await.0, 200);
+    assert_eq!(daemon.admin("/-/ready").await.0, 200);
     daemon.kill().await;
 }
 

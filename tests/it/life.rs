@@ -12,7 +12,7 @@ struct House {
 }
 
 fn config(tutum: &Tutum, text: &str) -> String {
-    let hearing = hearing(tutum, "tell = \"ops\"", "retry = { first = \"10ms\", max = \"50ms\" }");
+    let hearing = hearing(tutum, "notify = \"ops\"", "retry = { first = \"10ms\", max = \"50ms\" }");
     format!(
         r#"
         {hearing}

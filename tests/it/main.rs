@@ -6,19 +6,19 @@ mod alertmanager;
 mod config;
 mod daemon;
 mod disk;
-mod door;
-mod floors;
+mod documents;
 mod health;
 mod hostile;
 #[path = "../bench/hour.rs"]
 mod hour;
 mod kill;
+mod layers;
 mod ledger;
 mod life;
+mod listener;
 #[path = "../bench/memory.rs"]
 mod memory;
 mod neighbour;
-mod papers;
 mod registries;
 mod registry;
 mod shipped;

@@ -1,4 +1,4 @@
-//! What registries post, from the door to the chat: once, in plain words, and what a scan found behind it in the same thread.
+//! What registries post, from the listener to the chat: once, in plain words, and what a scan found behind it in the same thread.
 
 use reqwest::header::AUTHORIZATION;
 use serde_json::{Value, json};
@@ -103,7 +103,7 @@ struct House {
     room: GoogleChat,
     registry: Registry,
     daemon: Daemon,
-    door: String,
+    listener: String,
 }
 
 impl House {
@@ -118,13 +118,13 @@ impl House {
         let room = GoogleChat::start().await.expect("loopback");
         let env = [("KEY", KEY), ("TOKEN", "a1b2c3d"), ("HEADER", "Secret 42"), ("ROOM", &room.url())];
         let daemon = Daemon::start(&CONFIG.replace("API", &registry.url), &env).await;
-        let door = daemon.door_url();
-        Self { room, registry, daemon, door }
+        let listener = daemon.door_url();
+        Self { room, registry, daemon, listener }
     }
 
     async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
-        let request = client().post(format!("{}/hooks/{path}", self.door)).header(AUTHORIZATION, "Secret 42");
-        let reply = request.body(body.to_string()).send().await.expect("the door answers");
+        let request = client().post(format!("{}/hooks/{path}", self.listener)).header(AUTHORIZATION, "Secret 42");
+        let reply = request.body(body.to_string()).send().await.expect("the listener answers");
         (reply.status().as_u16(), reply.json().await.expect("JSON"))
     }
 

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::json;
+use tidings::config_reader::{ConfigReader, TableReader};
 use tidings::demo::standins::{Limit, SlackApi};
 use tidings::event::{Body, Event, EventId, Name};
 use tidings::message::{Message, Origin, Receipt, SendError, Severity, Signal};
 use tidings::outbound::Outbound;
-use tidings::said::{Reading, Table};
 use tidings::sinks::{AnySink, Sink, SinkConfig};
 
 const OPS: &str = SlackApi::CHANNEL;
@@ -22,9 +22,9 @@ impl House {
     async fn open(keys: &str) -> Self {
         let slack = SlackApi::start().await.expect("loopback");
         let toml = format!("token = {:?}\nchannel = {OPS:?}\napi = {:?}\n{keys}", slack.token(), slack.url());
-        let reading = Reading::new(&toml, &|_| None);
+        let reading = ConfigReader::new(&toml, &|_| None);
         let tree = reading.tree();
-        let config = SinkConfig::read("slack", &Table::new(&reading, "sink.slack", &tree)).expect("sound");
+        let config = SinkConfig::read("slack", &TableReader::new(&reading, "sink.slack", &tree)).expect("sound");
         Self { slack, bot: config.open(&Outbound::new()) }
     }
 

@@ -1,4 +1,4 @@
-//! What others post, from the door's socket to the chat: accepted once it is safe, told once, or refused in plain words.
+//! What others post, from the listener's socket to the chat: accepted once it is safe, told once, or refused in plain words.
 
 use serde_json::{Value, json};
 use tidings::demo::standins::Slack;
@@ -33,23 +33,23 @@ const TOKEN: &str = "f2f0c1d4-8f1e-4a55";
 struct House {
     slack: Slack,
     daemon: Daemon,
-    door: String,
+    listener: String,
 }
 
 impl House {
     async fn open() -> Self {
         let slack = Slack::start().await.expect("loopback");
         let daemon = Daemon::start(CONFIG, &[("SLACK_URL", &slack.url()), ("TOKEN", TOKEN)]).await;
-        let door = daemon.door_url();
-        Self { slack, daemon, door }
+        let listener = daemon.door_url();
+        Self { slack, daemon, listener }
     }
 
     async fn post(&self, path: &str, headers: &[(&str, &str)], body: impl Into<reqwest::Body>) -> (u16, Value) {
-        let mut request = client().post(format!("{}{path}", self.door)).body(body);
+        let mut request = client().post(format!("{}{path}", self.listener)).body(body);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let reply = request.send().await.expect("the door answers");
+        let reply = request.send().await.expect("the listener answers");
         (reply.status().as_u16(), reply.json().await.expect("JSON"))
     }
 
@@ -83,7 +83,7 @@ async fn what_was_accepted_is_told_after_a_kill() {
     house.slack.come_back().await.expect("the port");
     house.daemon.start_again().await;
     assert_eq!(house.says().await, "shop order.paid  1");
-    house.door = house.daemon.door_url();
+    house.listener = house.daemon.door_url();
     let again = house.post("/hooks/shop", &[LET_IN], r#"{"kind":"order.paid","id":"1","n":"again"}"#).await;
     assert_eq!(again, (202, json!({"accepted": 1})));
     assert_eq!(house.post("/hooks/shop", &[LET_IN], r#"{"kind":"order.paid","id":"2","n":2}"#).await.0, 202);
@@ -160,7 +160,7 @@ async fn the_longest_list_that_is_taken_is_taken_whole() {
     let mut daemon = Daemon::start(config, &[]).await;
     let list: Value = (0..10_000).map(|n| json!({ "n": n })).collect();
     let reply = client().post(format!("{}/hooks/list", daemon.door_url())).json(&list).send().await;
-    let accepted: Value = reply.expect("the door answers").json().await.expect("JSON");
+    let accepted: Value = reply.expect("the listener answers").json().await.expect("JSON");
     assert_eq!(accepted, json!({"accepted": 10_000}));
     daemon.kill().await;
     assert_eq!(daemon.held(), (0..10_000).collect::<Vec<_>>());

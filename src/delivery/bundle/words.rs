@@ -8,10 +8,10 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::{Bundle, BundleKind, FULL, LINES, Lead, Line};
+use crate::config_reader::print_duration;
 use crate::event::{Event, EventId};
 use crate::message::{Markup, Message, Origin, Unit, cut};
-use crate::queue::Delivery;
-use crate::said::print_duration;
+use crate::store::Delivery;
 
 /// Types that are named; what is left is summed up.
 const TYPES_NAMED: usize = 10;

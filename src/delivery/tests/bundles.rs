@@ -44,7 +44,7 @@ async fn stage_say(stage: &Stage, many: usize) {
     let entries = (0..many)
         .map(|n| Entry { event: Arc::new(event(n)), routes: routes.clone(), cursor: None, incident: None })
         .collect();
-    stage.queue.commit(entries).await.expect("committed");
+    stage.store.commit(entries).await.expect("committed");
 }
 
 #[tokio::test]
@@ -184,7 +184,8 @@ async fn a_group_and_a_throttle_outlive_a_restart() {
 #[tokio::test]
 async fn a_pager_is_sent_no_sums() {
     for relays in [THROTTLED.replace('2', "1"), GROUPED.to_owned()] {
-        let pager = Manner { reader: Reader::Pager, knows_repeats: true, ..Manner::plain("here".to_owned()) };
+        let pager =
+            SinkTraits { audience: Audience::Pager, knows_repeats: true, ..SinkTraits::plain("here".to_owned()) };
         let mut stage = Stage::new(&relays, Scripted::new(pager));
         stage.say(["x.a", "x.a"]).await;
         stage.live(stage.settled()).await;

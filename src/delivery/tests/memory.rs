@@ -29,7 +29,7 @@ signal = "{{ 'resolve' if event.type == 'over.a' else 'trigger' }}"
 
 #[tokio::test]
 async fn a_sink_that_asks_is_reminded_of_the_thread_until_its_resolve() {
-    let remembers = Manner { remembers: true, ..Manner::plain("here".to_owned()) };
+    let remembers = SinkTraits { remembers: true, ..SinkTraits::plain("here".to_owned()) };
     let receipt = |ts: &str| Ok(Receipt(Some(ts.to_owned())));
     let sink = Scripted::new(remembers).will_answer(["C/1", "C/2", "C/1", "C/1", "C/3"].map(receipt));
     let mut stage = Stage::new(THREADED, sink);
@@ -69,8 +69,8 @@ async fn a_silence_covers_what_waits_already_and_spares_what_is_over() {
             stage.sink.wait_for(1).await;
             let now = Timestamp::now();
             let until = now + jiff::SignedDuration::from_hours(1);
-            let hush = crate::relay::Hush::parse(&["type=*.*".to_owned()]).expect("a match");
-            let silence = crate::relay::Silence { id: 1, why: "deploy".to_owned(), since: now, until, hush };
+            let silence_match = crate::relay::SilenceMatch::parse(&["type=*.*".to_owned()]).expect("a match");
+            let silence = crate::relay::Silence { id: 1, why: "deploy".to_owned(), since: now, until, silence_match };
             stage.silences.replace(vec![silence]);
             stage.settled().await;
         })
@@ -82,12 +82,12 @@ async fn a_silence_covers_what_waits_already_and_spares_what_is_over() {
 #[tokio::test]
 async fn what_a_person_asks_for_again_is_said_however_quiet_its_relay() {
     let refused = SendError::NeverMessage(Fault::new("status_400", "no"));
-    let sink = Scripted::new(Manner::plain("here".to_owned())).will_answer([Ok(Receipt::default()), Err(refused)]);
+    let sink = Scripted::new(SinkTraits::plain("here".to_owned())).will_answer([Ok(Receipt::default()), Err(refused)]);
     let mut stage = Stage::new(&format!("{UNIQUE}throttle = {{ max = 2, per = \"1h\" }}"), sink);
     stage.say(["x.a", "x.b"]).await;
     stage.live(stage.settled()).await;
     stage.say(["x.b"]).await;
-    assert_eq!(stage.queue.replay(crate::queue::DeadAsk::default()).await, Ok(1));
+    assert_eq!(stage.store.replay(crate::store::DeadFilter::default()).await, Ok(1));
     stage
         .live(async {
             stage.sink.wait_for(4).await;

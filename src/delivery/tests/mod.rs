@@ -14,17 +14,17 @@ use tempfile::TempDir;
 use tokio::sync::watch;
 
 use super::*;
+use crate::config_reader::{ConfigReader, Item, Node};
 use crate::event::{Body, Event, EventId, Name};
 use crate::fault::Fault;
 use crate::message::{Message, Receipt, SendError};
 use crate::metrics::Metrics;
 use crate::outbox::{Arrival, Outbox};
-use crate::queue::{Entry, EventsAsk, Policy, Queue, Route};
 use crate::relay::{Relay, Relays, Silences};
-use crate::said::{Item, Node, Reading};
-use crate::sinks::{Manner, Reader, Sink};
+use crate::sinks::{Audience, Sink, SinkTraits};
 use crate::sources::Source;
 use crate::stop::Stop;
+use crate::store::{Entry, EventFilter, Policy, Route, Store};
 use crate::supervisor::Supervisor;
 
 /// Generous: only a hang reaches it.
@@ -33,7 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// A receiver that keeps what it gets, and answers by script, or well.
 #[derive(Debug)]
 struct Scripted {
-    manner: Manner,
+    traits: SinkTraits,
     got: watch::Sender<Vec<Message>>,
     /// How many messages came with each request.
     requests: Mutex<Vec<usize>>,
@@ -41,12 +41,12 @@ struct Scripted {
 }
 
 impl Scripted {
-    fn new(manner: Manner) -> Self {
-        Self { manner, got: watch::channel(Vec::new()).0, requests: Mutex::default(), answers: Mutex::default() }
+    fn new(traits: SinkTraits) -> Self {
+        Self { traits, got: watch::channel(Vec::new()).0, requests: Mutex::default(), answers: Mutex::default() }
     }
 
     fn chat() -> Self {
-        Self::new(Manner { reader: Reader::Chat, ..Manner::plain("here".to_owned()) })
+        Self::new(SinkTraits { audience: Audience::Chat, ..SinkTraits::plain("here".to_owned()) })
     }
 
     fn will_answer(self, answers: impl IntoIterator<Item = Result<Receipt, SendError>>) -> Self {
@@ -81,8 +81,8 @@ impl Sink for Scripted {
         messages.iter().map(|message| self.take(message)).collect()
     }
 
-    fn manner(&self) -> Manner {
-        self.manner.clone()
+    fn traits(&self) -> SinkTraits {
+        self.traits.clone()
     }
 }
 
@@ -101,12 +101,12 @@ impl Source for Nowhere {
 
 /// A queue with one sink, `ops`, and the relays of a file.
 struct Stage {
-    queue: Queue,
+    store: Store,
     relays: Arc<Relays>,
     silences: Silences,
     sink: Arc<Scripted>,
-    habits: Habits,
-    pace: Option<Arc<Pace>>,
+    habits: LaneConfig,
+    pace: Option<Arc<RateLimit>>,
     said: usize,
     told: tokio::sync::mpsc::Receiver<Arrival>,
     ours: Outbox,
@@ -116,16 +116,16 @@ struct Stage {
 impl Stage {
     fn new(relays: &str, sink: Scripted) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let queue = Queue::open(&folder.path().join("tidings.db"), Policy::default()).expect("it opens");
+        let store = Store::open(&folder.path().join("tidings.db"), Policy::default()).expect("it opens");
         let (arrivals, told) = tokio::sync::mpsc::channel(64);
         let (ours, _pulse) = Outbox::new("tidings".into(), "tidings".into(), arrivals);
         let retry = crate::backoff::Backoff { first: Duration::from_millis(1), max: Duration::from_millis(5) };
         Self {
-            queue,
+            store,
             relays: Arc::new(read(relays)),
             silences: Silences::default(),
             sink: Arc::new(sink),
-            habits: Habits { retry, ..Habits::default() },
+            habits: LaneConfig { retry, ..LaneConfig::default() },
             pace: None,
             said: 0,
             told,
@@ -136,7 +136,7 @@ impl Stage {
 
     /// So many a second, one at a time.
     fn paced(self, times: u32) -> Self {
-        let pace = Pace::new(crate::said::Rate { times, per: Duration::from_secs(1) }, 1);
+        let pace = RateLimit::new(crate::config_reader::Rate { times, per: Duration::from_secs(1) }, 1);
         Self { pace: Some(Arc::new(pace)), ..self }
     }
 
@@ -158,7 +158,7 @@ impl Stage {
             Entry { event: Arc::new(event), routes, cursor: None, incident: None }
         };
         let entries = types.into_iter().map(entry).collect();
-        self.queue.commit(entries).await.expect("committed");
+        self.store.commit(entries).await.expect("committed");
     }
 
     /// A life of the lane, for as long as `story` takes.
@@ -172,11 +172,11 @@ impl Stage {
             pace: self.pace.clone(),
             relays: Arc::clone(&self.relays),
             silences: self.silences.clone(),
-            look_ups: Arc::new(LookUps::new(
-                [(Name::from("prod"), Arc::new(Nowhere), LookUpHabits::default())],
+            fetcher: Arc::new(Fetcher::new(
+                [(Name::from("prod"), Arc::new(Nowhere), FetchConfig::default())],
                 &metrics,
             )),
-            queue: self.queue.clone(),
+            store: self.store.clone(),
             ours: self.ours.clone(),
             metrics: metrics.sink(&"ops".into()),
             state: watch::channel(LaneState::default()).0,
@@ -184,15 +184,15 @@ impl Stage {
         let mut house = Supervisor::new(stop.clone());
         house.run("lane", lane.run(stop.clone()));
         let told = story.await;
-        stop.say();
+        stop.trigger();
         house.drain(PATIENCE).await;
-        self.queue.flush().await.expect("written");
+        self.store.flush().await.expect("written");
         told
     }
 
     /// How many deliveries are in each state, by its word.
     async fn states(&self) -> Vec<(&'static str, usize)> {
-        let rows = self.queue.events(EventsAsk { limit: 10_000, ..EventsAsk::default() }).await.expect("readable");
+        let rows = self.store.events(EventFilter { limit: 10_000, ..EventFilter::default() }).await.expect("readable");
         let mut states: Vec<(&'static str, usize)> = Vec::new();
         for row in rows.iter().flat_map(|row| &row.deliveries) {
             match states.iter_mut().find(|(word, _)| *word == row.state.word()) {
@@ -207,7 +207,7 @@ impl Stage {
     /// Until nothing is pending.
     async fn settled(&self) {
         let all = async {
-            while self.queue.backlog().await.expect("readable").iter().any(|sink| sink.pending > 0) {
+            while self.store.backlog().await.expect("readable").iter().any(|sink| sink.pending > 0) {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
@@ -216,12 +216,12 @@ impl Stage {
 }
 
 fn read(file: &str) -> Relays {
-    let reading = Reading::new(file, &|_| None);
+    let reading = ConfigReader::new(file, &|_| None);
     let tree = reading.tree();
     let mut relays = Vec::new();
     if let Node::Table(members) = &tree.node {
         for item in members.iter().filter(|(key, _)| key.name == "relay").flat_map(|(_, list)| items(list)) {
-            relays.extend(Relay::read(&crate::said::Table::new(&reading, "relay", item)));
+            relays.extend(Relay::read(&crate::config_reader::TableReader::new(&reading, "relay", item)));
         }
     }
     assert!(!reading.has_errors(), "{file}");

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use crate::delivery::bundle::Bundle;
 use crate::event::{Event, Name};
 use crate::message::{Markup, Message};
-use crate::queue::{Delivery, DeliveryId, Note};
+use crate::store::{Delivery, DeliveryId, Note};
 
 /// What one message settles.
 #[derive(Debug)]

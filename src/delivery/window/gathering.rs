@@ -7,7 +7,7 @@ use super::cargo::{Cargo, Keys, Waiting, key_of};
 use crate::delivery::bundle::{Bundle, BundleKind};
 use crate::event::Name;
 use crate::message::Message;
-use crate::queue::{Delivery, Note};
+use crate::store::{Delivery, Note};
 
 /// More groups than this at a time do not wait for their time: the oldest goes.
 const MOST_OPEN: usize = 1024;

@@ -7,7 +7,7 @@ use super::*;
 use crate::delivery::bundle::BundleKind;
 use crate::event::{Event, Name};
 use crate::message::{Message, Origin, Signal};
-use crate::queue::{Delivery, DeliveryId};
+use crate::store::{Delivery, DeliveryId};
 
 const MINUTE: Duration = Duration::from_secs(60);
 

@@ -50,7 +50,7 @@ impl Port {
     pub(super) async fn close(&self) {
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(mut open) = open {
-            open.stop.say();
+            open.stop.trigger();
             // A panic of the accepting task has been printed, and what it held is gone: closed all the same.
             drop((&mut open.accepting).await);
         }

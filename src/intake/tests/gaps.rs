@@ -8,21 +8,21 @@ impl World {
     /// Lets a watch follow the source, and gives what is left.
     #[expect(clippy::disallowed_methods, reason = "the test's runtime ends the watch")]
     fn watched(self, catches_up: bool) -> (Outbox, Metrics, Arc<Recent>) {
-        let Self { out, pulse, herald, metrics, recent, stop, _folder: folder, .. } = self;
+        let Self { out, status, reporter, metrics, recent, stop, _folder: folder, .. } = self;
         let (shown, _) = tokio::sync::watch::channel(Condition::new(State::Connecting));
-        let habits = Habits::default();
-        let watch = Watch {
+        let habits = SourceHealthConfig::default();
+        let watch = HealthMonitor {
             source: "shop".into(),
             habits,
             catches_up,
             open: None,
-            herald,
+            reporter,
             metrics: metrics.source(&"shop".into()),
             shown,
         };
         let _watching = tokio::spawn(async move {
             let _folder = folder;
-            watch.run(pulse, stop).await
+            watch.run(status, stop).await
         });
         (out, metrics, recent)
     }

@@ -1,26 +1,26 @@
 //! Groups and cursors, from the outbox to the state file. Real files and threads, no frozen clock.
 
-mod door;
 mod gaps;
+mod webhook;
 
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
 use super::*;
+use crate::config_reader::{ConfigReader, Node, TableReader};
 use crate::event::{Body, EventId};
-use crate::outbox::{INTAKE, Outbox, Pulse};
-use crate::queue::{Line, Policy};
+use crate::outbox::{INTAKE, Outbox, SourceStatus};
 use crate::relay::{Relay, with_room};
-use crate::said::{Node, Reading, Table};
+use crate::store::{DeliveryStream, Policy};
 
 struct World {
     out: Outbox,
-    queue: Queue,
+    store: Store,
     stop: Stop,
     intake: JoinHandle<Result<(), Fault>>,
-    pulse: Pulse,
-    herald: Herald,
+    status: SourceStatus,
+    reporter: SelfReporter,
     metrics: Metrics,
     recent: Arc<Recent>,
     _folder: TempDir,
@@ -30,10 +30,10 @@ struct World {
 fn relays() -> Relays {
     with_room(|| {
         let text = "[relay]\nname = \"all\"\nmatch = { type = \"wanted\" }\ntext = \"x\"\nto = \"ops\"";
-        let reading = Reading::new(text, &|_| None);
+        let reading = ConfigReader::new(text, &|_| None);
         let tree = reading.tree();
         let Node::Table(members) = &tree.node else { panic!("a file is a table") };
-        let mut relay = Relay::read(&Table::new(&reading, "relay", &members[0].1)).expect("a relay");
+        let mut relay = Relay::read(&TableReader::new(&reading, "relay", &members[0].1)).expect("a relay");
         relay.sinks = vec!["ops".into()];
         Relays::compile(vec![relay])
     })
@@ -48,15 +48,21 @@ impl World {
     /// One whose intake does not move until it is let [`go`](World::going).
     fn standing_still(policy: Policy) -> (Self, Intake) {
         let folder = tempfile::tempdir().expect("a folder");
-        let queue = Queue::open(&folder.path().join("tidings.db"), policy).expect("a state file");
+        let store = Store::open(&folder.path().join("tidings.db"), policy).expect("a state file");
         let (arrivals, other_end) = mpsc::channel(INTAKE);
-        let (out, pulse) = Outbox::new("shop".into(), "webhook".into(), arrivals);
-        let (herald, notices) = Herald::new();
+        let (out, status) = Outbox::new("shop".into(), "webhook".into(), arrivals);
+        let (reporter, self_events) = SelfReporter::new();
         let (metrics, recent) = (Metrics::new(), Arc::<Recent>::default());
-        let intake =
-            Intake::new(other_end, notices, Arc::new(relays()), queue.clone(), metrics.clone(), Arc::clone(&recent));
+        let intake = Intake::new(
+            other_end,
+            self_events,
+            Arc::new(relays()),
+            store.clone(),
+            metrics.clone(),
+            Arc::clone(&recent),
+        );
         let (stop, resting) = (Stop::new(), idle());
-        let world = Self { out, queue, stop, intake: resting, pulse, herald, metrics, recent, _folder: folder };
+        let world = Self { out, store, stop, intake: resting, status, reporter, metrics, recent, _folder: folder };
         (world, intake)
     }
 
@@ -67,13 +73,13 @@ impl World {
     }
 
     async fn place(&self) -> Option<String> {
-        self.queue.cursor("shop").await.expect("a readable state file")
+        self.store.cursor("shop").await.expect("a readable state file")
     }
 
     /// What lies committed, in order.
-    async fn committed(&self, line: &mut Line) -> Vec<u64> {
+    async fn committed(&self, line: &mut DeliveryStream) -> Vec<u64> {
         let mut numbers = Vec::new();
-        let pending = self.queue.backlog().await.expect("counts").first().map_or(0, |ops| ops.pending);
+        let pending = self.store.backlog().await.expect("counts").first().map_or(0, |ops| ops.pending);
         while numbers.len() < usize::try_from(pending).expect("few") {
             let more = line.take(1000).await.expect("an open queue");
             numbers.extend(more.iter().map(|delivery| delivery.event.data.value()["n"].as_u64().expect("a number")));
@@ -113,7 +119,7 @@ const TOO_MUCH: usize = 4000;
 #[tokio::test]
 async fn a_group_comes_whole_in_order_and_with_its_cursor() {
     let world = World::new(Policy::default());
-    let mut line = world.queue.line("ops");
+    let mut line = world.store.line("ops");
     assert_eq!(world.out.cursor(), None);
     world.out.put_all(wanted(0..1000, 0), Some("a".into())).await.expect("taken");
     assert_eq!((world.out.cursor().as_deref(), world.place().await.as_deref()), (Some("a"), Some("a")));
@@ -135,7 +141,7 @@ async fn a_cursor_moves_also_with_events_that_nobody_wants_and_without_any() {
     world.out.put_all(Vec::new(), None).await.expect("nothing to do");
     world.out.put(event("wanted", 4, 0), None).await.expect("taken");
     assert_eq!(world.out.cursor().as_deref(), Some("d"), "what comes without a cursor moves none");
-    assert_eq!(world.committed(&mut world.queue.line("ops")).await, [1, 4]);
+    assert_eq!(world.committed(&mut world.store.line("ops")).await, [1, 4]);
 }
 
 #[tokio::test]
@@ -154,7 +160,7 @@ async fn a_refused_group_is_refused_whole_and_nothing_overtakes_it_with_its_curs
     // Whoever goes on from the cursor is taken again, as soon as there is room.
     while world.out.put_all(wanted(10..20, 0), Some("b".into())).await.is_err() {}
     assert_eq!((world.out.cursor().as_deref(), world.place().await.as_deref()), (Some("b"), Some("b")));
-    let mut committed = world.committed(&mut world.queue.line("ops")).await;
+    let mut committed = world.committed(&mut world.store.line("ops")).await;
     committed.retain(|n| *n != 501);
     assert_eq!(committed, (0..20).collect::<Vec<_>>());
     drop(bare);
@@ -166,9 +172,9 @@ async fn what_the_disk_refused_of_a_stream_waits_in_front_and_keeps_its_order() 
     for n in 0..400 {
         world.out.offer(event("wanted", n, TOO_MUCH)).await.expect("room in the intake");
     }
-    let mut line = world.queue.line("ops");
+    let mut line = world.store.line("ops");
     let refusing = async {
-        while !matches!(world.queue.health(), crate::queue::Health::Refusing(_)) {
+        while !matches!(world.store.health(), crate::store::Health::Refusing(_)) {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     };
@@ -185,7 +191,7 @@ async fn a_put_that_nobody_waits_for_moves_the_cursor_all_the_same() {
     let world = world.going(intake);
     world.out.put_all(wanted(3..4, 0), None).await.expect("taken");
     assert_eq!((world.out.cursor().as_deref(), world.place().await.as_deref()), (Some("a"), Some("a")));
-    world.stop.say();
+    world.stop.trigger();
     world.intake.await.expect("no panic").expect("a peaceful end");
 }
 
@@ -199,6 +205,6 @@ async fn who_is_in_a_hurry_is_refused_before_anything_was_taken() {
     assert_eq!(hurried.put(event("wanted", 9999, 0), None).await.expect_err("full").reason(), "busy");
     let world = world.going(intake);
     hurried.put(event("wanted", INTAKE as u64, 0), None).await.expect("taken");
-    let committed = world.committed(&mut world.queue.line("ops")).await;
+    let committed = world.committed(&mut world.store.line("ops")).await;
     assert_eq!(committed, (0..=INTAKE as u64).collect::<Vec<_>>());
 }

@@ -19,8 +19,8 @@ use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::Verifier;
 
+use crate::config_reader::{Problem, TableReader};
 use crate::fault::Fault;
-use crate::said::{Problem, Table};
 
 pub use fingerprint::Fingerprint;
 pub(super) use verifiers::refusal;
@@ -47,7 +47,7 @@ pub struct Roots {
 
 impl Trust {
     /// Reads `ca_file` and `fingerprint` of a table. The file is read at once, so that what is wrong with it has a place.
-    pub fn read(table: &Table) -> Self {
+    pub fn read(table: &TableReader) -> Self {
         let (ca_file, fingerprint) = (table.text("ca_file"), table.text("fingerprint"));
         let wrong = |span, said: String| table.reading.problem(Problem::error(span, said));
         match (ca_file, fingerprint) {

@@ -9,10 +9,10 @@ use rustls::pki_types::pem::PemObject;
 use rustls::version::{TLS12, TLS13};
 
 use super::{Fingerprint, Trust};
+use crate::config_reader::{ConfigReader, TableReader};
 use crate::fault::Fault;
 use crate::outbound::tls_stage::{PEER, TlsStage, Who};
 use crate::outbound::{Answer, Endpoint, Outbound};
-use crate::said::{Reading, Table};
 
 const HELLO: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
 
@@ -26,9 +26,9 @@ fn peers_fingerprint() -> Fingerprint {
 
 fn read(toml: &str) -> (Trust, Vec<String>) {
     let none = |_: &str| None;
-    let reading = Reading::new(toml, &none);
+    let reading = ConfigReader::new(toml, &none);
     let tree = reading.tree();
-    let table = Table::new(&reading, "source.vcenter", &tree);
+    let table = TableReader::new(&reading, "source.vcenter", &tree);
     let trust = Trust::read(&table);
     table.finish();
     (trust, reading.into_findings().problems.into_iter().map(|problem| problem.said).collect())

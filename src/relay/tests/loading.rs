@@ -277,8 +277,8 @@ fn a_broken_reference_is_one_fault_and_not_two() {
 
 #[test]
 fn sources_compile_templates_over_data_alone() {
-    let reading = Reading::new("", &|_| None);
-    let said = |text: &str| crate::said::Said { value: text.to_owned(), span: 0..0 };
+    let reading = ConfigReader::new("", &|_| None);
+    let said = |text: &str| crate::config_reader::Spanned { value: text.to_owned(), span: 0..0 };
     let template = Template::compile(&reading, &said("{{ data.type }}.{{ data.action }}"), &["data"]).expect("right");
     assert_eq!(template.render_data(&tutum(CONTAINER).data, &[]).as_deref(), Ok("container.create"));
     assert_eq!(template.render_data(&Body::parse("{}").expect("JSON"), &[]).as_deref(), Ok("."));

@@ -10,8 +10,8 @@ mod wording;
 use jiff::Timestamp;
 
 use super::*;
+use crate::config_reader::{ConfigReader, Item, Node, TableReader, render};
 use crate::event::{Body, Event, EventId};
-use crate::said::{Item, Node, Reading, Table, render};
 
 const CONTAINER: &str = r#"{"state":"Starting","parents":["/api/v1/service/d0b1eb62-7662-4a81-8a10-d5a74b07811e/","/api/v1/node/75d2f30f-ada7-4df5-ac49-c97aac3b8b7a/","/api/v1/stack/f24bca18-e1dd-40aa-9b3c-064c0c26683e/","/api/v1/nodecluster/99908d8c-027a-4124-a868-274db7f3e6ca/"],
  "action":"create","type":"container","resource_uri":"/api/v1/container/df3eb045-8bb9-46c1-ac59-a67ce0f4d875/"}"#;
@@ -43,14 +43,14 @@ fn read_all(file: &str) -> Vec<Relay> {
 
 fn read_loosely(file: &str) -> (Vec<Relay>, String) {
     with_room(|| {
-        let reading = Reading::new(file, &|_| None);
+        let reading = ConfigReader::new(file, &|_| None);
         let tree = reading.tree();
         let mut relays = Vec::new();
         if let Node::Table(members) = &tree.node
             && let Some((_, Item { node: Node::List(items), .. })) = members.iter().find(|(key, _)| key.name == "relay")
         {
             for item in items {
-                let table = Table::new(&reading, "relay", item);
+                let table = TableReader::new(&reading, "relay", item);
                 relays.extend(Relay::read(&table));
                 table.finish();
             }

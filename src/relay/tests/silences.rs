@@ -1,12 +1,12 @@
 use super::*;
 
-fn hush(matches: &[&str]) -> Hush {
+fn silence_match(matches: &[&str]) -> SilenceMatch {
     let matches: Vec<_> = matches.iter().map(|said| (*said).to_owned()).collect();
-    Hush::parse(&matches).unwrap_or_else(|fault| panic!("{matches:?}: {fault}"))
+    SilenceMatch::parse(&matches).unwrap_or_else(|fault| panic!("{matches:?}: {fault}"))
 }
 
 fn takes(matches: &[&str]) -> bool {
-    hush(matches).takes(&tutum(CONTAINER), "containers")
+    silence_match(matches).takes(&tutum(CONTAINER), "containers")
 }
 
 fn at(second: i64) -> Timestamp {
@@ -52,27 +52,27 @@ fn a_silence_matches_as_a_relay_does() {
 fn numbers_and_flags_are_meant_as_they_are_typed() {
     let event = tutum(r#"{"type":"a","action":"b","n":3,"text":"3","up":true,"eq":"x=y"}"#);
     for matches in ["data.n=3", "data.text=3", "data.up=true", "data.n!=4", "data.eq=x=y"] {
-        assert!(hush(&[matches]).takes(&event, "one"), "{matches}");
+        assert!(silence_match(&[matches]).takes(&event, "one"), "{matches}");
     }
     for matches in ["data.n=4", "data.up=false", "data.n=inf", "data.n!=3"] {
-        assert!(!hush(&[matches]).takes(&event, "one"), "{matches}");
+        assert!(!silence_match(&[matches]).takes(&event, "one"), "{matches}");
     }
 }
 
 #[test]
 fn what_nothing_escapes_is_known() {
     for everything in [&[][..], &["type=*"], &["type=**", "source=*"], &["relay=*", "subject=*"]] {
-        assert!(hush(everything).is_everything(), "{everything:?}");
+        assert!(silence_match(everything).is_everything(), "{everything:?}");
     }
     for some in [&["type=*.create"][..], &["type=*", "source=prod"], &["data.x=*"], &["type!=*"], &["relay!=a"]] {
-        assert!(!hush(some).is_everything(), "{some:?}");
+        assert!(!silence_match(some).is_everything(), "{some:?}");
     }
 }
 
 #[test]
 fn what_the_daemon_says_of_itself_is_hushed_only_by_name() {
     let lost = Event::ours("source.lost", "prod", Timestamp::UNIX_EPOCH, &serde_json::json!({}));
-    let takes = |matches: &[&str]| hush(matches).takes(&lost, "alert prod");
+    let takes = |matches: &[&str]| silence_match(matches).takes(&lost, "alert prod");
     assert!(takes(&["source=tidings"]));
     assert!(takes(&["relay=alert *", "type=source.*"]));
     for other in [&[][..], &["source=*"], &["type=source.*"], &["relay!=containers"], &["source!=prod"]] {
@@ -82,7 +82,7 @@ fn what_the_daemon_says_of_itself_is_hushed_only_by_name() {
 
 #[test]
 fn what_cannot_be_meant_is_refused_with_the_way_out() {
-    let refused = |said: &str| Hush::parse(&[said.to_owned()]).expect_err(said).to_string();
+    let refused = |said: &str| SilenceMatch::parse(&[said.to_owned()]).expect_err(said).to_string();
     insta::assert_snapshot!(refused("container.*"), @"`container.*` is no match; write it like type=container.* or data.state!=Init");
     insta::assert_snapshot!(refused("typ=container.*"), @"`typ=container.*`: an event has no `typ`; did you mean `type`? Fields of the body begin with `data.`");
     insta::assert_snapshot!(refused("state=Init"), @r#"`state=Init`: an event has no `state`; known here: type, source, subject, kind, id; a field of the body is "data.state""#);
@@ -97,12 +97,12 @@ fn a_silence_covers_its_time_and_while_it_lasts_all_that_waits() {
     let silences = Silences::default();
     let event = tutum(CONTAINER);
     let id = |accepted: i64, now: i64| {
-        silences.hushing(&event, "containers", at(accepted), || at(now)).map(|silence| silence.id)
+        silences.silencing(&event, "containers", at(accepted), || at(now)).map(|silence| silence.id)
     };
     assert_eq!(id(10, 10), None);
     let silence = |id, matches: &[&str], since, until| {
         let (since, until) = (at(since), at(until));
-        Silence { id, why: "deploy".to_owned(), since, until, hush: hush(matches) }
+        Silence { id, why: "deploy".to_owned(), since, until, silence_match: silence_match(matches) }
     };
     silences.replace(vec![
         silence(1, &["type=container.*"], 100, 200),

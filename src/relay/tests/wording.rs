@@ -4,9 +4,9 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::config_reader::Spanned;
 use crate::fault::Fault;
 use crate::message::{Field, Markup, Message, Severity, Signal};
-use crate::said::Said;
 
 const SERVICE: &str = r#"{"type":"service","action":"update","state":"Running","parents":["/api/v1/stack/f24b/"],"resource_uri":"/api/v1/service/d0b1/"}"#;
 
@@ -118,9 +118,9 @@ fn without_text_the_type_and_the_subject_are_said() {
 
 #[test]
 fn without_text_the_kinds_own_words_go_first_and_broken_ones_are_not_used() {
-    let reading = Reading::new("", &|_| None);
+    let reading = ConfigReader::new("", &|_| None);
     let template = |text: &str| {
-        let said = Said { value: text.to_owned(), span: 0..0 };
+        let said = Spanned { value: text.to_owned(), span: 0..0 };
         Template::compile(&reading, &said, &Template::ROOTS).expect("a template")
     };
     let mut defaults = Defaults::default();
@@ -209,7 +209,7 @@ fn the_programs_own_relays_say_one_thing_for_each_type() {
         key: Some(Template::verbatim("tutum-stream")),
         client: Some(Template::verbatim("tidings")),
         client_url: None,
-        to: vec![Said { value: "oncall".to_owned(), span: 0..0 }],
+        to: vec![Spanned { value: "oncall".to_owned(), span: 0..0 }],
     });
     let relays = Relays::compile(vec![relay]);
     let ours = |kind: &str, subject: &str| Event::ours(kind, subject, Timestamp::UNIX_EPOCH, &json!({}));
@@ -256,8 +256,8 @@ proptest! {
         // A comment that says nothing takes the short way away.
         let long_way = format!("{{# #}}{source}");
         let body = format!(r#"{{"type":"é<","a":{a},"b":{b},"n":{digits}}}"#);
-        let said = |text: &str| Said { value: text.to_owned(), span: 0..0 };
-        let reading = Reading::new("", &|_| None);
+        let said = |text: &str| Spanned { value: text.to_owned(), span: 0..0 };
+        let reading = ConfigReader::new("", &|_| None);
         let template = |text: &str| {
             let template = Template::compile(&reading, &said(text), &Template::ROOTS).expect("compiles");
             let relay = "r".into();

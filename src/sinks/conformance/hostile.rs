@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 use super::super::Sink;
 use super::Row;
 use super::rows::ROWS;
+use crate::config_reader::{ConfigReader, Item, Node, TableReader};
 use crate::event::{Body, Event, EventId};
 use crate::message::{Markup, Message};
 use crate::relay::{Fetched, Relay, Relays, with_room};
-use crate::said::{Item, Node, Reading, Table};
 
 /// All parts of a message made of what the event says, and then none of them.
 const RELAYS: &str = r#"
@@ -63,11 +63,11 @@ const HOSTILE: &[&str] = &[
 
 fn relays() -> Relays {
     with_room(|| {
-        let reading = Reading::new(RELAYS, &|_| None);
+        let reading = ConfigReader::new(RELAYS, &|_| None);
         let tree = reading.tree();
         let Node::Table(members) = &tree.node else { panic!("no table") };
         let [(_, Item { node: Node::List(items), .. })] = &members[..] else { panic!("no list") };
-        let relays = items.iter().filter_map(|item| Relay::read(&Table::new(&reading, "relay", item))).collect();
+        let relays = items.iter().filter_map(|item| Relay::read(&TableReader::new(&reading, "relay", item))).collect();
         assert!(!reading.has_errors());
         Relays::compile(relays)
     })
@@ -93,7 +93,7 @@ fn worded(row: &Row, event: &Arc<Event>, markup: Markup) -> Vec<Message> {
 #[tokio::test]
 async fn nothing_in_an_event_is_obeyed() {
     for row in ROWS {
-        let markup = row.open("https://x.example").manner().markup;
+        let markup = row.open("https://x.example").traits().markup;
         for name in HOSTILE {
             let messages = worded(row, &event(name, &json!({ "name": name })), markup);
             for payload in row.posted(&messages).await {
@@ -112,7 +112,7 @@ async fn a_megabyte_in_a_field_does_not_stop_its_message() {
     for huge in ["x".repeat(1 << 20), "<!channel>@everyone\u{0}".repeat(1 << 16), "é🎉".repeat(1 << 18)] {
         let event = event("disk", &json!({ "name": "full", "huge": huge }));
         for row in ROWS {
-            let markup = row.open("https://x.example").manner().markup;
+            let markup = row.open("https://x.example").traits().markup;
             for payload in row.posted(&worded(row, &event, markup)).await {
                 assert_eq!((row.refuses)(&payload), None, "{}", row.kind);
                 for text in row.prose(&payload) {

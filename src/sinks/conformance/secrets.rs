@@ -53,7 +53,7 @@ async fn no_secret_is_shown() {
                 let sink = row.open(&stage.url);
                 let result = sink.send(&message("up")).await;
                 let said = result.as_ref().err().map(|error| error.cause().to_string());
-                let shown = format!("{sink:?} {result:?} {said:?} {:?}", sink.manner());
+                let shown = format!("{sink:?} {result:?} {said:?} {:?}", sink.traits());
                 assert!(!shown.contains("s3cr3t"), "{}: {shown}", row.kind);
             }
         }

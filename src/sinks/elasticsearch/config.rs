@@ -2,8 +2,8 @@
 
 use reqwest::header::{AUTHORIZATION, HeaderMap};
 
+use crate::config_reader::{Problem, Spanned, TableReader};
 use crate::outbound::{Endpoint, basic, read_login, secret_header};
-use crate::said::{Problem, Said, Table};
 
 #[derive(Debug)]
 pub struct Config {
@@ -13,7 +13,7 @@ pub struct Config {
 }
 
 impl Config {
-    pub(in crate::sinks) fn read(table: &Table) -> Option<Self> {
+    pub(in crate::sinks) fn read(table: &TableReader) -> Option<Self> {
         let url = Endpoint::read_either(table, "url");
         let index = index(table);
         let key = table.secret("api_key").map(|key| (format!("ApiKey {}", key.value.expose()), key));
@@ -34,8 +34,8 @@ impl Config {
 }
 
 /// Elasticsearch's own rules for names, so that a wrong one is found before anything is sent.
-fn index(table: &Table) -> Option<String> {
-    let Some(Said { value, span }) = table.text("index") else { return Some("tidings".to_owned()) };
+fn index(table: &TableReader) -> Option<String> {
+    let Some(Spanned { value, span }) = table.text("index") else { return Some("tidings".to_owned()) };
     let odd = |letter: char| letter.is_uppercase() || letter.is_control() || " \\/*?\"<>|,#:".contains(letter);
     if value.is_empty() || value.len() > 255 || value.starts_with(['-', '_', '+', '.']) || value.contains(odd) {
         let problem = Problem::error(span, format!("`{value}` cannot be the name of an index"));

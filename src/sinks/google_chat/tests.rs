@@ -128,7 +128,7 @@ async fn a_success_without_a_thread_is_a_success() {
 #[tokio::test]
 async fn webhooks_of_one_space_share_its_limit() {
     let stage = Stage::open([]).await;
-    let of = |toml: &str| sink("google-chat", toml, &stage).manner().destination;
+    let of = |toml: &str| sink("google-chat", toml, &stage).traits().destination;
     assert_eq!(of(TOML), of("webhook = \"@/v1/spaces/AAAA/messages?key=other&token=other\""));
     assert_ne!(of(TOML), of("webhook = \"@/v1/spaces/BBBB/messages?key=other&token=other\""));
     assert!(read("google-chat", "webhook = 1").0.is_none());

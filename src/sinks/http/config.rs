@@ -7,8 +7,8 @@ use reqwest::header::{
 
 use super::Content;
 use super::signature::{Key, Keys};
+use crate::config_reader::{Problem, TableReader};
 use crate::outbound::Endpoint;
-use crate::said::{Problem, Table};
 
 #[derive(Debug)]
 pub struct Config {
@@ -20,7 +20,7 @@ pub struct Config {
 }
 
 impl Config {
-    pub(in crate::sinks) fn read(table: &Table) -> Option<Self> {
+    pub(in crate::sinks) fn read(table: &TableReader) -> Option<Self> {
         let method = match table.word("method", &["POST", "PUT", "PATCH"]) {
             Some("PUT") => Method::PUT,
             Some("PATCH") => Method::PATCH,
@@ -45,7 +45,7 @@ impl Config {
 }
 
 /// The headers, and their values, which no log may repeat.
-fn headers(table: &Table) -> (HeaderMap, Vec<String>) {
+fn headers(table: &TableReader) -> (HeaderMap, Vec<String>) {
     let (mut headers, mut secrets) = (HeaderMap::new(), Vec::new());
     for (name, secret) in table.named_secrets("headers") {
         let wrong = |span, said: String| table.reading.problem(Problem::error(span, said));
@@ -80,7 +80,7 @@ fn is_ours(name: &HeaderName) -> bool {
         || name == "idempotency-key"
 }
 
-fn keys(sign: &Table) -> Option<Keys> {
+fn keys(sign: &TableReader) -> Option<Keys> {
     let key = |name: &'static str| {
         let said = sign.secret(name)?;
         let key = Key::parse(said.value.expose());

@@ -211,11 +211,11 @@ async fn a_reply_that_repeats_the_key_is_not_repeated() {
 #[tokio::test]
 async fn its_manner_is_a_pagers() {
     let stage = Stage::open([]).await;
-    let manner = sink("pagerduty", TOML, &stage).manner();
-    assert_eq!((manner.markup, manner.burst, manner.reader), (Markup::Plain, 10, Reader::Pager));
-    assert_eq!(manner.rate, Some(Rate { times: 120, per: Duration::from_secs(60) }));
-    let other = sink("pagerduty", &TOML.replace("abcdef", "fedcba"), &stage).manner();
-    assert_ne!(manner.destination, other.destination);
+    let traits = sink("pagerduty", TOML, &stage).traits();
+    assert_eq!((traits.markup, traits.burst, traits.audience), (Markup::Plain, 10, Audience::Pager));
+    assert_eq!(traits.rate, Some(Rate { times: 120, per: Duration::from_secs(60) }));
+    let other = sink("pagerduty", &TOML.replace("abcdef", "fedcba"), &stage).traits();
+    assert_ne!(traits.destination, other.destination);
 }
 
 #[test]

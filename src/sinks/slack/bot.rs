@@ -11,10 +11,10 @@ use super::ONE_A_SECOND;
 use super::payload::{LONGEST_TEXT, Payload, standing};
 use super::root::Root;
 use super::verdict::{Outcome, Step};
+use crate::config_reader::{Problem, Rate, Spanned, TableReader};
 use crate::fault::Fault;
 use crate::message::{Message, Receipt, SendError, Unit, cut};
 use crate::outbound::{Endpoint, Outbound};
-use crate::said::{Problem, Rate, Said, Table};
 use crate::secret::Secret;
 
 const API: &str = "https://slack.com/api";
@@ -30,7 +30,7 @@ pub struct Config {
 }
 
 impl Config {
-    pub(super) fn read(table: &Table) -> Option<Self> {
+    pub(super) fn read(table: &TableReader) -> Option<Self> {
         let api = Endpoint::read_text(table, "api", API);
         let update = table.flag("update").unwrap_or(false);
         let channel = channel(table);
@@ -41,7 +41,7 @@ impl Config {
     }
 }
 
-fn channel(table: &Table) -> Option<String> {
+fn channel(table: &TableReader) -> Option<String> {
     const WHERE: &str = "its id stands at the end of the channel's details in Slack: channel = \"C0123456789\"";
     let Some(said) = table.text("channel") else {
         if table.has("token") && !table.has("channel") {
@@ -61,7 +61,7 @@ fn channel(table: &Table) -> Option<String> {
     Some(said.value)
 }
 
-fn authorization(table: &Table, token: &Said<Secret>) -> Option<HeaderValue> {
+fn authorization(table: &TableReader, token: &Spanned<Secret>) -> Option<HeaderValue> {
     let written = token.value.expose();
     let header = HeaderValue::from_str(&format!("Bearer {written}"));
     match header {

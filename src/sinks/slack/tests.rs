@@ -207,11 +207,11 @@ async fn a_broken_road_is_later() {
 #[tokio::test]
 async fn its_manner_is_slacks() {
     let stage = Stage::open([]).await;
-    let manner = sink("slack", TOML, &stage).manner();
-    assert_eq!((manner.markup, manner.burst, manner.reader), (Markup::Slack, 3, Reader::Chat));
-    assert_eq!(manner.rate, Some(Rate { times: 1, per: Duration::from_secs(1) }));
-    assert!(!manner.destination.contains("s3cr3t"));
-    assert!(!manner.remembers, "a webhook says nothing that could be remembered");
+    let traits = sink("slack", TOML, &stage).traits();
+    assert_eq!((traits.markup, traits.burst, traits.audience), (Markup::Slack, 3, Audience::Chat));
+    assert_eq!(traits.rate, Some(Rate { times: 1, per: Duration::from_secs(1) }));
+    assert!(!traits.destination.contains("s3cr3t"));
+    assert!(!traits.remembers, "a webhook says nothing that could be remembered");
 }
 
 #[test]

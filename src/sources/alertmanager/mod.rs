@@ -12,10 +12,10 @@ use tracing::warn;
 
 use super::gate::{Gate, hand_over};
 use super::{AlertTexts, Settings, Source};
-use crate::door::{Answer, Hook, Knock};
+use crate::config_reader::TableReader;
+use crate::ingress::{Answer, Hook, HookRequest};
 use crate::outbound::Outbound;
 use crate::outbox::Outbox;
-use crate::said::Table;
 
 /// Who posted waits for the alerts that are there, and not for long for word of those that are not.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -32,7 +32,7 @@ pub struct Alertmanager {
 }
 
 impl Config {
-    pub(super) fn read(table: &Table) -> Option<Self> {
+    pub(super) fn read(table: &TableReader) -> Option<Self> {
         let gate = Gate::read(table);
         if table.left_out().is_some() {
             return None;
@@ -64,8 +64,8 @@ impl Source for Alertmanager {
         Settings::hook(&self.config)
     }
 
-    async fn receive(&self, knock: Knock, out: &Outbox) -> Answer {
-        let read = self.config.gate.let_in(&knock, out, reading::events_of)?;
+    async fn receive(&self, request: HookRequest, out: &Outbox) -> Answer {
+        let read = self.config.gate.let_in(&request, out, reading::events_of)?;
         let welcome = hand_over(read.events, out).await?;
         if read.cut > 0 {
             tell_cut(read.cut, out).await;

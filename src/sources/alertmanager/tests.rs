@@ -1,14 +1,14 @@
 use tokio::join;
 
 use super::*;
+use crate::config_reader::ConfigReader;
 use crate::fault::Fault;
-use crate::said::Reading;
 use crate::sources::visitor::Visitor;
 
 fn config(text: &str) -> Config {
-    let reading = Reading::new(text, &|_| Some("open-sesame-0123456789".to_owned()));
+    let reading = ConfigReader::new(text, &|_| Some("open-sesame-0123456789".to_owned()));
     let tree = reading.tree();
-    let table = Table::new(&reading, "source.alertmanager", &tree);
+    let table = TableReader::new(&reading, "source.alertmanager", &tree);
     let config = Config::read(&table);
     table.finish();
     let problems = reading.into_findings().problems;
@@ -35,22 +35,22 @@ async fn alerts_of_one_notification_are_committed_together() {
 
 #[tokio::test]
 async fn alerts_that_were_left_out_are_a_gap_behind_the_events() {
-    let Visitor { source, out, mut arrivals, mut pulse } = open_door();
+    let Visitor { source, out, mut arrivals, mut status } = open_door();
     let house = async {
         let arrival = arrivals.recv().await.expect("events");
-        assert!(pulse.gaps.try_recv().is_err(), "the events come first");
+        assert!(status.gaps.try_recv().is_err(), "the events come first");
         arrival.committed.expect("somebody waits").send(Ok(())).expect("still waiting");
-        let gap = pulse.gaps.recv().await.expect("a gap");
+        let gap = status.gaps.recv().await.expect("a gap");
         assert!(gap.events == Some(5) && gap.why.contains("max_alerts"), "{gap:?}");
         gap.told.expect("somebody waits").send(Ok(())).expect("still waiting");
     };
     let (answer, ()) = join!(source.receive(cut_short(), &out), house);
-    assert_eq!(answer, Ok(crate::door::Welcome::accepted(2)));
+    assert_eq!(answer, Ok(crate::ingress::Accepted::accepted(2)));
 }
 
 #[tokio::test]
 async fn a_post_that_is_refused_tells_nothing() {
-    let Visitor { source, out, mut arrivals, mut pulse } = open_door();
+    let Visitor { source, out, mut arrivals, mut status } = open_door();
     let house = async {
         let arrival = arrivals.recv().await.expect("events");
         let full = Fault::new("state_file", "the disk is full");
@@ -58,18 +58,18 @@ async fn a_post_that_is_refused_tells_nothing() {
     };
     let (answer, ()) = join!(source.receive(cut_short(), &out), house);
     assert_eq!(answer.expect_err("refused").status().as_u16(), 503);
-    assert!(pulse.gaps.try_recv().is_err());
+    assert!(status.gaps.try_recv().is_err());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_gap_that_nobody_takes_holds_no_post_up_for_long() {
-    let Visitor { source, out, mut arrivals, pulse: _pulse } = open_door();
+    let Visitor { source, out, mut arrivals, status: _pulse } = open_door();
     let house = async {
         let arrival = arrivals.recv().await.expect("events");
         arrival.committed.expect("somebody waits").send(Ok(())).expect("still waiting");
     };
     let (answer, ()) = join!(source.receive(cut_short(), &out), house);
-    assert_eq!(answer, Ok(crate::door::Welcome::accepted(2)));
+    assert_eq!(answer, Ok(crate::ingress::Accepted::accepted(2)));
 }
 
 fn open_door() -> Visitor<Alertmanager> {
@@ -78,7 +78,7 @@ fn open_door() -> Visitor<Alertmanager> {
     Visitor::new("alertmanager", Alertmanager::open(config, &Outbound::new()))
 }
 
-fn cut_short() -> Knock {
+fn cut_short() -> HookRequest {
     let body = ALERTS.replace("\"truncatedAlerts\":0", "\"truncatedAlerts\":5");
-    Knock { headers: axum::http::HeaderMap::new(), query: None, body: body.into() }
+    HookRequest { headers: axum::http::HeaderMap::new(), query: None, body: body.into() }
 }

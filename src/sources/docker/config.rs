@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use reqwest::Url;
 use serde_json::{Map, Value};
 
+use crate::config_reader::{Problem, Spanned, TableReader};
 use crate::outbound::{Identity, Outbound, Trust, is_loopback};
-use crate::said::{Problem, Said, Table};
-use crate::socket::Habits;
 use crate::sources::Settings;
+use crate::websocket::ConnectionConfig;
 
 const SOCKET: &str = "/var/run/docker.sock";
 /// What an Engine can be asked to leave out, as it spells it.
@@ -37,7 +37,7 @@ pub struct Config {
     pub(super) identity: Option<Identity>,
     /// As the Engine wants them; None: everything.
     pub(super) filters: Option<String>,
-    pub(super) habits: Habits,
+    pub(super) habits: ConnectionConfig,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,8 +49,8 @@ pub(super) enum Address {
 impl Settings for Config {}
 
 impl Config {
-    pub(in crate::sources) fn read(table: &Table) -> Option<Self> {
-        let habits = Habits::read(table);
+    pub(in crate::sources) fn read(table: &TableReader) -> Option<Self> {
+        let habits = ConnectionConfig::read(table);
         let trust = Trust::read(table);
         let identity = Identity::read(table);
         let filters = filters(table);
@@ -75,7 +75,7 @@ impl Config {
 }
 
 impl Address {
-    fn read(table: &Table, said: &Said<String>) -> Option<Self> {
+    fn read(table: &TableReader, said: &Spanned<String>) -> Option<Self> {
         let refuse = |wrong: String, hint: &str| {
             table.reading.problem(Problem::error(said.span.clone(), wrong).hint(hint));
             None
@@ -133,7 +133,7 @@ impl Address {
 }
 
 /// `filters = { type = "container", label = ["env=prod"] }`
-fn filters(table: &Table) -> Option<String> {
+fn filters(table: &TableReader) -> Option<String> {
     let said = table.table("filters")?;
     let mut filters = Map::new();
     for name in FILTERS {

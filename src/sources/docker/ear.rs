@@ -11,13 +11,14 @@ use super::engine::Engine;
 use super::meaning::{self, Told};
 use super::place::Place;
 use super::splitter::{Piece, Splitter};
+use crate::config_reader::print_duration;
 use crate::event::{Body, Event};
 use crate::fault::Fault;
+use crate::log_limiter::LogLimiter;
 use crate::outbound::Flow;
 use crate::outbox::Outbox;
-use crate::said::print_duration;
-use crate::socket::{Habits, Skips};
 use crate::sources::labels::Arrived;
+use crate::websocket::ConnectionConfig;
 
 /// Read, and not yet handed over. Beyond it the Engine has to wait, which it does not do for long.
 const MOST_WAITING: usize = 4096;
@@ -28,7 +29,7 @@ type Committing<'a> = OptionFuture<BoxFuture<'a, Result<(), Fault>>>;
 
 pub(super) struct Ear<'a> {
     engine: &'a Engine,
-    habits: &'a Habits,
+    habits: &'a ConnectionConfig,
     out: &'a Outbox,
     flow: Flow,
     splitter: Splitter,
@@ -38,17 +39,17 @@ pub(super) struct Ear<'a> {
     joined: bool,
     waiting: Vec<Event>,
     bytes_waiting: usize,
-    skips: &'a mut Skips,
+    skips: &'a mut LogLimiter,
 }
 
 impl<'a> Ear<'a> {
     pub(super) fn new(
         engine: &'a Engine,
-        habits: &'a Habits,
+        habits: &'a ConnectionConfig,
         out: &'a Outbox,
         flow: Flow,
         place: Place,
-        skips: &'a mut Skips,
+        skips: &'a mut LogLimiter,
     ) -> Self {
         let splitter = Splitter::new(habits.max_frame);
         let joined = !place.knows_something();

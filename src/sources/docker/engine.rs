@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::config::{Address, Config};
 use crate::fault::Fault;
 use crate::outbound::{Answer, Flow, NOBODY, Outbound, PERMISSION};
-use crate::socket::REFUSED;
+use crate::websocket::REFUSED;
 
 /// What we were written for. Newer Engines speak it as well, and what they send then stays as it is when they are renewed.
 const OUR_VERSION: (u32, u32) = (1, 44);
@@ -228,9 +228,10 @@ mod tests {
 
     #[test]
     fn a_socket_that_we_may_not_use_is_said_with_the_way_out() {
-        let reading = crate::said::Reading::new("", &|_| None);
+        let reading = crate::config_reader::ConfigReader::new("", &|_| None);
         let tree = reading.tree();
-        let config = Config::read(&crate::said::Table::new(&reading, "source.docker", &tree)).expect("right");
+        let config =
+            Config::read(&crate::config_reader::TableReader::new(&reading, "source.docker", &tree)).expect("right");
         let engine = Engine::new(&config, &Outbound::new());
         let said = engine.plain(Fault::new(PERMISSION, "no connection: Permission denied (os error 13)"));
         assert_eq!(said.reason(), REFUSED);

@@ -19,12 +19,13 @@ use tokio::time::{Instant, sleep};
 use tracing::{error, info, warn};
 
 use super::{AlertTexts, Source};
+use crate::config_reader::print_duration;
 use crate::fault::Fault;
+use crate::log_limiter::LogLimiter;
 use crate::outbound::{Flow, Outbound};
 use crate::outbox::Outbox;
-use crate::said::print_duration;
-use crate::socket::{Pace, REFUSED, Skips};
 use crate::stop::Stop;
+use crate::websocket::{REFUSED, ReconnectPace};
 
 pub(super) use config::Config;
 use ear::Ear;
@@ -50,7 +51,7 @@ impl Docker {
     }
 
     /// One connection, from its making to its end: why it ended, and how long it stood, if it did.
-    async fn attend(&self, out: &Outbox, skips: &mut Skips) -> (Fault, Option<Duration>) {
+    async fn attend(&self, out: &Outbox, skips: &mut LogLimiter) -> (Fault, Option<Duration>) {
         let (flow, place) = match self.connect(out).await {
             Ok(connected) => connected,
             Err(fault) => return (fault, None),
@@ -87,8 +88,8 @@ impl Docker {
 impl Source for Docker {
     async fn run(&self, out: &Outbox, stop: &Stop) -> Result<(), Fault> {
         let habits = &self.config.habits;
-        let mut pace = Pace::new(habits.retry);
-        let mut skips = Skips::default();
+        let mut pace = ReconnectPace::new(habits.retry);
+        let mut skips = LogLimiter::default();
         loop {
             let Some((fault, stood)) = stop.or(Box::pin(self.attend(out, &mut skips))).await else { return Ok(()) };
             let wait = match stood {

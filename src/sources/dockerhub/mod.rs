@@ -8,10 +8,10 @@ mod tests;
 
 use super::gate::Gate;
 use super::{AlertTexts, DefaultText, Settings, Source};
-use crate::door::{Answer, Hook, Knock};
+use crate::config_reader::TableReader;
+use crate::ingress::{Answer, Hook, HookRequest};
 use crate::outbound::Outbound;
 use crate::outbox::Outbox;
-use crate::said::Table;
 
 const DEFAULT_TEXTS: &[DefaultText] = &[DefaultText {
     r#type: "tag.push",
@@ -30,7 +30,7 @@ pub struct Dockerhub {
 }
 
 impl Config {
-    pub(super) fn read(table: &Table) -> Option<Self> {
+    pub(super) fn read(table: &TableReader) -> Option<Self> {
         let gate = Gate::read_by_path(table, "Docker Hub");
         if table.left_out().is_some() {
             return None;
@@ -66,7 +66,7 @@ impl Source for Dockerhub {
         Settings::hook(&self.config)
     }
 
-    async fn receive(&self, knock: Knock, out: &Outbox) -> Answer {
-        self.config.gate.take(&knock, out, reading::events_of).await
+    async fn receive(&self, request: HookRequest, out: &Outbox) -> Answer {
+        self.config.gate.take(&request, out, reading::events_of).await
     }
 }

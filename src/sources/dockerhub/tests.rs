@@ -3,8 +3,8 @@ use proptest::prelude::*;
 use reqwest::header::HeaderMap;
 
 use super::*;
+use crate::config_reader::ConfigReader;
 use crate::event::{Event, Name};
-use crate::said::Reading;
 use crate::secret::Secret;
 use crate::sources::labels::Arrived;
 use crate::sources::retold::retold;
@@ -17,9 +17,9 @@ fn env(name: &str) -> Option<String> {
 }
 
 fn read(text: &str) -> (Option<Config>, Vec<String>) {
-    let reading = Reading::new(text, &env);
+    let reading = ConfigReader::new(text, &env);
     let tree = reading.tree();
-    let mut table = Table::new(&reading, "source.dockerhub", &tree);
+    let mut table = TableReader::new(&reading, "source.dockerhub", &tree);
     table.read_optional();
     let config = Config::read(&table);
     table.finish();

@@ -2,8 +2,8 @@
 
 use reqwest::header::HeaderValue;
 
+use crate::config_reader::{Problem, TableReader};
 use crate::outbound::{Trust, basic, secret_header};
-use crate::said::{Problem, Table};
 use crate::sources::api::Api;
 use crate::sources::gate::Gate;
 
@@ -19,7 +19,7 @@ pub struct Config {
 }
 
 impl Config {
-    pub(in crate::sources) fn read(table: &Table) -> Option<Self> {
+    pub(in crate::sources) fn read(table: &TableReader) -> Option<Self> {
         let gate = Gate::read(table).map(|gate| gate.roomy(table, ROOM_FOR_A_SCAN));
         let address = table.text("api");
         let api = address.as_ref().and_then(|said| Api::read(table.reading, said));
@@ -46,7 +46,7 @@ impl Config {
 
 /// `user` and `token` (an access token, or the password), a bearer `token` alone, or nobody. None where it is wrong.
 #[expect(clippy::option_option, reason = "what is wrong and what is not said are two things")]
-fn authorization(table: &Table) -> Option<Option<HeaderValue>> {
+fn authorization(table: &TableReader) -> Option<Option<HeaderValue>> {
     let (user, token) = (table.text_or_secret("user"), table.secret("token"));
     if !table.has("token") {
         if table.has("user") {

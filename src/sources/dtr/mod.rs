@@ -15,8 +15,8 @@ mod texts;
 use serde_json::Value;
 
 use super::{AlertTexts, DefaultText, Settings, Source};
-use crate::door::{Answer, Hook, Knock};
 use crate::fault::Fault;
+use crate::ingress::{Answer, Hook, HookRequest};
 use crate::outbound::Outbound;
 use crate::outbox::Outbox;
 use reference::Reference;
@@ -63,7 +63,7 @@ impl Source for Dtr {
         Settings::hook(&self.config)
     }
 
-    async fn receive(&self, knock: Knock, out: &Outbox) -> Answer {
-        self.config.gate.take(&knock, out, reading::events_of).await
+    async fn receive(&self, request: HookRequest, out: &Outbox) -> Answer {
+        self.config.gate.take(&request, out, reading::events_of).await
     }
 }

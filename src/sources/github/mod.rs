@@ -9,10 +9,10 @@ use reqwest::header::HeaderName;
 use super::gate::Gate;
 use super::verify::{Verify, secrets};
 use super::{AlertTexts, Settings, Source};
-use crate::door::{Answer, Hook, Knock};
+use crate::config_reader::TableReader;
+use crate::ingress::{Answer, Hook, HookRequest};
 use crate::outbound::Outbound;
 use crate::outbox::Outbox;
-use crate::said::Table;
 
 /// The older one beside it is SHA-1, and not looked at.
 const SIGNATURE: HeaderName = HeaderName::from_static("x-hub-signature-256");
@@ -29,7 +29,7 @@ pub struct Github {
 }
 
 impl Config {
-    pub(super) fn read(table: &Table) -> Option<Self> {
+    pub(super) fn read(table: &TableReader) -> Option<Self> {
         let secrets = secrets(table, "secret");
         if !table.has("secret") {
             table.missing_but("secret", Some("the one that the webhook's page at GitHub was given"));
@@ -69,7 +69,7 @@ impl Source for Github {
         Settings::hook(&self.config)
     }
 
-    async fn receive(&self, knock: Knock, out: &Outbox) -> Answer {
-        self.config.gate.take(&knock, out, reading::events_of).await
+    async fn receive(&self, request: HookRequest, out: &Outbox) -> Answer {
+        self.config.gate.take(&request, out, reading::events_of).await
     }
 }

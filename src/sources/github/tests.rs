@@ -2,7 +2,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use super::*;
-use crate::said::Reading;
+use crate::config_reader::ConfigReader;
 use crate::sources::visitor::Visitor;
 
 fn env(name: &str) -> Option<String> {
@@ -14,9 +14,9 @@ fn env(name: &str) -> Option<String> {
 }
 
 fn read(text: &str) -> (Option<Config>, Vec<String>) {
-    let reading = Reading::new(text, &env);
+    let reading = ConfigReader::new(text, &env);
     let tree = reading.tree();
-    let mut table = Table::new(&reading, "source.github", &tree);
+    let mut table = TableReader::new(&reading, "source.github", &tree);
     table.read_optional();
     let config = Config::read(&table);
     table.finish();

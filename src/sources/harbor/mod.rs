@@ -10,10 +10,10 @@ use reqwest::header::AUTHORIZATION;
 use super::gate::Gate;
 use super::verify::{Verify, secrets};
 use super::{AlertTexts, DefaultText, Settings, Source};
-use crate::door::{Answer, Hook, Knock};
+use crate::config_reader::{Problem, TableReader};
+use crate::ingress::{Answer, Hook, HookRequest};
 use crate::outbound::Outbound;
 use crate::outbox::Outbox;
-use crate::said::{Problem, Table};
 
 /// `[source.harbor.NAME]`
 #[derive(Debug)]
@@ -27,7 +27,7 @@ pub struct Harbor {
 }
 
 impl Config {
-    pub(super) fn read(table: &Table) -> Option<Self> {
+    pub(super) fn read(table: &TableReader) -> Option<Self> {
         let gate = read_gate(table);
         if table.left_out().is_some() {
             return None;
@@ -37,7 +37,7 @@ impl Config {
 }
 
 /// Harbor sends one header, with what its policy's "Auth Header" holds, letter for letter.
-fn read_gate(table: &Table) -> Option<Gate> {
+fn read_gate(table: &TableReader) -> Option<Gate> {
     let header = secrets(table, "authorization");
     if !table.has("authorization") {
         return Gate::read(table);
@@ -80,7 +80,7 @@ impl Source for Harbor {
         Settings::hook(&self.config)
     }
 
-    async fn receive(&self, knock: Knock, out: &Outbox) -> Answer {
-        self.config.gate.take(&knock, out, reading::events_of).await
+    async fn receive(&self, request: HookRequest, out: &Outbox) -> Answer {
+        self.config.gate.take(&request, out, reading::events_of).await
     }
 }

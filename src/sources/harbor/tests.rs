@@ -4,8 +4,8 @@ use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::config_reader::ConfigReader;
 use crate::event::{Event, Name};
-use crate::said::Reading;
 use crate::sources::labels::Arrived;
 use crate::sources::retold::{message, retold};
 use crate::sources::visitor::{Visitor, headers};
@@ -20,9 +20,9 @@ fn env(name: &str) -> Option<String> {
 }
 
 fn read(text: &str) -> (Option<Config>, Vec<String>) {
-    let reading = Reading::new(text, &env);
+    let reading = ConfigReader::new(text, &env);
     let tree = reading.tree();
-    let mut table = Table::new(&reading, "source.harbor", &tree);
+    let mut table = TableReader::new(&reading, "source.harbor", &tree);
     table.read_optional();
     let config = Config::read(&table);
     table.finish();

@@ -8,9 +8,9 @@ use reqwest::header::{
 };
 
 use crate::backoff::Backoff;
+use crate::config_reader::{Problem, Spanned, TableReader};
 use crate::outbound::Trust;
 use crate::relay::Template;
-use crate::said::{Problem, Said, Table};
 use crate::secret::Secret;
 use crate::sources::Settings;
 use crate::sources::credentials;
@@ -55,7 +55,7 @@ pub(super) enum Next {
 impl Settings for Config {}
 
 impl Config {
-    pub(in crate::sources) fn read(table: &Table) -> Option<Self> {
+    pub(in crate::sources) fn read(table: &TableReader) -> Option<Self> {
         let url = table.required_text("url").and_then(|said| address(table, &said));
         let headers = credentials::headers(table, is_ours, "the request itself");
         let query = credentials::query(table);
@@ -102,7 +102,7 @@ fn is_ours(name: &HeaderName) -> bool {
     [HOST, CONNECTION, ACCEPT_ENCODING, IF_NONE_MATCH, IF_MODIFIED_SINCE].contains(name)
 }
 
-fn address(table: &Table, said: &Said<String>) -> Option<Url> {
+fn address(table: &TableReader, said: &Spanned<String>) -> Option<Url> {
     let wrong = |what: String| table.reading.problem(Problem::error(said.span.clone(), what));
     let mut url = Url::parse(&said.value).map_err(|error| wrong(format!("this is no URL: {error}"))).ok()?;
     if !matches!(url.scheme(), "http" | "https") {
@@ -118,7 +118,7 @@ fn address(table: &Table, said: &Said<String>) -> Option<Url> {
 }
 
 /// `cursor = "{{ … }}"` and the name that it has in the query.
-fn cursor(table: &Table) -> Option<(String, Template)> {
+fn cursor(table: &TableReader) -> Option<(String, Template)> {
     let name = table.text("cursor_param");
     let Some(template) = table.text("cursor") else {
         if let Some(name) = name {

@@ -15,12 +15,13 @@ use tokio::time::sleep;
 use tracing::{error, info, warn};
 
 use super::{AlertTexts, Source};
+use crate::config_reader::print_duration;
 use crate::fault::Fault;
+use crate::log_limiter::LogLimiter;
 use crate::outbound::{Outbound, Trust};
 use crate::outbox::Outbox;
-use crate::said::print_duration;
-use crate::socket::{REFUSED, Skips};
 use crate::stop::Stop;
+use crate::websocket::REFUSED;
 
 pub(super) use config::Config;
 use round::Round;
@@ -63,7 +64,7 @@ impl From<Fault> for Failed {
 impl Source for Poll {
     async fn run(&self, out: &Outbox, stop: &Stop) -> Result<(), Fault> {
         let mut waits: Box<dyn Iterator<Item = Duration> + Send> = Box::new(self.config.retry.waits());
-        let mut skips = Skips::default();
+        let mut skips = LogLimiter::default();
         let mut failing = false;
         loop {
             let round = Round { config: &self.config, net: &self.net, out, skips: &mut skips };

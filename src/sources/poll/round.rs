@@ -15,11 +15,12 @@ use super::place::{Place, Tag};
 use super::reading::{Item, document, items_of, next_page};
 use crate::event::{Body, Name, digest};
 use crate::fault::Fault;
+use crate::log_limiter::LogLimiter;
 use crate::outbound::{Answer, Outbound, own_host_only};
 use crate::outbox::Outbox;
-use crate::socket::{REFUSED, Skips};
 use crate::sources::labels::Arrived;
 use crate::sources::posted::split::MOST_ELEMENTS;
+use crate::websocket::REFUSED;
 
 const MOST_PAGES: usize = 100;
 /// All pages of a poll are held until they are committed together: so many of the largest.
@@ -35,7 +36,7 @@ pub(super) struct Round<'a> {
     pub(super) config: &'a Config,
     pub(super) net: &'a Outbound,
     pub(super) out: &'a Outbox,
-    pub(super) skips: &'a mut Skips,
+    pub(super) skips: &'a mut LogLimiter,
 }
 
 /// What the pages of one poll brought.

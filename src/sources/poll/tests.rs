@@ -7,19 +7,19 @@ use tokio::join;
 use tokio::sync::mpsc;
 
 use super::*;
+use crate::config_reader::{ConfigReader, TableReader};
 use crate::event::{Event, Name};
 use crate::outbound::stage::{Act, Stage, reply};
-use crate::outbox::{Arrival, Line, Pulse};
-use crate::said::{Reading, Table};
-use crate::socket::peer::soon;
+use crate::outbox::{Arrival, LinkState, SourceStatus};
+use crate::websocket::peer::soon;
 
 const IDS: &str = "id = \"{{ data.id }}\"\ntime = \"{{ data.at }}\"\n";
 
 fn read(text: &str) -> (Option<Config>, Vec<String>) {
     let env = |name: &str| (name == "TOKEN").then(|| "s3cret".to_owned());
-    let reading = Reading::new(text, &env);
+    let reading = ConfigReader::new(text, &env);
     let tree = reading.tree();
-    let table = Table::new(&reading, "source.poll", &tree);
+    let table = TableReader::new(&reading, "source.poll", &tree);
     let config = Config::read(&table);
     table.finish();
     (config, reading.into_findings().problems.into_iter().map(|problem| problem.said).collect())
@@ -37,15 +37,15 @@ fn poll(stage: &Stage, rest: &str) -> Poll {
 
 struct House {
     out: Outbox,
-    pulse: Pulse,
+    status: SourceStatus,
     arrivals: mpsc::Receiver<Arrival>,
 }
 
 impl House {
     fn new() -> Self {
         let (sender, arrivals) = mpsc::channel(8);
-        let (out, pulse) = Outbox::new(Name::from("list"), Name::from("poll"), sender);
-        Self { out, pulse, arrivals }
+        let (out, status) = Outbox::new(Name::from("list"), Name::from("poll"), sender);
+        Self { out, status, arrivals }
     }
 
     /// Another life of the daemon, which stands where this one did.
@@ -74,7 +74,7 @@ impl House {
                     () = &mut enough => break,
                 }
             }
-            stop.say();
+            stop.trigger();
         };
         let (ran, ()) = soon(async { join!(Box::pin(poll.run(&self.out, &stop)), intake) }).await;
         assert_eq!(ran, Ok(()));
@@ -113,7 +113,7 @@ async fn what_is_there_at_first_is_not_told_and_what_is_new_is_told_once_oldest_
     let mut house = House::new();
     let groups = house.run(&poll(&stage, &format!("{ITEMS}{IDS}")), &stage, 7).await;
     assert_eq!(groups, [vec!["n3", "n4"], vec!["n5"]]);
-    assert_eq!(*house.pulse.line.borrow(), Line::Up);
+    assert_eq!(*house.status.line.borrow(), LinkState::Up);
     assert_eq!(stage.seen()[0].target(), "/list?a=b");
 }
 
@@ -195,7 +195,7 @@ async fn pages_are_followed_on_this_host_with_its_credentials_and_told_in_one_or
     let seen = stage.seen();
     assert_eq!(seen[1].target(), "/list?page=2&key=s3cret");
     assert!(seen.iter().all(|seen| seen.head.contains("authorization: Bearer s3cret")));
-    let Line::Down(fault) = house.pulse.line.borrow().clone() else { panic!("the poll failed") };
+    let LinkState::Down(fault) = house.status.line.borrow().clone() else { panic!("the poll failed") };
     assert_eq!(fault.reason(), "foreign_host");
 }
 
@@ -208,7 +208,7 @@ async fn pages_that_go_round_or_never_end_are_no_poll() {
     let stage = Stage::open((0..100).map(|page| member(&format!("/list?p={page}"))).chain([Act::Stall])).await;
     let mut house = House::new();
     house.run(&poll(&stage, &format!("{ITEMS}next = \"next\"")), &stage, 101).await;
-    let Line::Down(fault) = house.pulse.line.borrow().clone() else { panic!("the poll failed") };
+    let LinkState::Down(fault) = house.status.line.borrow().clone() else { panic!("the poll failed") };
     assert!(fault.to_string().contains("more than 100 pages"), "{fault}");
     assert_eq!(house.out.cursor(), None);
 }
@@ -224,7 +224,7 @@ async fn pages_that_are_too_much_together_are_not_taken() {
     let mut house = House::new();
     let groups = house.run(&poll(&stage, &rest), &stage, 3).await;
     assert_eq!(groups.iter().map(Vec::len).collect::<Vec<_>>(), [6000], "the page that is too much tells nothing");
-    let Line::Down(fault) = house.pulse.line.borrow().clone() else { panic!("the poll failed") };
+    let LinkState::Down(fault) = house.status.line.borrow().clone() else { panic!("the poll failed") };
     assert!(fault.to_string().contains("10000 items"), "{fault}");
 
     let large = |number: u32| {
@@ -235,7 +235,7 @@ async fn pages_that_are_too_much_together_are_not_taken() {
     let mut house = House::new();
     let groups = house.run(&poll(&stage, &format!("{rest}\nmax_body = \"1KiB\"")), &stage, 6).await;
     assert_eq!(groups.iter().map(Vec::len).collect::<Vec<_>>(), [4]);
-    let Line::Down(fault) = house.pulse.line.borrow().clone() else { panic!("the poll failed") };
+    let LinkState::Down(fault) = house.status.line.borrow().clone() else { panic!("the poll failed") };
     assert!(fault.to_string().contains("4 times `max_body`"), "{fault}");
 }
 
@@ -314,7 +314,7 @@ async fn failures_are_told_apart_and_cost_nothing() {
     let mut house = House::new();
     let groups = house.run(&poll(&stage, &format!("{ITEMS}{IDS}")), &stage, 8).await;
     assert_eq!(groups, [vec!["n2"]]);
-    assert_eq!(*house.pulse.line.borrow(), Line::Up);
+    assert_eq!(*house.status.line.borrow(), LinkState::Up);
     assert!(stage.seen().iter().all(|seen| seen.target() == "/list?a=b"));
 }
 
@@ -328,13 +328,15 @@ async fn who_asks_to_be_left_alone_is_left_alone_and_who_refuses_us_for_longer()
         let stage = Stage::open([answer]).await;
         let (poll, mut house, stop) = (poll(&stage, ""), House::new(), Stop::new());
         let (ran, ()) = join!(Box::pin(poll.run(&house.out, &stop)), async {
-            let down =
-                soon(house.pulse.line.wait_for(|line| matches!(line, Line::Down(_)))).await.expect("it lives").clone();
-            let Line::Down(fault) = down else { panic!("down") };
+            let down = soon(house.status.line.wait_for(|line| matches!(line, LinkState::Down(_))))
+                .await
+                .expect("it lives")
+                .clone();
+            let LinkState::Down(fault) = down else { panic!("down") };
             assert_eq!(fault.reason(), reason);
             // The usual waits are of a millisecond or two: somebody who did not listen would have asked by now.
             tokio::time::sleep(Duration::from_millis(50)).await;
-            stop.say();
+            stop.trigger();
         });
         assert_eq!(ran, Ok(()));
         assert_eq!(stage.seen().len(), 1, "{reason}");

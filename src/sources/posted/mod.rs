@@ -1,4 +1,4 @@
-//! What is posted at the door, read: JSON or a form, one thing or a list of them, a `CloudEvent` or a batch.
+//! What is posted at the listener, read: JSON or a form, one thing or a list of them, a `CloudEvent` or a batch.
 //!
 //! Everything in here reads what strangers write. Nothing is believed about it, and every list has a limit.
 

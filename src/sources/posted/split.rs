@@ -9,8 +9,8 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::{Unreadable, malformed};
+use crate::config_reader::{Problem, TableReader};
 use crate::event::{Body, Step, path};
-use crate::said::{Problem, Table};
 
 /// All elements of one delivery are committed together; more than this would hold up everybody else.
 pub(in crate::sources) const MOST_ELEMENTS: usize = 10_000;
@@ -24,12 +24,12 @@ pub(in crate::sources) struct Split {
 
 impl Split {
     /// `data` at the beginning is the body, as in `match`; it may be left out.
-    pub(in crate::sources) fn read(table: &Table) -> Option<Self> {
+    pub(in crate::sources) fn read(table: &TableReader) -> Option<Self> {
         Self::read_key(table, "split")
     }
 
     /// The same by another name.
-    pub(in crate::sources) fn read_key(table: &Table, key: &'static str) -> Option<Self> {
+    pub(in crate::sources) fn read_key(table: &TableReader, key: &'static str) -> Option<Self> {
         let said = table.text(key)?;
         let inside = said.value.strip_prefix("data.").unwrap_or(&said.value);
         let steps = if said.value == "data" { Some(Box::default()) } else { path(inside) };
@@ -111,13 +111,13 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::said::Reading;
+    use crate::config_reader::ConfigReader;
 
     fn read(said: &str) -> (Option<Split>, Vec<String>) {
         let text = format!("split = \"{said}\"");
-        let reading = Reading::new(&text, &|_| None);
+        let reading = ConfigReader::new(&text, &|_| None);
         let tree = reading.tree();
-        let split = Split::read(&Table::new(&reading, "source.webhook", &tree));
+        let split = Split::read(&TableReader::new(&reading, "source.webhook", &tree));
         (split, reading.into_findings().problems.into_iter().map(|problem| problem.said).collect())
     }
 

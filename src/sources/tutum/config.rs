@@ -1,11 +1,11 @@
 //! `[source.tutum.NAME]`
 
+use crate::config_reader::{Problem, Spanned, TableReader};
 use crate::outbound::{basic, secret_header};
-use crate::said::{Problem, Said, Table};
 use crate::secret::Secret;
-use crate::socket::{Address, Habits};
 use crate::sources::Settings;
 use crate::sources::api::Api;
+use crate::websocket::{Address, ConnectionConfig};
 
 const STREAM: &str = "wss://stream.tutum.co/v1/events";
 const API: &str = "https://dashboard.tutum.co";
@@ -17,25 +17,25 @@ const FILTERS: [&str; 3] = ["type", "object", "parent"];
 pub struct Config {
     pub(super) stream: Address,
     pub(super) api: Api,
-    pub(super) habits: Habits,
+    pub(super) habits: ConnectionConfig,
     /// Which keys the credentials are, for when they are refused.
     pub(super) credentials: String,
 }
 
 enum Credentials {
     /// `TUTUM_AUTH`: a whole header's value.
-    Whole(Said<Secret>),
+    Whole(Spanned<Secret>),
     Pair {
-        user: Said<Secret>,
-        token: Said<Secret>,
+        user: Spanned<Secret>,
+        token: Spanned<Secret>,
     },
 }
 
 impl Settings for Config {}
 
 impl Config {
-    pub(in crate::sources) fn read(table: &Table) -> Option<Self> {
-        let habits = Habits::read(table);
+    pub(in crate::sources) fn read(table: &TableReader) -> Option<Self> {
+        let habits = ConnectionConfig::read(table);
         let stream = stream(table);
         let api = text_or(table, "api", API);
         let api = Api::read(table.reading, &api);
@@ -49,7 +49,7 @@ impl Config {
 }
 
 /// The stream's address with namespace and filters, and without credentials.
-fn stream(table: &Table) -> Option<Address> {
+fn stream(table: &TableReader) -> Option<Address> {
     let url = text_or(table, "url", STREAM);
     let mut address = Address::read(table.reading, &url);
     if let Some(namespace) = table.text("namespace") {
@@ -73,12 +73,12 @@ fn stream(table: &Table) -> Option<Address> {
     address
 }
 
-fn text_or(table: &Table, key: &'static str, usual: &str) -> Said<String> {
-    table.text(key).unwrap_or_else(|| Said { value: usual.to_owned(), span: table.span.clone() })
+fn text_or(table: &TableReader, key: &'static str, usual: &str) -> Spanned<String> {
+    table.text(key).unwrap_or_else(|| Spanned { value: usual.to_owned(), span: table.span.clone() })
 }
 
 impl Credentials {
-    fn read(table: &Table) -> Option<Self> {
+    fn read(table: &TableReader) -> Option<Self> {
         let (user, token, auth) = (table.text_or_secret("user"), table.secret("token"), table.secret("auth"));
         let problem = |said: &str, hint: &str| {
             table.reading.problem(Problem::error(table.span.clone(), said).hint(hint));
@@ -101,7 +101,7 @@ impl Credentials {
         None
     }
 
-    fn show_to_stream(&self, table: &Table, stream: &mut Address, in_header: bool) -> Option<()> {
+    fn show_to_stream(&self, table: &TableReader, stream: &mut Address, in_header: bool) -> Option<()> {
         match self {
             Self::Whole(auth) if in_header => {
                 let value = secret_header(table.reading, auth, auth.value.expose())?;
@@ -120,7 +120,7 @@ impl Credentials {
         Some(())
     }
 
-    fn show_to_api(&self, table: &Table, api: &mut Api) -> Option<()> {
+    fn show_to_api(&self, table: &TableReader, api: &mut Api) -> Option<()> {
         let (secret, value) = match self {
             Self::Whole(auth) => (auth, auth.value.expose().to_owned()),
             Self::Pair { user, token } => (token, format!("ApiKey {}:{}", user.value.expose(), token.value.expose())),

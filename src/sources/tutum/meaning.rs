@@ -23,7 +23,7 @@ pub(super) enum Meaning {
     /// `error` with `UNAUTHORIZED`: they are not.
     Refusal,
     /// `user-notifications` and whatever else the service says to its client; not relayed.
-    Notice(Body),
+    SelfEvent(Body),
 }
 
 /// The paths that are looked up in every message, made once.
@@ -65,7 +65,7 @@ impl Reader {
             }),
             Gist::Greeting => Meaning::Greeting,
             Gist::Refusal => Meaning::Refusal,
-            Gist::Notice => Meaning::Notice(body),
+            Gist::SelfEvent => Meaning::SelfEvent(body),
         }
     }
 
@@ -75,7 +75,7 @@ impl Reader {
         let r#type = event_type(&kind, &action);
         match &*r#type {
             "auth" => return Gist::Greeting,
-            "user-notification" | "user-notifications" => return Gist::Notice,
+            "user-notification" | "user-notifications" => return Gist::SelfEvent,
             "error" if body.plain(&self.error).is_some_and(|it| it.trim().eq_ignore_ascii_case("unauthorized")) => {
                 return Gist::Refusal;
             }
@@ -84,7 +84,7 @@ impl Reader {
         let subject = body.plain(&self.resource_uri).unwrap_or_default();
         let says_nothing = action.is_empty() && subject.is_empty() && body.plain(&self.state).is_none();
         if says_nothing && !kind.is_empty() && !KNOWN.contains(&&*r#type) {
-            return Gist::Notice;
+            return Gist::SelfEvent;
         }
         let time = body.plain(&self.datetime).and_then(|time| time.parse().ok());
         let fits = subject.len() <= LONGEST_SUBJECT;
@@ -98,7 +98,7 @@ enum Gist {
     Event { r#type: Box<str>, subject: Box<str>, time: Option<Timestamp> },
     Greeting,
     Refusal,
-    Notice,
+    SelfEvent,
 }
 
 /// `container.create`; what is missing is left out.
@@ -196,10 +196,10 @@ mod tests {
     #[test]
     fn what_the_service_says_to_its_client_is_no_event() {
         assert!(matches!(read(r#"{"type":"auth"}"#), Meaning::Greeting));
-        for notice in
+        for self_event in
             [r#"{"type":"user-notifications","x":[1]}"#, r#"{"type":"user-notification"}"#, r#"{"type":"hello"}"#]
         {
-            assert!(matches!(read(notice), Meaning::Notice(_)), "{notice}");
+            assert!(matches!(read(self_event), Meaning::SelfEvent(_)), "{self_event}");
         }
         assert!(matches!(read(r#"{"type":"error","data":{"errorMessage":"UNAUTHORIZED"}}"#), Meaning::Refusal));
         assert!(matches!(read(r#"{"type":"error","data":{"errorMessage":"Unauthorized "}}"#), Meaning::Refusal));

@@ -15,10 +15,11 @@ use tracing::{debug, info};
 use super::{AlertTexts, Source};
 use crate::event::Body;
 use crate::fault::Fault;
+use crate::log_limiter::LogLimiter;
 use crate::outbound::Outbound;
 use crate::outbox::Outbox;
-use crate::socket::{News, Skips, Wire, unless_stopped};
 use crate::stop::Stop;
+use crate::websocket::{News, ReconnectingSocket, unless_stopped};
 
 pub(super) use config::Config;
 use meaning::{Meaning, Reader};
@@ -46,8 +47,8 @@ impl Source for Tutum {
     async fn run(&self, out: &Outbox, stop: &Stop) -> Result<(), Fault> {
         let Config { stream, habits, .. } = &self.config;
         let tls = stream.is_secure().then(|| self.net.tls()).transpose()?;
-        let wire = Wire::new(out.source(), stream, tls, habits, stop);
-        Ear { tutum: self, wire, out, stop, up: false, skips: Skips::default() }.listen().await
+        let wire = ReconnectingSocket::new(out.source(), stream, tls, habits, stop);
+        Ear { tutum: self, wire, out, stop, up: false, skips: LogLimiter::default() }.listen().await
     }
 
     async fn look_up(&self, reference: &str) -> Result<Value, Fault> {
@@ -57,12 +58,12 @@ impl Source for Tutum {
 
 struct Ear<'a> {
     tutum: &'a Tutum,
-    wire: Wire<'a>,
+    wire: ReconnectingSocket<'a>,
     out: &'a Outbox,
     stop: &'a Stop,
     /// The socket opens before the credentials are looked at, so an open socket is not yet a line that is up.
     up: bool,
-    skips: Skips,
+    skips: LogLimiter,
 }
 
 impl Ear<'_> {
@@ -98,8 +99,8 @@ impl Ear<'_> {
                 let said = format!("the stream refuses {}", self.tutum.config.credentials);
                 self.out.down(self.wire.hang_up_refused(said).await);
             }
-            Meaning::Notice(body) => {
-                debug!(source = %self.out.source(), notice = body.text(), "a notice, which is no event");
+            Meaning::SelfEvent(body) => {
+                debug!(source = %self.out.source(), self_event = body.text(), "a notice, which is no event");
                 self.up();
             }
         }

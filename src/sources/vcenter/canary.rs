@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::config_reader::print_duration;
 use crate::fault::Fault;
-use crate::said::print_duration;
 use crate::vsphere::Element;
 
 /// vCenter writes events down within seconds, also when it is busy. A canary more often than that has half its time.

@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::address::Address;
 use super::reading::{From, Wants};
 use crate::backoff::Backoff;
+use crate::config_reader::{Problem, Spanned, TableReader, parse_duration, print_duration};
 use crate::outbound::Trust;
-use crate::said::{Problem, Said, Table, parse_duration, print_duration};
 use crate::secret::{Origin, Secret};
 use crate::sources::Settings;
 use crate::vsphere::{Account, EventFilter, Recursion, Reference};
@@ -41,7 +41,7 @@ pub(super) struct Filter {
 impl Settings for Config {}
 
 impl Config {
-    pub(in crate::sources) fn read(table: &Table) -> Option<Self> {
+    pub(in crate::sources) fn read(table: &TableReader) -> Option<Self> {
         let trust = Trust::read(table);
         let retry = Backoff::read(table);
         let address = address(table);
@@ -65,7 +65,7 @@ impl Config {
     }
 }
 
-fn address(table: &Table) -> Option<Said<Address>> {
+fn address(table: &TableReader) -> Option<Spanned<Address>> {
     let Some(url) = table.text_or_secret("url") else {
         if !table.has("url") {
             table.missing_but(
@@ -83,7 +83,7 @@ fn address(table: &Table) -> Option<Said<Address>> {
                     problem.hint("better: url = { env = \"VCENTER_URL\" }, or `password` as a secret of its own"),
                 );
             }
-            Some(Said { value: address, span: url.span })
+            Some(Spanned { value: address, span: url.span })
         }
         Err(wrong) => {
             let problem = Problem::error(url.span, format!("`url`: {wrong}"));
@@ -95,12 +95,12 @@ fn address(table: &Table) -> Option<Said<Address>> {
 
 /// User and password stand in the address or in their keys, and nowhere twice.
 fn credentials(
-    table: &Table,
-    address: Option<Said<Address>>,
-    username: Option<Said<Secret>>,
-    password: Option<Said<Secret>>,
+    table: &TableReader,
+    address: Option<Spanned<Address>>,
+    username: Option<Spanned<Secret>>,
+    password: Option<Spanned<Secret>>,
 ) -> Option<(reqwest::Url, String, Secret)> {
-    let Said { value: Address { url, user, password: inside }, span } = address?;
+    let Spanned { value: Address { url, user, password: inside }, span } = address?;
     let mut twice = false;
     for (key, is_twice) in
         [("username", user.is_some() && table.has("username")), ("password", inside.is_some() && table.has("password"))]
@@ -125,7 +125,7 @@ fn credentials(
     (!twice).then_some((url, user, password))
 }
 
-fn from(table: &Table) -> From {
+fn from(table: &TableReader) -> From {
     let Some(said) = table.text("from") else { return From::Now };
     let ago = match said.value.as_str() {
         "now" => return From::Now,
@@ -140,7 +140,7 @@ fn from(table: &Table) -> From {
     ago.map_or(From::Now, From::Ago)
 }
 
-fn bounded(table: &Table, key: &'static str, duration: Option<Duration>, most: Duration) -> Option<Duration> {
+fn bounded(table: &TableReader, key: &'static str, duration: Option<Duration>, most: Duration) -> Option<Duration> {
     let said = duration.filter(|duration| *duration > most).and_then(|_| table.item(key));
     if let Some(item) = said {
         let most = print_duration(most);
@@ -150,7 +150,7 @@ fn bounded(table: &Table, key: &'static str, duration: Option<Duration>, most: D
 }
 
 impl Filter {
-    fn read(table: &Table) -> Self {
+    fn read(table: &TableReader) -> Self {
         let Some(inner) = table.table("filter") else { return Self::default() };
         let entity = inner.text("entity").and_then(|said| {
             said.value

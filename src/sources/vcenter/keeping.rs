@@ -8,9 +8,9 @@ use tracing::{error, warn};
 use super::history::{Gate, History};
 use super::reading::{End, Reader};
 use crate::backoff::Backoff;
+use crate::config_reader::print_duration;
 use crate::fault::Fault;
 use crate::outbox::Outbox;
-use crate::said::print_duration;
 use crate::stop::Stop;
 use crate::vsphere::Trouble;
 
@@ -25,7 +25,7 @@ pub(super) async fn keep<G: Gate>(gate: &G, reader: &mut Reader<'_>, retry: Back
     loop {
         let (trouble, stood) = match gate.enter(stop).await {
             Ok(None) => return,
-            Err(_) if stop.was_said() => return,
+            Err(_) if stop.is_triggered() => return,
             Err(trouble) => (Why::Trouble(trouble), None),
             Ok(Some(inside)) => {
                 let began = Instant::now();

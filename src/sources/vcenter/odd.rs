@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use crate::socket::Skips;
+use crate::log_limiter::LogLimiter;
 use crate::vsphere::Element;
 
 /// No server is so odd for long; then the same ones are counted once more.
@@ -12,7 +12,7 @@ const KNOWN: usize = 1000;
 #[derive(Default)]
 pub(super) struct Odd {
     known: HashSet<u64>,
-    skips: Skips,
+    skips: LogLimiter,
 }
 
 impl Odd {

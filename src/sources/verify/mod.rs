@@ -1,6 +1,6 @@
 //! Makes sure that a request comes from whom it should: over its raw bytes, before anything in it is read.
 //!
-//! The key `verify` of every source that waits at the door. Comparisons take the same time whatever is
+//! The key `verify` of every source that waits at the listener. Comparisons take the same time whatever is
 //! wrong, and an old secret may stand beside the new one while senders change over.
 
 mod password;
@@ -14,7 +14,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 
-use crate::said::{Node, Problem, Said, Table};
+use crate::config_reader::{Node, Problem, Spanned, TableReader};
 use crate::secret::Secret;
 use password::Password;
 use signature::Signature;
@@ -31,12 +31,12 @@ const TOLERANCE: Duration = Duration::from_secs(300);
 pub(super) enum Verify {
     /// Nothing is said: then only this machine may post.
     Unsaid,
-    /// `"none"` is written out: everyone who reaches the door may post.
+    /// `"none"` is written out: everyone who reaches the listener may post.
     Nobody,
     Signature(Signature),
     Standard(Standard),
     Password(Password),
-    /// The secret is the end of the path, which the door compares: whoever arrives has passed.
+    /// The secret is the end of the path, which the listener compares: whoever arrives has passed.
     Path(Secret),
 }
 
@@ -70,7 +70,7 @@ pub(super) enum Denied {
 
 impl Verify {
     /// None where something is wrong, which the table's reading then knows, or a secret is not set.
-    pub(super) fn read(table: &Table) -> Option<Self> {
+    pub(super) fn read(table: &TableReader) -> Option<Self> {
         let Some(item) = table.item("verify") else { return Some(Self::Unsaid) };
         match &item.node {
             Node::Text(text) if text == NOBODY => Some(Self::Nobody),
@@ -141,7 +141,7 @@ impl Verify {
         }
     }
 
-    fn read_way(table: &Table) -> Option<Self> {
+    fn read_way(table: &TableReader) -> Option<Self> {
         let said: Vec<_> = WAYS.into_iter().filter(|way| table.has(way)).collect();
         let [way] = said[..] else {
             let wrong = if said.is_empty() {
@@ -178,7 +178,7 @@ impl Verify {
     }
 }
 
-fn read_path(table: &Table) -> Option<Verify> {
+fn read_path(table: &TableReader) -> Option<Verify> {
     let secret = table.secret("path")?;
     let text = secret.value.expose();
     if !text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)) {
@@ -194,7 +194,7 @@ fn read_path(table: &Table) -> Option<Verify> {
 }
 
 /// The secret at `key`, and the one before it where there is an `old`.
-pub(super) fn secrets(table: &Table, key: &'static str) -> Option<Vec<Said<Secret>>> {
+pub(super) fn secrets(table: &TableReader, key: &'static str) -> Option<Vec<Spanned<Secret>>> {
     let (new, old) = (table.secret(key), table.secret("old"));
     if old.is_none() && table.has("old") {
         return None;
@@ -204,7 +204,7 @@ pub(super) fn secrets(table: &Table, key: &'static str) -> Option<Vec<Said<Secre
 
 /// The name of a header; None where it is none, `Some(None)` where nothing is said.
 #[expect(clippy::option_option, reason = "what is wrong and what is not said are two things")]
-fn header(table: &Table, key: &'static str) -> Option<Option<HeaderName>> {
+fn header(table: &TableReader, key: &'static str) -> Option<Option<HeaderName>> {
     let Some(said) = table.text(key) else { return (!table.has(key)).then_some(None) };
     let header = HeaderName::try_from(&said.value).ok();
     if header.is_none() {

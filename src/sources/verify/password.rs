@@ -7,8 +7,8 @@ use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 
 use super::{Denied, only};
+use crate::config_reader::TableReader;
 use crate::outbound::read_login;
-use crate::said::Table;
 
 /// Digests of what lets in. Comparing digests tells nothing of a secret's length either, and none can be printed.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ impl Password {
     }
 
     /// `basic = { user, password }`, and `old`: the password before it.
-    pub(super) fn read_basic(table: &Table) -> Option<Self> {
+    pub(super) fn read_basic(table: &TableReader) -> Option<Self> {
         let (login, old) = (read_login(table), table.secret("old"));
         if old.is_none() && table.has("old") {
             return None;

@@ -11,8 +11,8 @@ use reqwest::header::{HeaderMap, HeaderName};
 use sha2::Sha256;
 
 use super::{Denied, TOLERANCE, header, is_fresh, only_text, secrets};
+use crate::config_reader::{Problem, Spanned, TableReader};
 use crate::event::digest;
-use crate::said::{Problem, Said, Table};
 use crate::secret::Secret;
 use crate::sources::labels::moment;
 
@@ -77,7 +77,7 @@ impl Signature {
         }
     }
 
-    pub(super) fn read(table: &Table) -> Option<Self> {
+    pub(super) fn read(table: &TableReader) -> Option<Self> {
         let secrets = secrets(table, "hmac_sha256");
         let header = header(table, "header");
         if !table.has("header") {
@@ -145,7 +145,7 @@ impl Encoding {
 }
 
 /// `v0:{timestamp}:{body}`. A time that is not signed proves nothing, and neither does a body that is not.
-fn read_signed(table: &Table, said: Option<Said<String>>, stamped: bool) -> Option<Vec<Piece>> {
+fn read_signed(table: &TableReader, said: Option<Spanned<String>>, stamped: bool) -> Option<Vec<Piece>> {
     let Some(said) = said else {
         let dot = || Piece::Literal(".".to_owned());
         let whole = if stamped { vec![Piece::Timestamp, dot(), Piece::Body] } else { vec![Piece::Body] };

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::signature::Key;
 use super::{Denied, TOLERANCE, is_fresh, only_text, secrets};
-use crate::said::{Problem, Table};
+use crate::config_reader::{Problem, TableReader};
 
 const SPELLINGS: [[&str; 3]; 2] =
     [["webhook-id", "webhook-timestamp", "webhook-signature"], ["svix-id", "svix-timestamp", "svix-signature"]];
@@ -21,7 +21,7 @@ pub(in crate::sources) struct Standard {
 }
 
 impl Standard {
-    pub(super) fn read(table: &Table) -> Option<Self> {
+    pub(super) fn read(table: &TableReader) -> Option<Self> {
         let said = secrets(table, "standard_webhooks");
         let tolerance = table.wait("tolerance");
         let said = said?;

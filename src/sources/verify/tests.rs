@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::said::Reading;
+use crate::config_reader::ConfigReader;
 
 fn env(name: &str) -> Option<String> {
     match name {
@@ -19,9 +19,9 @@ fn env(name: &str) -> Option<String> {
 }
 
 fn read(text: &str) -> (Option<Verify>, Vec<String>) {
-    let reading = Reading::new(text, &env);
+    let reading = ConfigReader::new(text, &env);
     let tree = reading.tree();
-    let table = Table::new(&reading, "source.webhook", &tree);
+    let table = TableReader::new(&reading, "source.webhook", &tree);
     let verify = Verify::read(&table);
     table.finish();
     let problems = reading.into_findings().problems;

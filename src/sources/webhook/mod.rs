@@ -8,10 +8,10 @@ use super::gate::{Gate, hand_over};
 use super::labels::Labels;
 use super::posted::split::Split;
 use super::{AlertTexts, Settings, Source};
-use crate::door::{Answer, Hook, Knock};
+use crate::config_reader::TableReader;
+use crate::ingress::{Answer, Hook, HookRequest};
 use crate::outbound::Outbound;
 use crate::outbox::Outbox;
-use crate::said::Table;
 
 /// `[source.webhook.NAME]`
 #[derive(Debug)]
@@ -27,7 +27,7 @@ pub struct Webhook {
 }
 
 impl Config {
-    pub(super) fn read(table: &Table) -> Option<Self> {
+    pub(super) fn read(table: &TableReader) -> Option<Self> {
         let gate = Gate::read(table);
         let labels = Labels::read(table, &reading::ROOTS);
         let split = Split::read(table);
@@ -61,9 +61,9 @@ impl Source for Webhook {
         Settings::hook(&self.config)
     }
 
-    async fn receive(&self, knock: Knock, out: &Outbox) -> Answer {
-        let events = self.config.gate.let_in_proven(&knock, out, |proof, arrived, failed| {
-            reading::events_of(&self.config, &knock.headers, &knock.body, proof, arrived, failed)
+    async fn receive(&self, request: HookRequest, out: &Outbox) -> Answer {
+        let events = self.config.gate.let_in_proven(&request, out, |proof, arrived, failed| {
+            reading::events_of(&self.config, &request.headers, &request.body, proof, arrived, failed)
         })?;
         hand_over(events, out).await
     }

@@ -1,4 +1,4 @@
-//! The whole source, from what is brought to what stands in the intake. No sockets: the door has its own tests.
+//! The whole source, from what is brought to what stands in the intake. No sockets: the listener has its own tests.
 
 use axum::body::Bytes;
 use axum::http::StatusCode;
@@ -12,9 +12,9 @@ use sha2::Sha256;
 use tokio::join;
 
 use super::*;
+use crate::config_reader::ConfigReader;
 use crate::event::{Event, EventId, Name};
 use crate::fault::Fault;
-use crate::said::Reading;
 use crate::sources::labels::Arrived;
 use crate::sources::posted::split::MOST_ELEMENTS;
 use crate::sources::verify::Proof;
@@ -31,9 +31,9 @@ fn env(name: &str) -> Option<String> {
 }
 
 fn read(text: &str) -> (Option<Config>, Vec<String>) {
-    let reading = Reading::new(text, &env);
+    let reading = ConfigReader::new(text, &env);
     let tree = reading.tree();
-    let mut table = Table::new(&reading, "source.webhook", &tree);
+    let mut table = TableReader::new(&reading, "source.webhook", &tree);
     table.read_optional();
     let config = Config::read(&table);
     table.finish();
@@ -77,8 +77,8 @@ const NAMED: &str =
 #[tokio::test]
 async fn a_request_is_answered_when_it_is_committed_and_not_before() {
     let mut visitor = at_the_door("");
-    let knock = Knock { headers: HeaderMap::new(), query: None, body: Bytes::from_static(b"{}") };
-    let receive = visitor.source.receive(knock, &visitor.out);
+    let request = HookRequest { headers: HeaderMap::new(), query: None, body: Bytes::from_static(b"{}") };
+    let receive = visitor.source.receive(request, &visitor.out);
     tokio::pin!(receive);
     let arrival = tokio::select! {
         biased;
@@ -232,7 +232,7 @@ async fn what_cannot_be_read_is_refused_with_the_reason_and_counted() {
     assert_eq!(visitor.refused(&[("content-type", "text/plain")], "{}").await.0, 415);
     assert_eq!(visitor.refused(&[("content-type", "application/x-www-form-urlencoded")], "{}").await.0, 415);
     assert_eq!(visitor.refused(&[], "[".repeat(10_000)).await.0, 400);
-    assert_eq!(visitor.pulse.skipped.load(std::sync::atomic::Ordering::Relaxed), 4);
+    assert_eq!(visitor.status.skipped.load(std::sync::atomic::Ordering::Relaxed), 4);
 }
 
 #[tokio::test]
@@ -289,8 +289,8 @@ async fn the_source_is_up_until_it_is_told_to_stop() {
     let mut visitor = at_the_door("");
     let stop = Stop::new();
     let script = async {
-        visitor.pulse.line.wait_for(|line| *line == crate::outbox::Line::Up).await.expect("up");
-        stop.say();
+        visitor.status.line.wait_for(|line| *line == crate::outbox::LinkState::Up).await.expect("up");
+        stop.trigger();
     };
     assert_eq!(join!(visitor.source.run(&visitor.out, &stop), script).0, Ok(()));
     assert_eq!(visitor.source.look_up("/x").await.expect_err("nobody to ask").reason(), "no_look_up");

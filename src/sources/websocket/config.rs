@@ -2,21 +2,21 @@
 
 use reqwest::header::{CONNECTION, HeaderName, HeaderValue, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
 
+use crate::config_reader::{Problem, Spanned, TableReader};
 use crate::relay::{Condition, Template};
-use crate::said::{Problem, Said, Table};
 use crate::secret::Secret;
-use crate::socket::{Address, Habits, LONGEST_MESSAGE};
 use crate::sources::Settings;
 use crate::sources::api::Api;
 use crate::sources::credentials;
 use crate::sources::labels::Labels;
 use crate::sources::posted::split::Split;
+use crate::websocket::{Address, ConnectionConfig, LONGEST_MESSAGE};
 
 #[derive(Debug)]
 pub struct Config {
     pub(super) stream: Address,
     pub(super) api: Option<Api>,
-    pub(super) habits: Habits,
+    pub(super) habits: ConnectionConfig,
     pub(super) labels: Labels,
     /// What is sent after connecting. May hold secrets.
     pub(super) subscribe: Vec<Secret>,
@@ -28,8 +28,8 @@ pub struct Config {
 impl Settings for Config {}
 
 impl Config {
-    pub(in crate::sources) fn read(table: &Table) -> Option<Self> {
-        let habits = Habits::read(table);
+    pub(in crate::sources) fn read(table: &TableReader) -> Option<Self> {
+        let habits = ConnectionConfig::read(table);
         let labels = Labels::read(table, &["data", "body"]);
         let url = table.required_text("url");
         let stream = url.and_then(|url| Address::read(table.reading, &url));
@@ -73,7 +73,7 @@ fn is_ours(name: &HeaderName) -> bool {
 }
 
 /// One protocol, or several of which the peer picks one.
-fn subprotocol(table: &Table) -> Option<HeaderValue> {
+fn subprotocol(table: &TableReader) -> Option<HeaderValue> {
     let said = table.texts("subprotocol")?;
     let is_token = |text: &str| {
         !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
@@ -86,7 +86,7 @@ fn subprotocol(table: &Table) -> Option<HeaderValue> {
     HeaderValue::try_from(names.join(", ")).ok().filter(|_| !names.is_empty())
 }
 
-fn check_length(table: &Table, message: &Said<Secret>) {
+fn check_length(table: &TableReader, message: &Spanned<Secret>) {
     if message.value.expose().len() > LONGEST_MESSAGE {
         let wrong = format!("this message is longer than {LONGEST_MESSAGE} bytes");
         table.reading.problem(Problem::error(message.span.clone(), wrong));

@@ -14,10 +14,11 @@ use super::labels::{Arrived, Known};
 use super::{AlertTexts, Source};
 use crate::event::{Body, Event, Name};
 use crate::fault::Fault;
+use crate::log_limiter::LogLimiter;
 use crate::outbound::Outbound;
 use crate::outbox::Outbox;
-use crate::socket::{LONGEST_MESSAGE, News, Skips, Wire, unless_stopped};
 use crate::stop::Stop;
+use crate::websocket::{LONGEST_MESSAGE, News, ReconnectingSocket, unless_stopped};
 
 pub(super) use config::Config;
 
@@ -43,8 +44,8 @@ impl Source for Websocket {
     async fn run(&self, out: &Outbox, stop: &Stop) -> Result<(), Fault> {
         let Config { stream, habits, .. } = &self.config;
         let tls = stream.is_secure().then(|| self.net.tls()).transpose()?;
-        let wire = Wire::new(out.source(), stream, tls, habits, stop);
-        let (skips, troubles) = (Skips::default(), Skips::default());
+        let wire = ReconnectingSocket::new(out.source(), stream, tls, habits, stop);
+        let (skips, troubles) = (LogLimiter::default(), LogLimiter::default());
         Ear { config: &self.config, wire, out, stop, skips, troubles }.listen().await
     }
 
@@ -60,12 +61,12 @@ impl Source for Websocket {
 
 struct Ear<'a> {
     config: &'a Config,
-    wire: Wire<'a>,
+    wire: ReconnectingSocket<'a>,
     out: &'a Outbox,
     stop: &'a Stop,
-    skips: Skips,
+    skips: LogLimiter,
     /// With templates, not with what came.
-    troubles: Skips,
+    troubles: LogLimiter,
 }
 
 impl Ear<'_> {

@@ -6,19 +6,19 @@ use tokio::join;
 use tokio::sync::mpsc;
 
 use super::*;
+use crate::config_reader::{ConfigReader, TableReader};
 use crate::event::{EventId, Name};
-use crate::outbox::{Arrival, Line, Pulse};
-use crate::said::{Reading, Table};
-use crate::socket::peer::{Asked, Peer, hear, say, soon};
+use crate::outbox::{Arrival, LinkState, SourceStatus};
+use crate::websocket::peer::{Asked, Peer, hear, say, soon};
 
 fn env(name: &str) -> Option<String> {
     (name == "TOKEN").then(|| "s3 cr&t".to_owned())
 }
 
 fn read(text: &str) -> (Option<Config>, Vec<String>, Option<String>) {
-    let reading = Reading::new(text, &env);
+    let reading = ConfigReader::new(text, &env);
     let tree = reading.tree();
-    let mut table = Table::new(&reading, "source.websocket", &tree);
+    let mut table = TableReader::new(&reading, "source.websocket", &tree);
     table.read_optional();
     let config = Config::read(&table);
     let left_out = table.left_out();
@@ -32,10 +32,10 @@ fn source(peer: &Peer, rest: &str) -> Websocket {
     Websocket::open(config.expect("right"), &Outbound::new())
 }
 
-fn ends() -> (Outbox, Pulse, mpsc::Receiver<Arrival>) {
+fn ends() -> (Outbox, SourceStatus, mpsc::Receiver<Arrival>) {
     let (sender, arrivals) = mpsc::channel(8);
-    let (out, pulse) = Outbox::new(Name::from("feed"), Name::from("websocket"), sender);
-    (out, pulse, arrivals)
+    let (out, status) = Outbox::new(Name::from("feed"), Name::from("websocket"), sender);
+    (out, status, arrivals)
 }
 
 async fn asked(rest: &str) -> Asked {
@@ -43,7 +43,7 @@ async fn asked(rest: &str) -> Asked {
     let (source, (out, _pulse, _arrivals), stop) = (source(&peer, rest), ends(), Stop::new());
     let (ran, asked) = join!(Box::pin(source.run(&out, &stop)), async {
         let (_, asked) = peer.socket_and_what_was_asked().await;
-        stop.say();
+        stop.trigger();
         asked
     });
     assert_eq!(ran, Ok(()));
@@ -67,10 +67,10 @@ async fn frames_become_events_as_relays_toml_words_them() {
     let peer = Peer::new().await;
     let labels =
         "type = \"{{ data.kind }}\"\nid = \"{{ data.id }}\"\nsubject = \"{{ data.on }}\"\ntime = \"{{ data.at }}\"";
-    let (source, (out, mut pulse, mut arrivals), stop) = (source(&peer, labels), ends(), Stop::new());
+    let (source, (out, mut status, mut arrivals), stop) = (source(&peer, labels), ends(), Stop::new());
     let script = async {
         let mut socket = peer.socket().await;
-        soon(pulse.line.wait_for(|line| *line == Line::Up)).await.expect("it lives");
+        soon(status.line.wait_for(|line| *line == LinkState::Up)).await.expect("it lives");
         say(&mut socket, r#"{"kind":"Door.Opened","id":"17","on":"door","at":"2016-02-01T16:47:28Z"}"#).await;
         say(&mut socket, "no JSON").await;
         say(&mut socket, "{}").await;
@@ -81,8 +81,8 @@ async fn frames_become_events_as_relays_toml_words_them() {
         let bare = soon(arrivals.recv()).await.expect("an event").into_events().remove(0);
         assert_eq!((&*bare.r#type, &*bare.subject, bare.data.text()), ("message", "", "{}"));
         assert!(matches!(bare.id, EventId::Fresh(_)));
-        assert_eq!(pulse.skipped.load(Ordering::Relaxed), 1);
-        stop.say();
+        assert_eq!(status.skipped.load(Ordering::Relaxed), 1);
+        stop.trigger();
     };
     assert_eq!(join!(Box::pin(source.run(&out, &stop)), script).0, Ok(()));
 }
@@ -132,18 +132,18 @@ fn what_cannot_be_meant_is_said() {
 async fn what_is_wanted_is_asked_for_after_every_connecting() {
     let peer = Peer::new().await;
     let rest = "subprotocol = [\"v2.json\"]\nsubscribe = [\"hello\", { op = \"login\", key = { env = \"TOKEN\" } }]";
-    let (source, (out, mut pulse, _arrivals), stop) = (source(&peer, rest), ends(), Stop::new());
+    let (source, (out, mut status, _arrivals), stop) = (source(&peer, rest), ends(), Stop::new());
     let script = async {
         for _ in 0..2 {
             let mut socket = peer.protocol_socket("v2.json").await;
             assert_eq!(hear(&mut socket).await, "hello");
             let login: Value = serde_json::from_str(&hear(&mut socket).await).expect("JSON");
             assert_eq!(login, serde_json::json!({"op": "login", "key": "s3 cr&t"}));
-            soon(pulse.line.wait_for(|line| *line == Line::Up)).await.expect("it lives");
+            soon(status.line.wait_for(|line| *line == LinkState::Up)).await.expect("it lives");
             drop(socket);
-            soon(pulse.line.wait_for(|line| *line != Line::Up)).await.expect("it lives");
+            soon(status.line.wait_for(|line| *line != LinkState::Up)).await.expect("it lives");
         }
-        stop.say();
+        stop.trigger();
     };
     assert_eq!(join!(Box::pin(source.run(&out, &stop)), script).0, Ok(()));
 }
@@ -153,7 +153,7 @@ async fn a_message_is_answered_when_it_is_safe_and_a_heartbeat_is_no_event() {
     let peer = Peer::new().await;
     let rest = "ignore = \"data.type == 'ping'\"\nsplit = \"data.list\"\nsubject = \"{{ body.id }} {{ data }}\"\n\
         ack = \"{% if data.type == 'ping' %}pong{% elif data.id %}got {{ data.id }}{% endif %}\"";
-    let (source, (out, pulse, mut arrivals), stop) = (source(&peer, rest), ends(), Stop::new());
+    let (source, (out, status, mut arrivals), stop) = (source(&peer, rest), ends(), Stop::new());
     let script = async {
         let mut socket = peer.socket().await;
         say(&mut socket, r#"{"type":"ping"}"#).await;
@@ -172,8 +172,8 @@ async fn a_message_is_answered_when_it_is_safe_and_a_heartbeat_is_no_event() {
         say(&mut socket, r#"{"id":8,"list":3}"#).await;
         say(&mut socket, r#"{"type":"ping"}"#).await;
         assert_eq!(hear(&mut socket).await, "pong", "what could not be split is not answered");
-        assert_eq!(pulse.skipped.load(Ordering::Relaxed), 1);
-        stop.say();
+        assert_eq!(status.skipped.load(Ordering::Relaxed), 1);
+        stop.trigger();
     };
     assert_eq!(join!(Box::pin(source.run(&out, &stop)), script).0, Ok(()));
 }

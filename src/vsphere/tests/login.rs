@@ -174,7 +174,7 @@ async fn a_stop_in_the_middle_leaves_the_session_that_was_made() {
         let client = client(&stage.url);
         let (session, ()) = tokio::join!(client.login_unless(&stop), async {
             stage.until(stalled).await;
-            stop.say();
+            stop.trigger();
         });
         assert!(matches!(session, Ok(None)), "{session:?}");
         let bodies: Vec<_> = stage.seen().into_iter().skip(stalled).map(|seen| body_of(&seen)).collect();

@@ -15,9 +15,9 @@ pub(super) const SERVICE_EVERY: usize = 20;
 
 /// What was said on the stream: the place is the event's number, the entry its key.
 #[derive(Default)]
-pub(super) struct Said(Vec<String>);
+pub(super) struct Spanned(Vec<String>);
 
-impl Said {
+impl Spanned {
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }
@@ -74,7 +74,7 @@ impl Arrived {
     }
 
     /// `lapses` is how often it may have begun again from further back.
-    pub(super) fn check(&self, said: &Said, due: &HashSet<usize>, doubtful: usize, lapses: usize, seed: u64) {
+    pub(super) fn check(&self, said: &Spanned, due: &HashSet<usize>, doubtful: usize, lapses: usize, seed: u64) {
         let Self { sink, numbers, resets_after } = self;
         let mut there = HashSet::new();
         let first_times: Vec<_> = numbers.iter().copied().filter(|n| there.insert(*n)).collect();

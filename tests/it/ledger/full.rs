@@ -55,10 +55,10 @@ impl Disk {
     }
 }
 
-/// Waits until the desk says that the daemon is (or is not) ready.
+/// Waits until the admin API says that the daemon is (or is not) ready.
 pub(super) async fn until_ready(daemon: &Daemon, ready: bool, seed: u64) {
     let limit = Instant::now() + LIMIT;
-    while (daemon.desk("/-/ready").await.0 == 200) != ready {
+    while (daemon.admin("/-/ready").await.0 == 200) != ready {
         assert!(Instant::now() < limit, "never ready = {ready}, seed {seed}:\n{}", daemon.log());
         sleep(Duration::from_millis(5)).await;
     }
@@ -72,7 +72,7 @@ impl Story<'_> {
             self.down().await;
             self.daemon.start_without_room().await;
         }
-        while self.daemon.desk("/-/ready").await.0 == 200 {
+        while self.daemon.admin("/-/ready").await.0 == 200 {
             // What a file has grown to before holds some of it.
             assert!(self.said.len() < before + 20 * BATCH, "never full, seed {}:\n{}", self.seed, self.daemon.log());
             self.said.say_many(&self.world.tutum, BATCH / 2);

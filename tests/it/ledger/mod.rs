@@ -11,7 +11,7 @@ use tidings::demo::standins::{GoogleChat, Mix, PagerDuty, Slack, Trouble, Tutum}
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
 
-use self::account::{Arrived, SERVICE_EVERY, SERVICES, Said, add_doubtful};
+use self::account::{Arrived, SERVICE_EVERY, SERVICES, Spanned, add_doubtful};
 use self::full::Disk;
 use crate::daemon::{Daemon, LIMIT, seed, sqlite};
 
@@ -141,7 +141,7 @@ struct Story<'w> {
     disk: Disk,
     daemon: Daemon,
     seed: u64,
-    said: Said,
+    said: Spanned,
     /// What has been accepted, and so must arrive.
     due: HashSet<usize>,
     /// How much may come twice, for each sink.
@@ -161,7 +161,7 @@ impl<'w> Story<'w> {
             disk,
             daemon,
             seed,
-            said: Said::default(),
+            said: Spanned::default(),
             due: HashSet::new(),
             doubtful: HashMap::new(),
             lapses: 0,
@@ -297,7 +297,7 @@ async fn a_dead_sink_and_a_mute_one_delay_no_healthy_one() {
     world.dev.go_down().await;
     world.ops.fail_with(std::iter::repeat_n(Trouble::Stall, 100));
     let daemon = Daemon::start(&world.config(), &[]).await;
-    let mut said = Said::default();
+    let mut said = Spanned::default();
     said.say_many(&world.tutum, MANY);
     let all: Vec<_> = (0..MANY).collect();
     world.room.wait_for(MANY, LIMIT).await.unwrap_or_else(|late| panic!("{late}\n{}", daemon.log()));

@@ -1,4 +1,4 @@
-//! What the door's answers are worth: ten thousand posts, 32 at a time, while the daemon is killed again and again and
+//! What the listener's answers are worth: ten thousand posts, 32 at a time, while the daemon is killed again and again and
 //! its disk fills up. Whatever a sender was told holds; what it was not told holds one way or the other, and once.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -40,7 +40,7 @@ enum Manner {
     Forgetful,
     /// Comes once, whatever it hears, or does not.
     Casual,
-    /// Has something that cannot be taken, which the door must say so.
+    /// Has something that cannot be taken, which the listener must say so.
     Wrong(Fault),
 }
 
@@ -95,10 +95,10 @@ impl Heard {
     }
 }
 
-/// Everyone who sends. Where the door is changes with every start; while nothing stands there, they wait.
+/// Everyone who sends. Where the listener is changes with every start; while nothing stands there, they wait.
 struct Senders {
     http: reqwest::Client,
-    door: watch::Sender<Option<String>>,
+    listener: watch::Sender<Option<String>>,
     done: AtomicUsize,
     refused_by_us: AtomicUsize,
 }
@@ -134,8 +134,8 @@ impl Senders {
     }
 
     async fn post(&self, n: usize, manner: Manner) -> Result<u16, reqwest::Error> {
-        let mut door = self.door.subscribe();
-        let door = door.wait_for(Option::is_some).await.expect("we hold it").clone().unwrap_or_default();
+        let mut listener = self.listener.subscribe();
+        let listener = listener.wait_for(Option::is_some).await.expect("we hold it").clone().unwrap_or_default();
         let is = |fault| manner == Manner::Wrong(fault);
         let mut body = json!({ "kind": "order.paid", "n": n }).to_string();
         if is(Fault::NoJson) {
@@ -152,7 +152,7 @@ impl Senders {
         let method = if is(Fault::Method) { reqwest::Method::PUT } else { reqwest::Method::POST };
         let reply = self
             .http
-            .request(method, format!("{door}/hooks/{place}"))
+            .request(method, format!("{listener}/hooks/{place}"))
             .header("content-type", if is(Fault::ContentType) { "text/plain" } else { "application/json" })
             .header("webhook-id", id)
             .header("webhook-timestamp", stamp)
@@ -214,8 +214,8 @@ impl House<'_> {
 
     /// In the middle of whatever is being sent.
     async fn down(&mut self) {
-        // Somebody else may get the port: nobody may look for the door there any more.
-        self.senders.door.send_replace(None);
+        // Somebody else may get the port: nobody may look for the listener there any more.
+        self.senders.listener.send_replace(None);
         self.daemon.kill().await;
         add_doubtful(&mut self.doubtful, &self.daemon);
     }
@@ -226,7 +226,7 @@ impl House<'_> {
     }
 
     fn show_the_door(&self) {
-        self.senders.door.send_replace(Some(self.daemon.door_url()));
+        self.senders.listener.send_replace(Some(self.daemon.door_url()));
     }
 
     fn told(&self) -> [(&'static str, usize); 2] {
@@ -279,7 +279,8 @@ async fn every_answer_to_a_post_holds_through_kills_and_a_full_disk() {
     let disk = Disk::of(&daemon);
     daemon.start_again().await;
     let (done, refused_by_us) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    let senders = Senders { http: client(), door: watch::Sender::new(Some(daemon.door_url())), done, refused_by_us };
+    let senders =
+        Senders { http: client(), listener: watch::Sender::new(Some(daemon.door_url())), done, refused_by_us };
     let mut house = House { senders: &senders, ops: &ops, room: &room, disk, daemon, doubtful: HashMap::new(), seed };
     let manners: Vec<_> = (0..POSTS).map(|n| (n, Manner::draw())).collect();
     let sending = stream::iter(manners).map(|(n, manner)| senders.send(n, manner)).buffer_unordered(AT_A_TIME);

@@ -110,7 +110,7 @@ async fn what_happens_while_the_daemon_is_away_is_read_when_it_is_back() {
 async fn what_the_retention_took_is_told_as_a_gap() {
     let vcenter = Scripted::start();
     let slack = Slack::start().await.expect("loopback");
-    let config = format!("{}{OPS}{KEEP}", hearing(&to_scripted(&vcenter), "tell = \"ops\""));
+    let config = format!("{}{OPS}{KEEP}", hearing(&to_scripted(&vcenter), "notify = \"ops\""));
     let mut daemon = house::with_slack(&config, PASSWORD, &slack).await;
     up(&daemon).await;
     vcenter.burst(0..10);
@@ -151,7 +151,7 @@ async fn a_clock_that_was_set_back_makes_nobody_deaf() {
 async fn a_reading_that_says_nothing_though_there_is_more_is_made_anew() {
     let vcenter = Scripted::start();
     let slack = Slack::start().await.expect("loopback");
-    let config = format!("{}{OPS}{KEEP}", hearing(&to_scripted(&vcenter), "tell = \"ops\""));
+    let config = format!("{}{OPS}{KEEP}", hearing(&to_scripted(&vcenter), "notify = \"ops\""));
     let daemon = house::with_slack(&config, PASSWORD, &slack).await;
     caught_up(&vcenter).await;
     // The third page is empty, and so are all that follow it: more is hidden than the latest page shows.
@@ -169,7 +169,7 @@ async fn what_happens_between_the_last_reading_and_the_look_at_the_latest_page_i
     let slack = Slack::start().await.expect("loopback");
     // More than the page shows: at first when nothing was read yet, then when something was.
     vcenter.befall("RetrievePropertiesEx", 0, Trouble::Storm(0, 2_500));
-    let config = format!("{}{OPS}{KEEP}", hearing(&to_scripted(&vcenter), "tell = \"ops\""));
+    let config = format!("{}{OPS}{KEEP}", hearing(&to_scripted(&vcenter), "notify = \"ops\""));
     let daemon = house::with_slack(&config, PASSWORD, &slack).await;
     holds_exactly(&daemon, 0..2_500).await;
     caught_up(&vcenter).await;

@@ -189,7 +189,7 @@ async fn a_session_that_expired_while_the_reader_slept_is_followed_by_another() 
 async fn what_left_the_history_while_nobody_listened_is_told_as_a_gap() {
     let mut vcenter = simulator!(Simulator::start());
     let slack = Slack::start().await.expect("loopback");
-    let config = format!("{}{OPS}{KEEP}", hearing(&to_simulator(&vcenter), "tell = \"ops\""));
+    let config = format!("{}{OPS}{KEEP}", hearing(&to_simulator(&vcenter), "notify = \"ops\""));
     let mut daemon = house::with_slack(&config, PASSWORD, &slack).await;
     up(&daemon).await;
     vcenter.burst(0, 10).await;

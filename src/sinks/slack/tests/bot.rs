@@ -5,13 +5,13 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::super::super::rehearsal::{message, read, sink, told};
-use super::super::super::{AnySink, Manner, Reader, Sink};
+use super::super::super::{AnySink, Audience, Sink, SinkTraits};
 use super::super::ONE_A_SECOND;
+use crate::config_reader::Rate;
 use crate::fault::Fault;
 use crate::message::{Markup, Message, Receipt, SendError};
 use crate::outbound::Outbound;
 use crate::outbound::stage::{Act, Seen, Stage, reply};
-use crate::said::Rate;
 
 pub(super) const TOML: &str = "token = \"xoxb-s3cr3t-t0ken\"\nchannel = \"C1\"\napi = \"@/api\"";
 pub(super) const UPDATING: &str = "token = \"xoxb-s3cr3t-t0ken\"\nchannel = \"C1\"\napi = \"@/api/\"\nupdate = true";
@@ -142,9 +142,9 @@ async fn a_message_that_slack_does_not_name_was_delivered_all_the_same() {
 #[tokio::test]
 async fn its_manner_is_a_bots() {
     let stage = Stage::open([]).await;
-    let of = |toml: &str| -> Manner { sink("slack", toml, &stage).manner() };
+    let of = |toml: &str| -> SinkTraits { sink("slack", toml, &stage).traits() };
     let (bot, updating) = (of(TOML), of(UPDATING));
-    assert!(bot.remembers && bot.reader == Reader::Chat && !bot.knows_repeats);
+    assert!(bot.remembers && bot.audience == Audience::Chat && !bot.knows_repeats);
     assert_eq!((bot.markup, bot.burst, bot.rate), (Markup::Slack, 3, Some(ONE_A_SECOND)));
     assert_eq!(updating.rate, Some(Rate { times: 50, per: Duration::from_secs(60) }), "as many as may be edited");
     assert_eq!(bot.destination, updating.destination);

@@ -12,16 +12,16 @@ use tokio::sync::mpsc;
 
 use super::*;
 use crate::backoff::Backoff;
+use crate::config_reader::{ConfigReader, TableReader};
 use crate::event::{Event, Name};
-use crate::outbox::{Arrival, Gap, Line, Pulse};
-use crate::said::{Reading, Table};
-use crate::socket::peer::soon;
+use crate::outbox::{Arrival, Gap, LinkState, SourceStatus};
+use crate::websocket::peer::soon;
 use engine::{BEGINNING, Engine as Fake};
 
 fn read(text: &str) -> (Option<Config>, Vec<String>) {
-    let reading = Reading::new(text, &|_| None);
+    let reading = ConfigReader::new(text, &|_| None);
     let tree = reading.tree();
-    let table = Table::new(&reading, "source.docker", &tree);
+    let table = TableReader::new(&reading, "source.docker", &tree);
     let config = Config::read(&table);
     table.finish();
     (config, reading.into_findings().problems.into_iter().map(|problem| problem.said).collect())
@@ -39,7 +39,7 @@ fn docker(engine: &Fake, rest: &str) -> Docker {
 /// The intake's end: what arrives is committed when the test takes it.
 struct House {
     out: Outbox,
-    pulse: Pulse,
+    status: SourceStatus,
     arrivals: mpsc::Receiver<Arrival>,
 }
 
@@ -51,8 +51,8 @@ enum Heard {
 impl House {
     fn new() -> Self {
         let (sender, arrivals) = mpsc::channel(8);
-        let (out, pulse) = Outbox::new(Name::from("host"), Name::from("docker"), sender);
-        Self { out, pulse, arrivals }
+        let (out, status) = Outbox::new(Name::from("host"), Name::from("docker"), sender);
+        Self { out, status, arrivals }
     }
 
     fn commit(arrival: Arrival) -> Vec<Event> {
@@ -71,7 +71,7 @@ impl House {
                     let events = Self::commit(arrival.expect("the source lives"));
                     heard.extend(events.iter().map(|event| Heard::Event(format!("{} {}", event.r#type, event.subject))));
                 }
-                gap = self.pulse.gaps.recv() => {
+                gap = self.status.gaps.recv() => {
                     let mut gap = gap.expect("the source lives");
                     gap.told.take().expect("somebody waits").send(Ok(())).expect("still waiting");
                     heard.push(Heard::Gap(gap));
@@ -100,25 +100,25 @@ impl House {
     }
 
     /// Commits what arrives without events until the line is as wanted.
-    async fn line(&mut self, wanted: impl Fn(&Line) -> bool) -> Line {
+    async fn line(&mut self, wanted: impl Fn(&LinkState) -> bool) -> LinkState {
         loop {
-            if wanted(&self.pulse.line.borrow_and_update()) {
-                return self.pulse.line.borrow().clone();
+            if wanted(&self.status.line.borrow_and_update()) {
+                return self.status.line.borrow().clone();
             }
             tokio::select! {
-                changed = soon(self.pulse.line.changed()) => changed.expect("the source lives"),
+                changed = soon(self.status.line.changed()) => changed.expect("the source lives"),
                 Some(arrival) = self.arrivals.recv() => assert!(Self::commit(arrival).is_empty()),
             }
         }
     }
 
     async fn up(&mut self) {
-        self.line(|line| *line == Line::Up).await;
+        self.line(|line| *line == LinkState::Up).await;
     }
 
     async fn down(&mut self) -> Fault {
-        match self.line(|line| matches!(line, Line::Down(_))).await {
-            Line::Down(fault) => fault,
+        match self.line(|line| matches!(line, LinkState::Down(_))).await {
+            LinkState::Down(fault) => fault,
             line => panic!("{line:?}"),
         }
     }
@@ -131,7 +131,7 @@ async fn with(docker: &Docker, house: &mut House, script: impl AsyncFnOnce(&mut 
         Box::pin(docker.run(&out, &stop)),
         Box::pin(async {
             script(house).await;
-            stop.say();
+            stop.trigger();
         })
     );
     assert_eq!(ran, Ok(()));
@@ -228,7 +228,7 @@ async fn what_was_heard_before_the_end_of_the_stream_is_written_down_though_the_
         }
         engine.says("nonsense\n");
         let all_is_read = async {
-            while house.pulse.skipped.load(Ordering::Relaxed) == 0 {
+            while house.status.skipped.load(Ordering::Relaxed) == 0 {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
@@ -255,7 +255,7 @@ async fn what_waits_behind_what_could_not_be_written_down_comes_again_with_it() 
         engine.happens(200, "start", "b");
         engine.says("nonsense\n");
         let all_is_read = async {
-            while house.pulse.skipped.load(Ordering::Relaxed) == 0 {
+            while house.status.skipped.load(Ordering::Relaxed) == 0 {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
@@ -321,7 +321,7 @@ async fn rubbish_and_what_is_huge_cost_nothing_else() {
         }
         engine.happens(100, "start", "a");
         assert_eq!(house.events(1).await, ["container.start a"]);
-        assert_eq!(house.pulse.skipped.load(Ordering::Relaxed), 4);
+        assert_eq!(house.status.skipped.load(Ordering::Relaxed), 4);
         engine.says(&format!("{{\"Type\":\"container\",\"Action\":\"start\",\"x\":\"{}\"}}\n", "x".repeat(1 << 20)));
         let gap = house.gap().await;
         assert_eq!((gap.from, gap.events), (at(100), Some(1)));
@@ -343,7 +343,7 @@ async fn a_dead_engine_is_found_by_its_missing_pongs_and_a_silent_one_is_left_al
             }
         };
         soon(thrice).await;
-        assert_eq!(*house.pulse.line.borrow(), Line::Up);
+        assert_eq!(*house.status.line.borrow(), LinkState::Up);
         engine.be_mute();
         assert_eq!(house.down().await.reason(), "dead_peer");
     })
@@ -360,7 +360,7 @@ async fn refusals_and_missing_sockets_are_said_in_plain_words() {
         engine.refuse(None);
         house.up().await;
         engine.kill();
-        let gone = house.line(|line| matches!(line, Line::Down(fault) if fault.reason() == "no_socket")).await;
+        let gone = house.line(|line| matches!(line, LinkState::Down(fault) if fault.reason() == "no_socket")).await;
         assert!(format!("{gone:?}").contains("is Docker running here"), "{gone:?}");
     })
     .await;

@@ -4,7 +4,7 @@ use tokio::join;
 
 use super::*;
 use crate::outbound::tls_stage::{TlsStage, Who};
-use crate::socket::peer::{Peer, soon};
+use crate::websocket::peer::{Peer, soon};
 
 fn ok(body: &Value) -> String {
     answer("200 OK", body)

@@ -8,8 +8,8 @@ mod posted;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::config_reader::{ConfigReader, TableReader};
 use crate::event::{Event, Name};
-use crate::said::{Reading, Table};
 use crate::sources::labels::Arrived;
 
 const TOKEN: &str = "a1b2c3d4-token";
@@ -25,9 +25,9 @@ fn env(name: &str) -> Option<String> {
 }
 
 fn read(text: &str) -> (Option<Config>, Vec<String>) {
-    let reading = Reading::new(text, &env);
+    let reading = ConfigReader::new(text, &env);
     let tree = reading.tree();
-    let mut table = Table::new(&reading, "source.dtr", &tree);
+    let mut table = TableReader::new(&reading, "source.dtr", &tree);
     table.read_optional();
     let config = Config::read(&table);
     table.finish();

@@ -12,10 +12,10 @@ use tokio_tungstenite::tungstenite::Message;
 
 use super::*;
 use crate::backoff::Backoff;
+use crate::config_reader::{ConfigReader, TableReader};
 use crate::event::{Event, Name};
-use crate::outbox::{Arrival, Line, Pulse};
-use crate::said::{Reading, Table};
-use crate::socket::peer::{Asked, Peer, Socket, say, soon, until_goodbye};
+use crate::outbox::{Arrival, LinkState, SourceStatus};
+use crate::websocket::peer::{Asked, Peer, Socket, say, soon, until_goodbye};
 
 const PAIR: &str = "user = { env = \"TUTUM_USERNAME\" }\ntoken = { env = \"TUTUM_TOKEN\" }\n";
 const WHOLE: &str = "auth = { env = \"TUTUM_AUTH\" }\n";
@@ -32,9 +32,9 @@ fn env(name: &str) -> Option<String> {
 }
 
 fn read(text: &str) -> (Option<Config>, Vec<String>) {
-    let reading = Reading::new(text, &env);
+    let reading = ConfigReader::new(text, &env);
     let tree = reading.tree();
-    let mut table = Table::new(&reading, "source.tutum", &tree);
+    let mut table = TableReader::new(&reading, "source.tutum", &tree);
     table.read_optional();
     let config = Config::read(&table);
     table.finish();
@@ -52,22 +52,22 @@ fn tutum(peer: &Peer, rest: &str) -> Tutum {
 
 struct Ends {
     out: Outbox,
-    pulse: Pulse,
+    status: SourceStatus,
     arrivals: mpsc::Receiver<Arrival>,
 }
 
 fn ends(room: usize) -> Ends {
     let (sender, arrivals) = mpsc::channel(room);
-    let (out, pulse) = Outbox::new(Name::from("prod"), Name::from("tutum"), sender);
-    Ends { out, pulse, arrivals }
+    let (out, status) = Outbox::new(Name::from("prod"), Name::from("tutum"), sender);
+    Ends { out, status, arrivals }
 }
 
 async fn next(arrivals: &mut mpsc::Receiver<Arrival>) -> Event {
     soon(arrivals.recv()).await.expect("an event").into_events().remove(0)
 }
 
-async fn line_is(pulse: &mut Pulse, wanted: impl Fn(&Line) -> bool) -> Line {
-    soon(pulse.line.wait_for(wanted)).await.expect("the source lives").clone()
+async fn line_is(status: &mut SourceStatus, wanted: impl Fn(&LinkState) -> bool) -> LinkState {
+    soon(status.line.wait_for(wanted)).await.expect("the source lives").clone()
 }
 
 /// Runs the source until `script` is done, then stops it, which must work.
@@ -75,7 +75,7 @@ async fn with<T>(tutum: &Tutum, out: &Outbox, script: impl Future<Output = T>) -
     let stop = Stop::new();
     let (ran, done) = join!(Box::pin(tutum.run(out, &stop)), async {
         let done = script.await;
-        stop.say();
+        stop.trigger();
         done
     });
     assert_eq!(ran, Ok(()));
@@ -115,9 +115,9 @@ async fn events_arrive_in_order_and_the_rest_does_not() {
     let (tutum, mut ends) = (tutum(&peer, PAIR), ends(8));
     with(&tutum, &ends.out, async {
         let mut socket = peer.socket().await;
-        assert_eq!(*ends.pulse.line.borrow(), Line::Connecting, "an open socket is not yet let in");
+        assert_eq!(*ends.status.line.borrow(), LinkState::Connecting, "an open socket is not yet let in");
         say(&mut socket, r#"{"type":"auth"}"#).await;
-        line_is(&mut ends.pulse, |line| *line == Line::Up).await;
+        line_is(&mut ends.status, |line| *line == LinkState::Up).await;
         for text in [
             r#"{"type":"user-notifications","data":[]}"#,
             r#"{"type":"container","action":"create","resource_uri":"/api/v1/container/1/","state":"Starting"}"#,
@@ -141,7 +141,7 @@ async fn events_arrive_in_order_and_the_rest_does_not() {
             ("stack.delete", ""),
         ];
         assert_eq!(seen, wanted);
-        assert_eq!(ends.pulse.skipped.load(Ordering::Relaxed), 4);
+        assert_eq!(ends.status.skipped.load(Ordering::Relaxed), 4);
     })
     .await;
 }
@@ -153,11 +153,11 @@ async fn a_peer_that_greets_nobody_is_up_with_its_first_event_or_after_a_while()
     with(&tutum, &ends.out, async {
         let mut socket = peer.socket().await;
         say(&mut socket, r#"{"type":"node","action":"update"}"#).await;
-        line_is(&mut ends.pulse, |line| *line == Line::Up).await;
+        line_is(&mut ends.status, |line| *line == LinkState::Up).await;
         soon(socket.close(None)).await.expect("closed");
-        line_is(&mut ends.pulse, |line| matches!(line, Line::Down(_))).await;
+        line_is(&mut ends.status, |line| matches!(line, LinkState::Down(_))).await;
         let _silent = peer.socket().await;
-        line_is(&mut ends.pulse, |line| *line == Line::Up).await;
+        line_is(&mut ends.status, |line| *line == LinkState::Up).await;
     })
     .await;
 }
@@ -171,8 +171,8 @@ async fn refused_credentials_are_named_and_tried_again_later() {
         let mut socket = peer.socket().await;
         say(&mut socket, r#"{"type":"error","data":{"errorMessage":"UNAUTHORIZED"}}"#).await;
         assert_eq!(until_goodbye(&mut socket).await, Some(1005), "we hang up");
-        let line = line_is(&mut ends.pulse, |line| matches!(line, Line::Down(_))).await;
-        let Line::Down(fault) = line else { panic!("{line:?}") };
+        let line = line_is(&mut ends.status, |line| matches!(line, LinkState::Down(_))).await;
+        let LinkState::Down(fault) = line else { panic!("{line:?}") };
         assert_eq!(fault.reason(), "refused");
         let said = "the stream refuses `user` (env TUTUM_USERNAME) and `token` (env TUTUM_TOKEN)";
         assert_eq!(fault.to_string(), said);
@@ -197,14 +197,14 @@ async fn a_full_intake_slows_the_source_down_and_loses_neither_line_nor_event() 
     };
     let stop = Stop::new();
     let read = async {
-        line_is(&mut ends.pulse, |line| *line == Line::Up).await;
+        line_is(&mut ends.status, |line| *line == LinkState::Up).await;
         // Nobody takes an event for longer than a dead peer would be given: that time is what is tested.
         tokio::time::sleep(ping * 4).await;
         for number in 0..EVENTS {
             assert_eq!(*next(&mut ends.arrivals).await.subject, number.to_string());
         }
-        assert_eq!(*ends.pulse.line.borrow(), Line::Up);
-        stop.say();
+        assert_eq!(*ends.status.line.borrow(), LinkState::Up);
+        stop.trigger();
     };
     let (ran, (), ()) = join!(Box::pin(tutum.run(&ends.out, &stop)), async { serve(peer.socket().await).await }, read);
     assert_eq!(ran, Ok(()));
@@ -221,8 +221,8 @@ async fn a_stop_ends_a_source_that_waits_for_room() {
         for _ in 0..3 {
             say(&mut socket, r#"{"type":"node","action":"update"}"#).await;
         }
-        line_is(&mut ends.pulse, |line| *line == Line::Up).await;
-        stop.say();
+        line_is(&mut ends.status, |line| *line == LinkState::Up).await;
+        stop.trigger();
         until_goodbye(&mut socket).await
     });
     assert_eq!((ran, code), (Ok(()), Some(1005)));

@@ -7,7 +7,7 @@ fn with_canary() -> Wants {
 }
 
 fn downs(kept: &Kept) -> usize {
-    kept.lines.iter().filter(|line| matches!(line, Line::Down(fault) if fault.reason() == "canary")).count()
+    kept.lines.iter().filter(|line| matches!(line, LinkState::Down(fault) if fault.reason() == "canary")).count()
 }
 
 #[tokio::test(start_paused = true)]
@@ -17,7 +17,7 @@ async fn a_canary_that_comes_back_is_heard_and_told_to_nobody() {
     let written = fake.state().next_key;
     assert!(written > 10, "{written}: a login, and a canary each quarter of an hour");
     assert_eq!(daemon.keys(), [0_i64; 0]);
-    assert_eq!(daemon.with(|kept| kept.lines.clone()), [Line::Up]);
+    assert_eq!(daemon.with(|kept| kept.lines.clone()), [LinkState::Up]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -29,7 +29,7 @@ async fn a_canary_that_does_not_come_back_is_an_alarm_until_one_does() {
             sleep(Duration::from_secs(2000)).await;
             fake.state().swallows_notes = true;
             daemon.until(|kept| downs(kept) >= 1 && fake.state().tries.len() >= 3).await;
-            let ups = |kept: &Kept| kept.lines.iter().filter(|line| **line == Line::Up).count();
+            let ups = |kept: &Kept| kept.lines.iter().filter(|line| **line == LinkState::Up).count();
             assert_eq!(daemon.with(|kept| ups(kept)), 1, "a new login alone is no sign of health");
             fake.state().swallows_notes = false;
             daemon.until(|kept| ups(kept) == 2).await;
@@ -64,7 +64,7 @@ async fn where_vcenter_takes_none_the_source_works_without() {
             daemon.has(1).await;
         })
         .await;
-    assert_eq!(daemon.with(|kept| kept.lines.clone()), [Line::Up]);
+    assert_eq!(daemon.with(|kept| kept.lines.clone()), [LinkState::Up]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,8 +1,8 @@
 //! What relays.toml may say of a source of this kind, and what it is told then.
 
 use super::*;
+use crate::config_reader::{ConfigReader, Item, TableReader};
 use crate::outbound::Outbound;
-use crate::said::{Item, Reading, Table};
 use crate::secret::Origin;
 use crate::sources::vcenter::{Config, Vcenter};
 
@@ -15,9 +15,9 @@ fn read(text: &str) -> (Option<Config>, Vec<String>) {
         "VCENTER_URL" => Some("administrator@vsphere.local:s3cret@vc.example.com:443".to_owned()),
         _ => None,
     };
-    let reading = Reading::new(text, &env);
+    let reading = ConfigReader::new(text, &env);
     let tree: Item = reading.tree();
-    let mut table = Table::new(&reading, "source.vcenter", &tree);
+    let mut table = TableReader::new(&reading, "source.vcenter", &tree);
     table.read_optional();
     let config = Config::read(&table);
     table.finish();

@@ -24,7 +24,7 @@ async fn a_deaf_tail_is_found_by_an_audit_and_made_anew() {
         .await;
     assert_keys(&daemon.keys(), &keys);
     assert_once(&daemon);
-    assert_eq!(daemon.with(|kept| kept.lines.clone()), [Line::Up], "nobody was alarmed");
+    assert_eq!(daemon.with(|kept| kept.lines.clone()), [LinkState::Up], "nobody was alarmed");
 }
 
 #[tokio::test(start_paused = true)]
@@ -221,7 +221,7 @@ async fn the_simulator_of_debian_is_read_as_it_is() {
     for round in 0..3 {
         daemon
             .live(&fake, &wants(), async {
-                daemon.until(|kept| kept.lines.iter().filter(|line| **line == Line::Up).count() > round).await;
+                daemon.until(|kept| kept.lines.iter().filter(|line| **line == LinkState::Up).count() > round).await;
                 for many in [60, 90, 600] {
                     keys.extend(fake.burst(many));
                     daemon.has(keys.len()).await;

@@ -65,7 +65,7 @@ async fn what_happened_between_two_lives_is_read_and_nothing_is_repeated() {
         daemon
             .live(&fake, &wants(), async {
                 daemon.has(keys.len()).await;
-                daemon.until(|kept| kept.lines.last() == Some(&Line::Up)).await;
+                daemon.until(|kept| kept.lines.last() == Some(&LinkState::Up)).await;
                 keys.extend(fake.burst(70));
                 daemon.has(keys.len()).await;
             })
@@ -132,7 +132,7 @@ async fn reconnecting_for_ever_leaves_nothing_behind_and_tells_nothing_of_itself
     daemon
         .live(&fake, &wants(), async {
             for round in 0..40 {
-                daemon.until(|kept| kept.lines.iter().filter(|line| **line == Line::Up).count() > round).await;
+                daemon.until(|kept| kept.lines.iter().filter(|line| **line == LinkState::Up).count() > round).await;
                 keys.extend(fake.burst(2));
                 daemon.has(keys.len()).await;
                 if round % 2 == 0 {
@@ -195,7 +195,7 @@ async fn refused_credentials_are_tried_again_slowly() {
     let tries = fake.state().tries.clone();
     assert_eq!(tries.len(), 14);
     assert!(tries.windows(2).all(|two| two[1] - two[0] >= Duration::from_secs(300)));
-    let refused = |line: &Line| matches!(line, Line::Down(fault) if fault.reason() == "login_refused");
+    let refused = |line: &LinkState| matches!(line, LinkState::Down(fault) if fault.reason() == "login_refused");
     assert!(daemon.with(|kept| kept.lines.iter().any(refused)));
 }
 

@@ -22,7 +22,7 @@ use super::reading::{From, Reader, Wants};
 use crate::backoff::Backoff;
 use crate::event::{Event, EventId, Name};
 use crate::fault::Fault;
-use crate::outbox::{Arrival, Line, Outbox, Pulse};
+use crate::outbox::{Arrival, LinkState, Outbox, SourceStatus};
 use crate::stop::Stop;
 use crate::vsphere::Trouble;
 use fake::Fake;
@@ -48,7 +48,7 @@ struct Kept {
     /// Handed over in one group, the last time.
     largest: usize,
     gaps: Vec<(Timestamp, Timestamp, Option<u64>, String)>,
-    lines: Vec<Line>,
+    lines: Vec<LinkState>,
     skipped: u64,
     /// The next groups are refused, as by a full disk.
     refuse: usize,
@@ -117,18 +117,18 @@ impl Daemon {
     }
 
     /// Everything behind the outbox. Ends when the daemon dies.
-    async fn behind(&self, mut arrivals: mpsc::Receiver<Arrival>, mut pulse: Pulse) {
+    async fn behind(&self, mut arrivals: mpsc::Receiver<Arrival>, mut status: SourceStatus) {
         loop {
             tokio::select! {
                 biased;
                 Some(arrival) = arrivals.recv() => if !self.commit(arrival) { return },
-                Some(gap) = pulse.gaps.recv() => {
+                Some(gap) = status.gaps.recv() => {
                     self.with(|kept| kept.gaps.push((gap.from, gap.to, gap.events, gap.why)));
                     gap.told.map(|told| told.send(Ok(())));
                 }
-                Ok(()) = pulse.line.changed() => {
-                    let line = pulse.line.borrow_and_update().clone();
-                    let skipped = pulse.skipped.load(std::sync::atomic::Ordering::Relaxed);
+                Ok(()) = status.line.changed() => {
+                    let line = status.line.borrow_and_update().clone();
+                    let skipped = status.skipped.load(std::sync::atomic::Ordering::Relaxed);
                     self.with(|kept| (kept.lines.push(line), kept.skipped = skipped));
                 }
                 else => return,
@@ -139,7 +139,7 @@ impl Daemon {
     /// One life of the daemon: until the story is told, or until it dies.
     async fn live(&self, fake: &Fake, wants: &Wants, story: impl Future<Output = ()>) {
         let (sender, arrivals) = mpsc::channel(8);
-        let (out, pulse) = Outbox::new(Name::from("vc"), Name::from("vcenter"), sender);
+        let (out, status) = Outbox::new(Name::from("vc"), Name::from("vcenter"), sender);
         out.resume_at(self.with(|kept| kept.cursor.clone()));
         let stop = Stop::new();
         let retry = Backoff { first: Duration::from_secs(1), max: Duration::from_secs(60) };
@@ -149,19 +149,19 @@ impl Daemon {
         };
         let told = async {
             story.await;
-            stop.say();
+            stop.trigger();
             std::future::pending::<()>().await;
         };
         tokio::select! {
             () = source => {}
-            () = self.behind(arrivals, pulse) => {}
+            () = self.behind(arrivals, status) => {}
             () = told => {}
         }
     }
 
     /// Waits until the source is up for the first time in this life.
     async fn is_up(&self) {
-        self.until(|kept| kept.lines.last() == Some(&Line::Up)).await;
+        self.until(|kept| kept.lines.last() == Some(&LinkState::Up)).await;
     }
 }
 

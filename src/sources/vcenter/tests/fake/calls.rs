@@ -29,7 +29,7 @@ impl Gate for Fake {
     type Inside = Inside;
 
     async fn enter(&self, stop: &Stop) -> Result<Option<Inside>, Trouble> {
-        if stop.was_said() {
+        if stop.is_triggered() {
             return Ok(None);
         }
         let mut state = self.state();

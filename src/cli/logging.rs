@@ -1,0 +1,128 @@
+//! The log, on stderr: for a person or for a machine.
+
+use std::io::IsTerminal as _;
+
+use tracing::error;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::EnvFilter;
+
+use super::args::{Color, Common, LogFormat};
+use super::config_file::{Env, process_env};
+use super::failure::{Exit, Failure};
+use crate::supervisor;
+
+/// Others' code that writes addresses and headers into its log, credentials included: never below a warning.
+const TALKATIVE: [&str; 8] =
+    ["h2", "hyper", "hyper_util", "reqwest", "rustls", "rustls_platform_verifier", "tokio_tungstenite", "tungstenite"];
+
+pub(super) fn start(common: &Common) -> Result<(), Failure> {
+    let log = tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .with_ansi(in_color(common.color, std::io::stderr().is_terminal(), &process_env))
+        .with_env_filter(filter(common, &process_env)?);
+    let started = match common.log_format {
+        LogFormat::Text => log.try_init(),
+        LogFormat::Json => log.json().flatten_event(true).try_init(),
+    };
+    started.map_err(|error| Failure::new(Exit::Internal, format!("the log cannot be started: {error}")))?;
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        error!(place, "panicked: {}", supervisor::words(panic.payload()));
+    }));
+    Ok(())
+}
+
+/// For what is written to a stream that is, or is not, a terminal.
+pub(super) fn in_color(color: Color, terminal: bool, env: Env) -> bool {
+    match color {
+        Color::Always => true,
+        Color::Never => false,
+        Color::Auto => terminal && env("NO_COLOR").is_none(),
+    }
+}
+
+/// `TIDINGS_LOG` says it all, if set; else `-v` and `-q`, with `DEBUG=yes` as the least for `-v`.
+fn filter(common: &Common, env: Env) -> Result<EnvFilter, Failure> {
+    let said = env("TIDINGS_LOG").unwrap_or_else(|| format!("{},tidings={}", LevelFilter::WARN, level(common, env)));
+    let said = if common.quiet > 2 && env("TIDINGS_LOG").is_none() { "off".to_owned() } else { said };
+    let mut filter = EnvFilter::try_new(&said).map_err(|error| {
+        Failure::new(Exit::Usage, format!("TIDINGS_LOG cannot be understood: {error}"))
+            .hint("write it like debug, or info,tidings::sources=trace")
+    })?;
+    for target in TALKATIVE {
+        let most = if said == "off" { LevelFilter::OFF } else { LevelFilter::WARN };
+        filter = filter.add_directive(format!("{target}={most}").parse().expect("a target and a level"));
+    }
+    Ok(filter)
+}
+
+fn level(common: &Common, env: Env) -> LevelFilter {
+    let debug = env("DEBUG").is_some_and(|word| matches!(&*word.to_lowercase(), "yes" | "true" | "t" | "1"));
+    let steps = i32::from(common.verbose.max(u8::from(debug && common.quiet == 0))) - i32::from(common.quiet);
+    match steps {
+        2.. => LevelFilter::TRACE,
+        1 => LevelFilter::DEBUG,
+        0 => LevelFilter::INFO,
+        -1 => LevelFilter::WARN,
+        -2 => LevelFilter::ERROR,
+        ..-2 => LevelFilter::OFF,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::cli::args::Args;
+
+    fn common(flags: &[&str]) -> Common {
+        Args::try_parse_from(std::iter::once(&"tidings").chain(flags)).expect("flags").common
+    }
+
+    fn with(name: &'static str, value: &'static str) -> impl Fn(&str) -> Option<String> {
+        move |asked| (asked == name).then(|| value.to_owned())
+    }
+
+    #[test]
+    fn flags_and_debug_set_the_level() {
+        let nothing = |_: &str| None;
+        for (flags, expected) in [
+            (&[][..], LevelFilter::INFO),
+            (&["-v"], LevelFilter::DEBUG),
+            (&["-vv"], LevelFilter::TRACE),
+            (&["-q"], LevelFilter::WARN),
+            (&["-qq"], LevelFilter::ERROR),
+            (&["-qqq"], LevelFilter::OFF),
+        ] {
+            assert_eq!(level(&common(flags), &nothing), expected, "{flags:?}");
+        }
+        for word in ["yes", "YES", "true", "T", "1"] {
+            assert_eq!(level(&common(&[]), &with("DEBUG", word)), LevelFilter::DEBUG, "{word}");
+        }
+        for word in ["no", "0", "false"] {
+            assert_eq!(level(&common(&[]), &with("DEBUG", word)), LevelFilter::INFO, "{word}");
+        }
+        assert_eq!(level(&common(&["-q"]), &with("DEBUG", "yes")), LevelFilter::WARN);
+        assert_eq!(level(&common(&["-vv"]), &with("DEBUG", "yes")), LevelFilter::TRACE);
+    }
+
+    #[test]
+    fn no_filter_lets_others_write_credentials() {
+        let said = filter(&common(&[]), &with("TIDINGS_LOG", "trace,tungstenite=trace")).expect("a filter").to_string();
+        assert!(said.contains("tungstenite=warn") && !said.contains("tungstenite=trace"), "{said}");
+        let failure = filter(&common(&[]), &with("TIDINGS_LOG", "tidings=loud")).expect_err("no level");
+        assert_eq!(failure.exit, Exit::Usage);
+    }
+
+    #[test]
+    fn color_is_for_terminals_unless_said_otherwise() {
+        let nothing = |_: &str| None;
+        assert!(in_color(Color::Auto, true, &nothing));
+        assert!(!in_color(Color::Auto, false, &nothing));
+        assert!(!in_color(Color::Auto, true, &with("NO_COLOR", "1")));
+        assert!(in_color(Color::Always, false, &with("NO_COLOR", "1")));
+        assert!(!in_color(Color::Never, true, &nothing));
+    }
+}
