@@ -25,7 +25,7 @@ pub use router::{Endpoint, Receiver};
 
 /// Registries and a reverse proxy keep some connections; a crowd takes the rest.
 const LIMITS: ServerLimits =
-    ServerLimits { who: "door", room: 512, head: Duration::from_secs(10), idle: Duration::from_secs(60) };
+    ServerLimits { who: "listen", room: 512, head: Duration::from_secs(10), idle: Duration::from_secs(60) };
 
 /// How long a sender waits for room in the intake, before it is told to come again.
 pub const INTAKE_TIMEOUT: Duration = Duration::from_secs(2);

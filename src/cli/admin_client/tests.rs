@@ -22,7 +22,7 @@ fn the_desk_is_where_it_is_said_to_be() {
 
     let by_key = AdminClient::find(None, &config, &nothing).expect("an address");
     assert_eq!(by_key.shown(), "http://127.0.0.1:7");
-    assert!(by_key.because.contains("desk cannot be read"), "{}", by_key.because);
+    assert!(by_key.because.contains("admin.addr cannot be read"), "{}", by_key.because);
 
     let listening: SocketAddr = "0.0.0.0:4711".parse().expect("an address");
     Address::reached(listening).write(&address_file(&state)).expect("a folder to write to");
