@@ -9,7 +9,7 @@
 //!  4  config
 //!  3  intake  delivery  admin
 //!  2  sources/*  sinks/*
-//!  1  relay  outbox  store  ingress  http_server  vsphere  websocket  outbound  supervisor  metrics  log_limiter
+//!  1  ingress  relay  outbox  store  http_server  vsphere  websocket  outbound  supervisor  metrics  log_limiter
 //!  0  message  event  backoff  config_reader  secret  stop  fault
 //! ```
 //!

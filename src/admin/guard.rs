@@ -9,21 +9,21 @@ use axum::http::header::{CONTENT_TYPE, HOST};
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 
-use super::Refusal;
+use super::HttpError;
 
-pub(super) fn check(method: &Method, uri: &Uri, headers: &HeaderMap, hosts: &[String]) -> Result<(), Refusal> {
+pub(super) fn check(method: &Method, uri: &Uri, headers: &HeaderMap, hosts: &[String]) -> Result<(), HttpError> {
     // No Host at all is HTTP/1.0: old probes, never a browser.
     let named = headers.get_all(HOST).iter().map(|host| host.to_str().unwrap_or_default());
     let foreign = named.chain(uri.authority().map(Authority::as_str)).find(|host| !is_ours(host, hosts));
     if let Some(host) = foreign {
-        return Err(Refusal::with(
+        return Err(HttpError::new(
             StatusCode::FORBIDDEN,
             format!("the admin API is not called `{}`", host.escape_debug()),
             "call it by its address or as localhost",
         ));
     }
     if method == Method::POST && !is_json(headers) {
-        return Err(Refusal::with(
+        return Err(HttpError::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "only JSON is taken here",
             "send the header content-type: application/json",

@@ -3,7 +3,6 @@
 //! It asks the house through [`AdminBackend`] and knows neither its queue nor its relays.
 
 mod guard;
-mod refusal;
 mod requests;
 mod routes;
 mod silence_requests;
@@ -20,17 +19,17 @@ use crate::fault::Fault;
 use crate::http_server::{self, ServerLimits};
 use crate::stop::Stop;
 
-pub use crate::http_server::{Address, Refusal};
+pub use crate::http_server::{Address, HttpError};
 pub use requests::{DeadRequest, EventsRequest, ExplainRequest};
 pub use silence_requests::{ExpireRequest, SilenceRequest, SilencesRequest};
 
 /// Operators and a scraper need a few connections, and their verbs none that stand about.
 const LIMITS: ServerLimits =
-    ServerLimits { who: "admin", room: 64, head: Duration::from_secs(10), idle: Duration::from_secs(60) };
+    ServerLimits { name: "admin", connections: 64, head: Duration::from_secs(10), idle: Duration::from_secs(60) };
 
 /// The file beside the state file that tells where the admin API is.
 pub fn address_file(state: &Path) -> PathBuf {
-    Address::file(state, LIMITS.who)
+    Address::file(state, LIMITS.name)
 }
 
 /// What the admin API asks of the house; `app` answers. The answers' form is in [`types`].
@@ -42,21 +41,21 @@ pub trait AdminBackend: Send + Sync + 'static {
     /// A [`types::Status`].
     fn status(&self) -> impl Future<Output = Value> + Send;
     /// A [`types::Events`], latest last; of more than `limit` the latest.
-    fn events(&self, ask: EventsRequest) -> impl Future<Output = Result<Value, Refusal>> + Send;
+    fn events(&self, ask: EventsRequest) -> impl Future<Output = Result<Value, HttpError>> + Send;
     /// A [`types::Dead`], oldest first. Without any choice: all.
-    fn dead(&self, ask: DeadRequest) -> impl Future<Output = Result<Value, Refusal>> + Send;
+    fn dead(&self, ask: DeadRequest) -> impl Future<Output = Result<Value, HttpError>> + Send;
     /// A [`types::Moved`]. The admin API lets no empty choice through.
-    fn replay(&self, ask: DeadRequest) -> impl Future<Output = Result<Value, Refusal>> + Send;
+    fn replay(&self, ask: DeadRequest) -> impl Future<Output = Result<Value, HttpError>> + Send;
     /// A [`types::Moved`]. The admin API lets no empty choice through.
-    fn drop_dead(&self, ask: DeadRequest) -> impl Future<Output = Result<Value, Refusal>> + Send;
+    fn drop_dead(&self, ask: DeadRequest) -> impl Future<Output = Result<Value, HttpError>> + Send;
     /// A [`types::Silences`], oldest first.
-    fn silences(&self, ask: SilencesRequest) -> impl Future<Output = Result<Value, Refusal>> + Send;
+    fn silences(&self, ask: SilencesRequest) -> impl Future<Output = Result<Value, HttpError>> + Send;
     /// The [`types::SilenceShown`] that is in force now.
-    fn add_silence(&self, ask: SilenceRequest) -> impl Future<Output = Result<Value, Refusal>> + Send;
+    fn add_silence(&self, ask: SilenceRequest) -> impl Future<Output = Result<Value, HttpError>> + Send;
     /// A [`types::Moved`].
-    fn expire_silences(&self, ask: ExpireRequest) -> impl Future<Output = Result<Value, Refusal>> + Send;
+    fn expire_silences(&self, ask: ExpireRequest) -> impl Future<Output = Result<Value, HttpError>> + Send;
     /// A [`types::Explained`].
-    fn explain(&self, ask: ExplainRequest) -> impl Future<Output = Result<Value, Refusal>> + Send;
+    fn explain(&self, ask: ExplainRequest) -> impl Future<Output = Result<Value, HttpError>> + Send;
 }
 
 /// What the admin API is made of; filled in by `app`.

@@ -9,7 +9,7 @@ use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use super::Refusal;
+use super::HttpError;
 use crate::config_reader::parse_duration;
 use crate::event::{Body, Event, EventId, Name};
 
@@ -74,38 +74,38 @@ impl DeadRequest {
     }
 
     /// For what changes something: either a choice or `all`, never neither, never both.
-    pub(super) fn chosen(self) -> Result<Self, Refusal> {
+    pub(super) fn chosen(self) -> Result<Self, HttpError> {
         let choice = !self.ids.is_empty() || self.relay.is_some() || self.sink.is_some() || self.older_than.is_some();
         match (choice, self.all) {
             (true, false) | (false, true) => Ok(self),
             (false, false) => {
-                Err(Refusal::wrong("nothing was chosen", "name ids, relay, sink or older_than; or say all"))
+                Err(HttpError::bad_request("nothing was chosen", "name ids, relay, sink or older_than; or say all"))
             }
-            (true, true) => Err(Refusal::wrong("all and a choice exclude each other", "leave one of them out")),
+            (true, true) => Err(HttpError::bad_request("all and a choice exclude each other", "leave one of them out")),
         }
     }
 }
 
 impl ExplainRequest {
     /// `{"id": "…"}`, or an event as `CloudEvents` spells it: `source` and `type` at least.
-    pub fn read(asked: &Value, now: Timestamp) -> Result<Self, Refusal> {
+    pub fn read(asked: &Value, now: Timestamp) -> Result<Self, HttpError> {
         let hint = r#"send {"source": "prod", "type": "service.update", "subject": "…", "data": {…}} or {"id": "…"}"#;
-        let Value::Object(members) = asked else { return Err(Refusal::wrong("that is no object", hint)) };
+        let Value::Object(members) = asked else { return Err(HttpError::bad_request("that is no object", hint)) };
         let text = |key: &str| match members.get(key) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(text)) => Ok(Some(text.as_str())),
-            Some(_) => Err(Refusal::wrong(format!("`{key}` is no string"), hint)),
+            Some(_) => Err(HttpError::bad_request(format!("`{key}` is no string"), hint)),
         };
         let id = text("id")?.map(EventId::parse);
         let (source, r#type) = match (text("source")?, text("type")?, id.clone()) {
             (Some(source), Some(r#type), _) => (source, r#type),
             (None, None, Some(id)) if members.len() == 1 => return Ok(Self::Stored(id)),
-            _ => return Err(Refusal::wrong("an event has a `source` and a `type`", hint)),
+            _ => return Err(HttpError::bad_request("an event has a `source` and a `type`", hint)),
         };
         let time = match text("time")?.map(str::parse) {
             None => now,
             Some(Ok(time)) => time,
-            Some(Err(error)) => return Err(Refusal::wrong(format!("`time` is no time: {error}"), hint)),
+            Some(Err(error)) => return Err(HttpError::bad_request(format!("`time` is no time: {error}"), hint)),
         };
         Ok(Self::Shown(Box::new(Event {
             id: id.unwrap_or_else(|| EventId::fresh(now)),

@@ -18,7 +18,7 @@ use serde_json::Value;
 use tokio::time::timeout;
 
 use super::{
-    AdminBackend, AdminServer, DeadRequest, EventsRequest, ExpireRequest, ExplainRequest, Refusal, SilenceRequest,
+    AdminBackend, AdminServer, DeadRequest, EventsRequest, ExpireRequest, ExplainRequest, HttpError, SilenceRequest,
     SilencesRequest, guard,
 };
 
@@ -28,7 +28,7 @@ const REQUEST: Duration = Duration::from_secs(30);
 
 type Asked<H> = State<Arc<AdminServer<H>>>;
 type Body = Result<Bytes, BytesRejection>;
-type Answer = Result<Json<Value>, Refusal>;
+type Answer = Result<Json<Value>, HttpError>;
 
 pub(super) fn router<H: AdminBackend>(server: AdminServer<H>) -> Router {
     let server = Arc::new(server);
@@ -45,11 +45,11 @@ pub(super) fn router<H: AdminBackend>(server: AdminServer<H>) -> Router {
         .route("/api/v1/silences/expire", post(expire_silences::<H>))
         .route("/api/v1/explain", post(explain::<H>))
         .fallback(async || {
-            Refusal::unknown("there is nothing at this path", "see the README for the admin API's paths")
+            HttpError::not_found("there is nothing at this path", "see the README for the admin API's paths")
         })
         .method_not_allowed_fallback(async || {
             let hint = "reading is GET; what changes or explains something is POST";
-            Refusal::with(StatusCode::METHOD_NOT_ALLOWED, "this path does not take that method", hint)
+            HttpError::new(StatusCode::METHOD_NOT_ALLOWED, "this path does not take that method", hint)
         })
         .layer(DefaultBodyLimit::max(BODY))
         .layer(middleware::from_fn_with_state(server.clone(), admit::<H>))
@@ -61,13 +61,14 @@ async fn admit<H: AdminBackend>(State(server): Asked<H>, request: Request, next:
         return refusal.into_response();
     }
     let answer = timeout(REQUEST, next.run(request)).await;
-    answer.unwrap_or_else(|_| Refusal::unready("this took too long", "ask for less, or ask again").into_response())
+    answer
+        .unwrap_or_else(|_| HttpError::unavailable("this took too long", "ask for less, or ask again").into_response())
 }
 
-async fn ready<H: AdminBackend>(State(server): Asked<H>) -> Result<&'static str, Refusal> {
+async fn ready<H: AdminBackend>(State(server): Asked<H>) -> Result<&'static str, HttpError> {
     match server.backend.ready() {
         Ok(()) => Ok("ready\n"),
-        Err(why) => Err(Refusal::unready(why, "ask again in a moment; `tidings status` shows more")),
+        Err(why) => Err(HttpError::unavailable(why, "ask again in a moment; `tidings status` shows more")),
     }
 }
 
@@ -119,19 +120,19 @@ async fn explain<H: AdminBackend>(State(server): Asked<H>, body: Body) -> Answer
     server.backend.explain(ask).await.map(Json)
 }
 
-fn query<T: DeserializeOwned>(uri: &Uri) -> Result<T, Refusal> {
+fn query<T: DeserializeOwned>(uri: &Uri) -> Result<T, HttpError> {
     let Query(ask) = Query::try_from_uri(uri)
-        .map_err(|error| Refusal::wrong(error.body_text(), "see the README for what may be asked here"))?;
+        .map_err(|error| HttpError::bad_request(error.body_text(), "see the README for what may be asked here"))?;
     Ok(ask)
 }
 
-fn json<T: DeserializeOwned>(body: Body) -> Result<T, Refusal> {
+fn json<T: DeserializeOwned>(body: Body) -> Result<T, HttpError> {
     let body = body.map_err(|error| {
         let hint = format!("a body may have {} KiB and must arrive whole", BODY / 1024);
-        Refusal::with(error.status(), error.body_text(), hint)
+        HttpError::new(error.status(), error.body_text(), hint)
     })?;
     serde_json::from_slice(&body)
-        .map_err(|error| Refusal::wrong(error.to_string(), "see the README for the body's form"))
+        .map_err(|error| HttpError::bad_request(error.to_string(), "see the README for the body's form"))
 }
 
 #[cfg(test)]

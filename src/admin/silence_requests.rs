@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::Refusal;
+use super::HttpError;
 use super::requests::duration;
 
 /// What lasts longer is no silence but a change of relays.toml.
@@ -47,43 +47,46 @@ pub struct ExpireRequest {
 
 impl SilenceRequest {
     /// Everything that can be said about it without knowing the house; `relay` is among the matches then.
-    pub(super) fn checked(mut self) -> Result<Self, Refusal> {
+    pub(super) fn checked(mut self) -> Result<Self, HttpError> {
         let hint = r#"send {"matches": ["type=container.*"], "for": "2h", "why": "…"}"#;
         self.why = String::from(self.why.trim());
         if self.why.is_empty() {
-            return Err(Refusal::wrong("a silence needs a `why`", "others must know later what was hushed, and why"));
+            return Err(HttpError::bad_request(
+                "a silence needs a `why`",
+                "others must know later what was hushed, and why",
+            ));
         }
         if self.why.chars().count() > LONGEST_WORDS {
-            return Err(Refusal::wrong(format!("`why` may have at most {LONGEST_WORDS} characters"), hint));
+            return Err(HttpError::bad_request(format!("`why` may have at most {LONGEST_WORDS} characters"), hint));
         }
         match self.r#for {
-            Some(Duration::ZERO) => return Err(Refusal::wrong("a silence of no length hushes nothing", hint)),
+            Some(Duration::ZERO) => return Err(HttpError::bad_request("a silence of no length hushes nothing", hint)),
             Some(long) if long > LONGEST_SILENCE => {
-                return Err(Refusal::wrong(
+                return Err(HttpError::bad_request(
                     "a silence may last 366 days",
                     "leave the relay out of relays.toml instead",
                 ));
             }
             Some(_) => {}
-            None => return Err(Refusal::wrong("a silence needs a `for`", hint)),
+            None => return Err(HttpError::bad_request("a silence needs a `for`", hint)),
         }
         self.matches.extend(self.relay.take().map(|name| format!("relay={name}")));
         if self.matches.len() > MOST_MATCHES || self.matches.iter().any(|said| said.chars().count() > LONGEST_WORDS) {
             let said = format!("at most {MOST_MATCHES} matches, of at most {LONGEST_WORDS} characters each");
-            return Err(Refusal::wrong(said, hint));
+            return Err(HttpError::bad_request(said, hint));
         }
         match (self.matches.is_empty(), self.all) {
-            (true, false) => Err(Refusal::wrong("nothing is matched", "name what to hush, or say all")),
-            (false, true) => Err(Refusal::wrong("all and matches exclude each other", "leave one of them out")),
+            (true, false) => Err(HttpError::bad_request("nothing is matched", "name what to hush, or say all")),
+            (false, true) => Err(HttpError::bad_request("all and matches exclude each other", "leave one of them out")),
             _ => Ok(self),
         }
     }
 }
 
 impl ExpireRequest {
-    pub(super) fn chosen(self) -> Result<Self, Refusal> {
+    pub(super) fn chosen(self) -> Result<Self, HttpError> {
         if self.id.is_some() == self.all {
-            return Err(Refusal::wrong("either an id or all", r#"send {"id": 3} or {"all": true}"#));
+            return Err(HttpError::bad_request("either an id or all", r#"send {"id": 3} or {"all": true}"#));
         }
         Ok(self)
     }

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use crate::admin::types::{Dead, EventShown, Events, Moved, Silences, SinkStatus, SourceStatus, Status};
 use crate::admin::{
-    self, DeadRequest, EventsRequest, ExpireRequest, ExplainRequest, Refusal, SilenceRequest, SilencesRequest,
+    self, DeadRequest, EventsRequest, ExpireRequest, ExplainRequest, HttpError, SilenceRequest, SilencesRequest,
 };
 use crate::delivery::LaneState;
 use crate::event::{Event, EventId, Name};
@@ -128,15 +128,16 @@ impl Backend {
         shown.filter(|event| !stored.iter().any(|other| other.id == event.id)).collect()
     }
 
-    async fn find(&self, id: &EventId) -> Result<Arc<Event>, Refusal> {
+    async fn find(&self, id: &EventId) -> Result<Arc<Event>, HttpError> {
         if let Some(event) = self.recent.find(id) {
             return Ok(event);
         }
         let ask = store::EventFilter { limit: SEARCHED, ..store::EventFilter::default() };
         let stored = self.store.events(ask).await.map_err(fault)?;
         let found = stored.into_iter().find(|row| row.event.id == *id).map(|row| row.event);
-        found
-            .ok_or_else(|| Refusal::unknown(format!("no event {id} is known"), "`tidings events` lists those that are"))
+        found.ok_or_else(|| {
+            HttpError::not_found(format!("no event {id} is known"), "`tidings events` lists those that are")
+        })
     }
 }
 
@@ -192,7 +193,7 @@ impl admin::AdminBackend for Backend {
         })
     }
 
-    async fn events(&self, ask: EventsRequest) -> Result<Value, Refusal> {
+    async fn events(&self, ask: EventsRequest) -> Result<Value, HttpError> {
         let EventsRequest { source, r#type, relay, sink, since, until, limit } = ask.clone();
         let limit = limit.unwrap_or(store::EventFilter::default().limit);
         let rows = self.store.events(store::EventFilter { source, r#type, relay, sink, since, until, limit }).await;
@@ -204,24 +205,24 @@ impl admin::AdminBackend for Backend {
         Ok(json(&Events { events }))
     }
 
-    async fn dead(&self, ask: DeadRequest) -> Result<Value, Refusal> {
+    async fn dead(&self, ask: DeadRequest) -> Result<Value, HttpError> {
         let letters = self.store.dead(letters(ask)).await.map_err(fault)?;
         let backlog = self.store.backlog().await.map_err(fault)?;
         let dead = letters.into_iter().map(dead_shown);
         Ok(json(&Dead { dead: dead.collect(), total: backlog.iter().map(|waiting| waiting.dead).sum() }))
     }
 
-    async fn replay(&self, ask: DeadRequest) -> Result<Value, Refusal> {
+    async fn replay(&self, ask: DeadRequest) -> Result<Value, HttpError> {
         let count = self.store.replay(letters(ask)).await.map_err(fault)?;
         Ok(json(&Moved { count: count as u64 }))
     }
 
-    async fn drop_dead(&self, ask: DeadRequest) -> Result<Value, Refusal> {
+    async fn drop_dead(&self, ask: DeadRequest) -> Result<Value, HttpError> {
         let count = self.store.drop_dead(letters(ask)).await.map_err(fault)?;
         Ok(json(&Moved { count: count as u64 }))
     }
 
-    async fn explain(&self, ask: ExplainRequest) -> Result<Value, Refusal> {
+    async fn explain(&self, ask: ExplainRequest) -> Result<Value, HttpError> {
         let event = match ask {
             ExplainRequest::Stored(id) => self.find(&id).await?,
             ExplainRequest::Shown(event) => Arc::new(*event),
@@ -233,15 +234,15 @@ impl admin::AdminBackend for Backend {
         Ok(json(&explained))
     }
 
-    async fn silences(&self, ask: SilencesRequest) -> Result<Value, Refusal> {
+    async fn silences(&self, ask: SilencesRequest) -> Result<Value, HttpError> {
         Ok(json(&Silences { silences: self.silences.list(ask.expired).await? }))
     }
 
-    async fn add_silence(&self, ask: SilenceRequest) -> Result<Value, Refusal> {
+    async fn add_silence(&self, ask: SilenceRequest) -> Result<Value, HttpError> {
         Ok(json(&self.silences.add(ask, &self.relays).await?))
     }
 
-    async fn expire_silences(&self, ask: ExpireRequest) -> Result<Value, Refusal> {
+    async fn expire_silences(&self, ask: ExpireRequest) -> Result<Value, HttpError> {
         Ok(json(&Moved { count: self.silences.expire(ask).await? as u64 }))
     }
 }

@@ -1,4 +1,4 @@
-//! The sources that wait at the listener, and the listener's own place.
+//! The endpoints of sources, and the listener that serves them.
 
 use std::io;
 use std::net::SocketAddr;
@@ -6,86 +6,64 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
+use axum::response::{IntoResponse, Response};
 use tokio::net::TcpListener;
 use tracing::{info, warn};
 
 use super::SourcePart;
-use crate::http_server::Address;
-use crate::ingress::{Answer, Endpoint, HookRequest, INTAKE_TIMEOUT, Receiver};
+use crate::http_server::{Address, HttpError, ListenSocket};
+use crate::ingress::{Endpoint, HookRequest, INTAKE_TIMEOUT, Receiver};
 use crate::metrics::Metrics;
 use crate::outbox::Outbox;
 use crate::sources::{AnySource, Source};
 
-/// A source, as the listener sees it.
-pub(super) struct Waiting {
+/// A source as the receiver of its endpoint.
+pub(super) struct SourceReceiver {
     source: Arc<AnySource>,
     outbox: Outbox,
 }
 
-impl Receiver for Waiting {
-    async fn receive(&self, request: HookRequest) -> Answer {
-        self.source.receive(request, &self.outbox).await
+impl Receiver for SourceReceiver {
+    async fn receive(&self, request: HookRequest) -> Result<Response, HttpError> {
+        self.source.receive(request, &self.outbox).await.map(IntoResponse::into_response)
     }
 }
 
-pub(super) fn places(sources: &[SourcePart], metrics: &Metrics) -> Vec<Endpoint<Waiting>> {
-    let waiting = sources.iter().filter_map(|part| {
-        let hook = part.source.hook()?.clone();
-        let receiver = Waiting { source: Arc::clone(&part.source), outbox: part.outbox.hurried(INTAKE_TIMEOUT) };
-        Some(Endpoint { name: part.name.clone(), hook, receiver, metrics: metrics.endpoint(&part.name) })
+pub(super) fn endpoints(sources: &[SourcePart], metrics: &Metrics) -> Vec<Endpoint<SourceReceiver>> {
+    let endpoints = sources.iter().filter_map(|part| {
+        let config = part.source.endpoint()?.clone();
+        let receiver = SourceReceiver { source: Arc::clone(&part.source), outbox: part.outbox.hurried(INTAKE_TIMEOUT) };
+        Some(Endpoint { name: part.name.clone(), config, receiver, metrics: metrics.endpoint(&part.name) })
     });
-    waiting.collect()
+    endpoints.collect()
 }
 
-/// The listener's socket, which outlives a reload: who knocks meanwhile waits a moment and is not refused.
-#[derive(Debug, Default)]
-pub struct ListenSocket(Option<(SocketAddr, std::net::TcpListener)>);
-
-impl ListenSocket {
-    /// The daemon is about to end: who knocks from now on must know at once.
-    pub fn clear(&mut self) {
-        self.0 = None;
-    }
-
-    async fn listener(&mut self, listen: SocketAddr) -> io::Result<TcpListener> {
-        if self.0.as_ref().is_none_or(|(address, _)| *address != listen) {
-            // First the old one goes, which may hold the port that is wanted.
-            self.clear();
-            self.0 = Some((listen, TcpListener::bind(listen).await?.into_std()?));
-        }
-        let (_, socket) = self.0.as_ref().ok_or(io::ErrorKind::NotConnected)?;
-        TcpListener::from_std(socket.try_clone()?)
-    }
-}
-
-/// The listener's listener, and the file that tells where it is; nothing of either where nobody waits.
+/// Binds the listener and writes its address file. Without endpoints there is neither.
 pub(super) async fn listen(
     listen: SocketAddr,
-    listen_socket: &mut ListenSocket,
-    places: &[Endpoint<Waiting>],
+    socket: &mut ListenSocket,
+    endpoints: &[Endpoint<SourceReceiver>],
     file: &Path,
 ) -> anyhow::Result<Option<TcpListener>> {
-    if places.is_empty() {
-        listen_socket.clear();
-        // One that an earlier configuration left would lead astray.
+    if endpoints.is_empty() {
+        socket.clear();
+        // An earlier configuration may have left it.
         match std::fs::remove_file(file) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                warn!("{} cannot be removed: {error}", file.display());
+                warn!("cannot remove {}: {error}", file.display());
             }
             _ => {}
         }
         return Ok(None);
     }
-    let listener = listen_socket.listener(listen).await.with_context(|| {
-        format!(
-            "the listener cannot listen on {listen}: is the port taken? else set `listen` of [daemon], port 0 for any"
-        )
+    let listener = socket.listener(listen).await.with_context(|| {
+        format!("cannot listen on {listen}: if the port is taken, set `listen` of [daemon]; port 0 takes any free one")
     })?;
     let address = Address::reached(listener.local_addr()?);
     address.write(file).with_context(|| format!("cannot write {}", file.display()))?;
-    info!(listener = %address, "the listener is open");
-    for place in places {
-        info!(source = %place.name, "{} waits at {}", place.name, place.hook.shown(&place.name));
+    info!(%address, "listening for requests");
+    for endpoint in endpoints {
+        info!(source = %endpoint.name, "endpoint of {}: {}", endpoint.name, endpoint.config.public_path(&endpoint.name));
     }
     Ok(Some(listener))
 }

@@ -38,7 +38,7 @@ use backend::{Backend, SinkSeen, SourceSeen};
 use running::{Stops, TaskGroups, notify_systemd, tell};
 use silences::SilenceRegistry;
 
-pub use endpoints::ListenSocket;
+pub use crate::http_server::ListenSocket;
 pub use running::Running;
 pub use shown::explained;
 
@@ -202,8 +202,8 @@ impl App {
         let address = admin::Address::reached(admin_listener.local_addr()?);
         address.write(&admin_file).with_context(|| format!("cannot write {}", admin_file.display()))?;
         info!(admin = %address, "the admin API is open");
-        let places = endpoints::places(&sources, &metrics);
-        let listener = endpoints::listen(listen, listen_socket, &places, &listen_file).await?;
+        let endpoints = endpoints::endpoints(&sources, &metrics);
+        let listener = endpoints::listen(listen, listen_socket, &endpoints, &listen_file).await?;
 
         let incidents = store.incidents().await.context("cannot read the open incidents")?;
         for orphan in incidents.iter().filter(|incident| !backend.has_source(&incident.source)) {
@@ -234,7 +234,7 @@ impl App {
         groups.intake.run("intake", intake.run(stops.intake.clone()));
         if let Some(listener) = listener {
             let unmatched = metrics.endpoint(&Name::from(""));
-            groups.listener.run("listener", ingress::open(listener, places, unmatched, stops.listener.clone()));
+            groups.listener.run("listener", ingress::serve(listener, endpoints, unmatched, stops.listener.clone()));
         }
         for part in sources {
             let place = store.cursor(&part.name).await;

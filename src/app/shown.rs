@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::admin::Refusal;
+use crate::admin::HttpError;
 use crate::admin::types::{DeadShown, DeliveryShown, EventShown, Explained, Incident, RelayExplained};
 use crate::event::Event;
 use crate::fault::Fault;
@@ -80,9 +80,9 @@ pub(super) fn json(shape: &impl Serialize) -> Value {
     serde_json::to_value(shape).unwrap_or_default()
 }
 
-pub(super) fn fault(error: StoreError) -> Refusal {
+pub(super) fn fault(error: StoreError) -> HttpError {
     match error {
-        StoreError::Closed => Refusal::unready("the daemon is stopping", "ask again when it has started"),
-        trouble => Refusal::broken(&Fault::new("state_file", trouble.to_string())),
+        StoreError::Closed => HttpError::unavailable("the daemon is stopping", "ask again when it has started"),
+        trouble => HttpError::internal_fault(&Fault::new("state_file", trouble.to_string())),
     }
 }

@@ -7,7 +7,7 @@ use tokio::sync::{Mutex, Notify};
 use tracing::{info, warn};
 
 use crate::admin::types::SilenceShown;
-use crate::admin::{ExpireRequest, Refusal, SilenceRequest};
+use crate::admin::{ExpireRequest, HttpError, SilenceRequest};
 use crate::config_reader::nearest;
 use crate::event::Event;
 use crate::fault::Fault;
@@ -58,24 +58,30 @@ impl SilenceRegistry {
         Ok(())
     }
 
-    pub(super) async fn list(&self, expired: bool) -> Result<Vec<SilenceShown>, Refusal> {
+    pub(super) async fn list(&self, expired: bool) -> Result<Vec<SilenceShown>, HttpError> {
         let (stored, now) = (self.store.silences().await.map_err(fault)?, Timestamp::now());
         Ok(stored.iter().map(|one| shown(one, now)).filter(|one| expired || one.ended.is_none()).collect())
     }
 
-    pub(super) async fn add(&self, ask: SilenceRequest, relays: &Relays) -> Result<SilenceShown, Refusal> {
+    pub(super) async fn add(&self, ask: SilenceRequest, relays: &Relays) -> Result<SilenceShown, HttpError> {
         let way_out = "write matches like type=container.*, data.state!=Init or relay=NAME";
         let silence_match =
-            SilenceMatch::parse(&ask.matches).map_err(|fault| Refusal::wrong(fault.to_string(), way_out))?;
+            SilenceMatch::parse(&ask.matches).map_err(|fault| HttpError::bad_request(fault.to_string(), way_out))?;
         if silence_match.is_everything() && !ask.all {
-            return Err(Refusal::wrong("that would hush everything", "say all instead of matches if it is meant"));
+            return Err(HttpError::bad_request(
+                "that would hush everything",
+                "say all instead of matches if it is meant",
+            ));
         }
         for said in &ask.matches {
             known_relay(said, relays)?;
         }
         let now = Timestamp::now();
         if self.silences.in_force(now) >= MOST {
-            return Err(Refusal::wrong(format!("{MOST} silences are in force"), "expire those that are not needed"));
+            return Err(HttpError::bad_request(
+                format!("{MOST} silences are in force"),
+                "expire those that are not needed",
+            ));
         }
         let span = ask.r#for.and_then(|span| SignedDuration::try_from(span).ok()).unwrap_or_default();
         let until = now.saturating_add(span).unwrap_or(Timestamp::MAX);
@@ -86,11 +92,11 @@ impl SilenceRegistry {
         Ok(shown(&silence, now))
     }
 
-    pub(super) async fn expire(&self, ask: ExpireRequest) -> Result<usize, Refusal> {
+    pub(super) async fn expire(&self, ask: ExpireRequest) -> Result<usize, HttpError> {
         let ended = self.store.expire_silences(ask.id).await.map_err(fault)?;
         if let (Some(id), []) = (ask.id, ended.as_slice()) {
             let hint = "`tidings silence list` shows those that are";
-            return Err(Refusal::unknown(format!("no silence {id} is in force"), hint));
+            return Err(HttpError::not_found(format!("no silence {id} is in force"), hint));
         }
         self.load().await.map_err(fault)?;
         for id in &ended {
@@ -142,7 +148,7 @@ impl SilenceRegistry {
 }
 
 /// A relay that is named and not there would be a silence that hushes nothing.
-fn known_relay(said: &str, relays: &Relays) -> Result<(), Refusal> {
+fn known_relay(said: &str, relays: &Relays) -> Result<(), HttpError> {
     let Some(name) = said.strip_prefix("relay=").filter(|name| !name.contains('*')) else { return Ok(()) };
     if relays.by_name(name).is_some() {
         return Ok(());
@@ -152,7 +158,7 @@ fn known_relay(said: &str, relays: &Relays) -> Result<(), Refusal> {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("known here: {}", known().collect::<Vec<_>>().join(", ")),
     };
-    Err(Refusal::wrong(format!("there is no relay `{name}`"), hint))
+    Err(HttpError::bad_request(format!("there is no relay `{name}`"), hint))
 }
 
 fn shown(silence: &store::Silence, now: Timestamp) -> SilenceShown {

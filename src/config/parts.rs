@@ -115,15 +115,15 @@ impl SourcePart {
         let listen = (!daemon.listen.ip().is_loopback()).then(|| daemon.listen.to_string());
         let reached = listen.as_ref().or(daemon.public_url.as_ref());
         let waiting: Vec<_> =
-            sources.iter().filter_map(|source| source.config.hook().map(|hook| (source, hook))).collect();
-        for (number, (source, hook)) in waiting.iter().enumerate() {
+            sources.iter().filter_map(|source| source.config.endpoint().map(|endpoint| (source, endpoint))).collect();
+        for (number, (source, endpoint)) in waiting.iter().enumerate() {
             let mut before = waiting.iter().take(number);
-            if let Some((other, _)) = before.find(|(other, at)| at.is_same_as(&other.name, hook, &source.name)) {
+            if let Some((other, _)) = before.find(|(other, at)| at.same_path(&other.name, endpoint, &source.name)) {
                 let said = format!("`{}` waits at the same path as `{}`", source.name, other.name);
                 let hint = "give one of them another `path`";
                 reading.problem(Problem::error(source.span.clone(), said).hint(hint));
             }
-            if hook.is_open()
+            if endpoint.is_unverified()
                 && let Some(reached) = reached
             {
                 let said = format!("anybody who reaches {reached} could send events to `{}`", source.name);

@@ -1,8 +1,8 @@
-//! Who is inside, how long they may take, and who has to leave when it gets crowded.
+//! How many connections there are, how long each may take, and which one is closed when there are too many.
 //!
-//! Room is never refused to a newcomer while somebody dawdles: whoever has been at their request the longest without
-//! having brought it whole makes room. So a crowd that only stands about cannot keep anybody out; who speaks at once
-//! is served. Nobody who is being served has to leave.
+//! A new connection is never refused while another has an incomplete request: the one whose request (or connection)
+//! is the oldest without being complete is closed for it. So connections that send nothing, or send slowly, cannot
+//! keep others out. A connection whose request is being processed is never closed for another.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -14,55 +14,53 @@ use futures::task::AtomicWaker;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// Bytes of bodies in memory, over all visits together.
-const BODIES: usize = 128 << 20;
+/// Bytes of request bodies in memory, over all connections of one server.
+const MAX_BODY_BYTES: usize = 128 << 20;
 
-/// How much is put up with.
 #[derive(Debug, Clone, Copy)]
 pub struct ServerLimits {
-    /// Who listens; for the log.
-    pub who: &'static str,
-    /// Connections at a time.
-    pub room: usize,
+    /// The server's name, for the log and the address file.
+    pub name: &'static str,
+    pub connections: usize,
     /// From the first byte of a request (or the connection's beginning) to the end of its headers.
     pub head: Duration,
-    /// A connection without a request stays so long.
+    /// Between requests.
     pub idle: Duration,
 }
 
 #[derive(Debug)]
 pub(super) struct ConnectionLimiter {
-    pub(super) limits: ServerLimits,
-    seats: Mutex<HashMap<u64, Arc<SlotState>>>,
-    next: AtomicU64,
-    bodies: AtomicUsize,
-    /// Somebody left, or has to.
+    limits: ServerLimits,
+    connections: Mutex<HashMap<u64, Arc<Connection>>>,
+    next_id: AtomicU64,
+    body_bytes: AtomicUsize,
+    /// Notified when a connection has ended, or can be evicted.
     freed: Notify,
 }
 
-/// One connection. The connection's own end frees the seat, not that of its requests' clones.
+/// A connection's place in the limiter. Held by its stream, which releases it, and by its requests.
 #[derive(Debug, Clone)]
 pub struct Slot {
-    room: Arc<ConnectionLimiter>,
-    seat: Arc<SlotState>,
+    limiter: Arc<ConnectionLimiter>,
+    connection: Arc<Connection>,
 }
 
 #[derive(Debug)]
-struct SlotState {
-    number: u64,
-    state: Mutex<State>,
-    /// The connection's task.
+struct Connection {
+    id: u64,
+    progress: Mutex<Progress>,
+    /// Of the connection's task.
     waker: AtomicWaker,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct State {
+struct Progress {
     phase: Phase,
-    /// When this visit, or its current request, began.
+    /// When the connection, or its current request, began.
     since: Instant,
     deadline: Option<Instant>,
     /// Of the current request's body, in memory.
-    bytes: usize,
+    body_bytes: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,159 +69,162 @@ enum Phase {
     Idle,
     Head,
     Body,
-    Served,
-    /// Had to make room.
-    Gone,
+    Processing,
+    Evicted,
 }
 
 impl ConnectionLimiter {
     pub(super) fn new(limits: ServerLimits) -> Arc<Self> {
-        let (seats, next, bodies, freed) = Default::default();
-        Arc::new(Self { limits, seats, next, bodies, freed })
+        let (connections, next_id, body_bytes, freed) = Default::default();
+        Arc::new(Self { limits, connections, next_id, body_bytes, freed })
     }
 
-    /// Resolves at once unless everybody inside is being served.
-    pub(super) async fn enter(self: &Arc<Self>) -> Slot {
+    /// Resolves at once unless the requests of all connections are being processed.
+    pub(super) async fn admit(self: &Arc<Self>) -> Slot {
         loop {
             let freed = self.freed.notified();
-            if let Some(slot) = self.try_enter() {
+            if let Some(slot) = self.try_admit() {
                 return slot;
             }
             freed.await;
         }
     }
 
-    fn try_enter(self: &Arc<Self>) -> Option<Slot> {
-        let mut seats = held(&self.seats);
-        if seats.len() >= self.limits.room {
-            let leaving = self.send_away(&seats, |phase| phase != Phase::Served)?;
-            seats.remove(&leaving);
+    fn try_admit(self: &Arc<Self>) -> Option<Slot> {
+        let mut connections = lock(&self.connections);
+        if connections.len() >= self.limits.connections {
+            let evicted = self.evict_oldest(&connections, |phase| phase != Phase::Processing)?;
+            connections.remove(&evicted);
         }
         let now = Instant::now();
-        let state = State { phase: Phase::Head, since: now, deadline: Some(now + self.limits.head), bytes: 0 };
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let seat = Arc::new(SlotState { number, state: Mutex::new(state), waker: AtomicWaker::new() });
-        seats.insert(number, Arc::clone(&seat));
-        Some(Slot { room: Arc::clone(self), seat })
+        let progress =
+            Progress { phase: Phase::Head, since: now, deadline: Some(now + self.limits.head), body_bytes: 0 };
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        let connection = Arc::new(Connection { id, progress: Mutex::new(progress), waker: AtomicWaker::new() });
+        connections.insert(id, Arc::clone(&connection));
+        Some(Slot { limiter: Arc::clone(self), connection })
     }
 
-    /// Asks the one who has dawdled longest to leave, and gives their number. Their bytes count no more.
-    fn send_away(&self, seats: &HashMap<u64, Arc<SlotState>>, may_go: impl Fn(Phase) -> bool) -> Option<u64> {
-        let may_go = |state: &State| state.phase != Phase::Gone && may_go(state.phase);
+    /// Evicts the connection that began its request first, frees its bytes and gives its id.
+    fn evict_oldest(
+        &self,
+        connections: &HashMap<u64, Arc<Connection>>,
+        evictable: impl Fn(Phase) -> bool,
+    ) -> Option<u64> {
+        let evictable = |progress: &Progress| progress.phase != Phase::Evicted && evictable(progress.phase);
         loop {
-            let states = seats.values().map(|seat| (*held(&seat.state), seat));
-            let (_, seat) = states.filter(|(state, _)| may_go(state)).min_by_key(|(state, _)| state.since)?;
-            let mut state = held(&seat.state);
-            // Meanwhile they may have brought it whole.
-            if may_go(&state) {
-                state.phase = Phase::Gone;
-                self.bodies.fetch_sub(std::mem::take(&mut state.bytes), Ordering::Relaxed);
-                seat.waker.wake();
-                return Some(seat.number);
+            let all = connections.values().map(|connection| (*lock(&connection.progress), connection));
+            let (_, oldest) =
+                all.filter(|(progress, _)| evictable(progress)).min_by_key(|(progress, _)| progress.since)?;
+            let mut progress = lock(&oldest.progress);
+            // Its request may have been completed meanwhile.
+            if evictable(&progress) {
+                progress.phase = Phase::Evicted;
+                self.body_bytes.fetch_sub(std::mem::take(&mut progress.body_bytes), Ordering::Relaxed);
+                oldest.waker.wake();
+                return Some(oldest.id);
             }
         }
     }
 }
 
 impl Slot {
-    /// Whether the connection may go on listening, and until when. Called by the connection's task, which is woken
-    /// when that changes for the worse.
-    pub(super) fn patience(&self, waker: &Waker) -> Result<Option<Instant>, Gone> {
-        self.seat.waker.register(waker);
-        let state = held(&self.seat.state);
-        if state.phase == Phase::Gone { Err(Gone) } else { Ok(state.deadline) }
+    /// Until when the connection may go on reading. `waker` is woken when the deadline comes nearer, or at eviction.
+    pub(super) fn read_deadline(&self, waker: &Waker) -> Result<Option<Instant>, Evicted> {
+        self.connection.waker.register(waker);
+        let progress = lock(&self.connection.progress);
+        if progress.phase == Phase::Evicted { Err(Evicted) } else { Ok(progress.deadline) }
     }
 
-    /// Bytes came.
-    pub(super) fn heard(&self) {
-        let mut state = held(&self.seat.state);
-        if state.phase == Phase::Idle {
-            state.phase = Phase::Head;
-            state.since = Instant::now();
-            state.deadline = Some(Instant::now() + self.room.limits.head);
+    pub(super) fn bytes_received(&self) {
+        let mut progress = lock(&self.connection.progress);
+        if progress.phase == Phase::Idle {
+            progress.phase = Phase::Head;
+            progress.since = Instant::now();
+            progress.deadline = Some(Instant::now() + self.limiter.limits.head);
         }
     }
 
-    /// A request's head is complete: from here whoever serves it keeps the time. The end of what is given back is
-    /// the end of the request.
-    pub(super) fn asked(&self) -> Asked {
-        self.turn(Phase::Served, None);
-        Asked(self.clone())
+    /// A request's head is complete: from here its handler limits the time. The request ends when the result is
+    /// dropped.
+    pub(super) fn begin_request(&self) -> ActiveRequest {
+        self.set_phase(Phase::Processing, None);
+        ActiveRequest(self.clone())
     }
 
     /// The connection has ended.
-    pub(super) fn leave(&self) {
-        held(&self.room.seats).remove(&self.seat.number);
-        self.room.freed.notify_one();
+    pub(super) fn release(&self) {
+        lock(&self.limiter.connections).remove(&self.connection.id);
+        self.limiter.freed.notify_one();
     }
 
-    /// The request's body is waited for: the visitor may have to make room again.
-    pub fn is_reading(&self) {
-        self.turn(Phase::Body, None);
-        self.room.freed.notify_one();
+    /// The handler waits for the request's body: the connection can be evicted again.
+    pub fn begin_body(&self) {
+        self.set_phase(Phase::Body, None);
+        self.limiter.freed.notify_one();
     }
 
-    /// So much more of its body is in memory. Err: there is no room for it, or for the visitor.
-    pub fn holds(&self, bytes: usize) -> Result<(), Gone> {
-        let Self { room, seat } = self;
+    /// Counts so many more bytes of the body in memory.
+    pub fn add_body_bytes(&self, bytes: usize) -> Result<(), Evicted> {
+        let Self { limiter, connection } = self;
         {
-            let mut state = held(&seat.state);
-            if state.phase == Phase::Gone {
-                return Err(Gone);
+            let mut progress = lock(&connection.progress);
+            if progress.phase == Phase::Evicted {
+                return Err(Evicted);
             }
-            state.bytes += bytes;
-            room.bodies.fetch_add(bytes, Ordering::Relaxed);
+            progress.body_bytes += bytes;
+            limiter.body_bytes.fetch_add(bytes, Ordering::Relaxed);
         }
-        while room.bodies.load(Ordering::Relaxed) > BODIES {
-            let left = room.send_away(&held(&room.seats), |phase| phase == Phase::Body);
-            if left.is_none_or(|left| left == seat.number) {
-                return Err(Gone);
+        while limiter.body_bytes.load(Ordering::Relaxed) > MAX_BODY_BYTES {
+            let evicted = limiter.evict_oldest(&lock(&limiter.connections), |phase| phase == Phase::Body);
+            if evicted.is_none_or(|evicted| evicted == connection.id) {
+                return Err(Evicted);
             }
         }
         Ok(())
     }
 
-    /// The request is whole. Err: too late, the visitor had to leave, so nothing may come of it.
-    pub fn is_whole(&self) -> Result<(), Gone> {
-        if self.turn(Phase::Served, None) { Ok(()) } else { Err(Gone) }
+    /// The body is complete. Err: the connection was evicted before, so the request must not be processed.
+    pub fn end_body(&self) -> Result<(), Evicted> {
+        if self.set_phase(Phase::Processing, None) { Ok(()) } else { Err(Evicted) }
     }
 
-    /// False when the visitor has to leave, or has left.
-    fn turn(&self, phase: Phase, deadline: Option<Instant>) -> bool {
-        let mut state = held(&self.seat.state);
-        if state.phase == Phase::Gone {
+    /// False if the connection was evicted.
+    fn set_phase(&self, phase: Phase, deadline: Option<Instant>) -> bool {
+        let mut progress = lock(&self.connection.progress);
+        if progress.phase == Phase::Evicted {
             return false;
         }
         if phase == Phase::Idle {
-            state.since = Instant::now();
+            progress.since = Instant::now();
         }
-        (state.phase, state.deadline) = (phase, deadline);
+        (progress.phase, progress.deadline) = (phase, deadline);
         true
     }
 }
 
-/// The visitor had to make room for others.
+/// The connection was closed to make room for others.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Gone;
+pub struct Evicted;
 
 /// One request, from the end of its head to its answer.
 #[derive(Debug)]
-pub(super) struct Asked(Slot);
+pub(super) struct ActiveRequest(Slot);
 
-impl Drop for Asked {
+impl Drop for ActiveRequest {
     fn drop(&mut self) {
-        let Slot { room, seat } = &self.0;
-        let bytes = std::mem::take(&mut held(&seat.state).bytes);
-        room.bodies.fetch_sub(bytes, Ordering::Relaxed);
-        self.0.turn(Phase::Idle, Some(Instant::now() + room.limits.idle));
-        // Reading may have been left at "nothing yet" while there was no deadline.
-        seat.waker.wake();
-        room.freed.notify_one();
+        let Slot { limiter, connection } = &self.0;
+        let bytes = std::mem::take(&mut lock(&connection.progress).body_bytes);
+        limiter.body_bytes.fetch_sub(bytes, Ordering::Relaxed);
+        self.0.set_phase(Phase::Idle, Some(Instant::now() + limiter.limits.idle));
+        // A read may be pending since a time without deadline.
+        connection.waker.wake();
+        limiter.freed.notify_one();
     }
 }
 
-/// A panic elsewhere leaves these whole: each change is one step.
-fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+/// A panic elsewhere leaves the data whole: each change is one step.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -234,68 +235,69 @@ mod tests {
     use super::*;
 
     const LIMITS: ServerLimits =
-        ServerLimits { who: "room", room: 3, head: Duration::from_secs(10), idle: Duration::from_secs(60) };
+        ServerLimits { name: "test", connections: 3, head: Duration::from_secs(10), idle: Duration::from_secs(60) };
 
-    fn enter(room: &Arc<ConnectionLimiter>) -> Option<Slot> {
-        room.enter().now_or_never()
+    fn admit(limiter: &Arc<ConnectionLimiter>) -> Option<Slot> {
+        limiter.admit().now_or_never()
     }
 
-    fn has_to_leave(slot: &Slot) -> bool {
-        slot.patience(Waker::noop()).is_err()
+    fn is_evicted(slot: &Slot) -> bool {
+        slot.read_deadline(Waker::noop()).is_err()
     }
 
-    async fn later() {
+    async fn a_moment() {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_longest_dawdler_leaves_and_never_whoever_is_served() {
-        let room = ConnectionLimiter::new(LIMITS);
-        let first = enter(&room).expect("room");
-        later().await;
-        let second = enter(&room).expect("room");
-        later().await;
-        let third = enter(&room).expect("room");
-        let served = first.asked();
-        later().await;
-        let fourth = enter(&room).expect("somebody has to leave");
-        assert_eq!([&first, &second, &third, &fourth].map(has_to_leave), [false, true, false, false]);
-        second.leave();
-        let more = [third.asked(), fourth.asked()];
-        assert!(enter(&room).is_none(), "all are being served");
-        drop(served);
-        assert!(enter(&room).is_some() && has_to_leave(&first), "who has had their answer makes room");
+    async fn the_oldest_incomplete_request_is_evicted_and_none_in_progress() {
+        let limiter = ConnectionLimiter::new(LIMITS);
+        let first = admit(&limiter).expect("a slot");
+        a_moment().await;
+        let second = admit(&limiter).expect("a slot");
+        a_moment().await;
+        let third = admit(&limiter).expect("a slot");
+        let processing = first.begin_request();
+        a_moment().await;
+        let fourth = admit(&limiter).expect("a slot after an eviction");
+        assert_eq!([&first, &second, &third, &fourth].map(is_evicted), [false, true, false, false]);
+        second.release();
+        let more = [third.begin_request(), fourth.begin_request()];
+        assert!(admit(&limiter).is_none(), "all requests are being processed");
+        drop(processing);
+        assert!(admit(&limiter).is_some() && is_evicted(&first), "an idle connection is evicted");
         drop(more);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_had_to_leave_while_reading_brings_nothing_in() {
-        let room = ConnectionLimiter::new(ServerLimits { room: 1, ..LIMITS });
-        let first = enter(&room).expect("room");
-        let asked = first.asked();
-        first.is_reading();
-        let _second = enter(&room).expect("the first one has to leave");
-        assert_eq!((first.is_whole(), first.holds(1)), (Err(Gone), Err(Gone)));
-        drop(asked);
-        assert!(has_to_leave(&first), "an answer does not let them stay");
+    async fn a_connection_that_is_evicted_during_its_body_is_not_processed() {
+        let limiter = ConnectionLimiter::new(ServerLimits { connections: 1, ..LIMITS });
+        let first = admit(&limiter).expect("a slot");
+        let request = first.begin_request();
+        first.begin_body();
+        let _second = admit(&limiter).expect("a slot after an eviction");
+        assert_eq!((first.end_body(), first.add_body_bytes(1)), (Err(Evicted), Err(Evicted)));
+        drop(request);
+        assert!(is_evicted(&first), "an answer does not undo the eviction");
     }
 
     #[tokio::test(start_paused = true)]
     async fn bodies_never_fill_the_memory() {
-        let room = ConnectionLimiter::new(LIMITS);
-        let first = enter(&room).expect("room");
-        later().await;
-        let (second, third) = (enter(&room).expect("room"), enter(&room).expect("room"));
+        let limiter = ConnectionLimiter::new(LIMITS);
+        let first = admit(&limiter).expect("a slot");
+        a_moment().await;
+        let (second, third) = (admit(&limiter).expect("a slot"), admit(&limiter).expect("a slot"));
         let slots = [first, second, third];
-        let asked = slots.each_ref().map(Slot::asked);
-        slots.iter().for_each(Slot::is_reading);
+        let requests = slots.each_ref().map(Slot::begin_request);
+        slots.iter().for_each(Slot::begin_body);
         let [first, second, third] = &slots;
-        assert_eq!([first.holds(BODIES / 2), second.holds(BODIES / 2)], [Ok(()), Ok(())]);
-        assert_eq!(third.holds(BODIES / 4), Ok(()), "the first one has to leave");
-        assert_eq!(slots.each_ref().map(has_to_leave), [true, false, false]);
-        assert!(room.bodies.load(Ordering::Relaxed) <= BODIES);
-        assert_eq!([first.is_whole(), second.is_whole(), third.is_whole()], [Err(Gone), Ok(()), Ok(())]);
-        drop(asked);
-        assert_eq!(room.bodies.load(Ordering::Relaxed), 0);
+        let half = MAX_BODY_BYTES / 2;
+        assert_eq!([first.add_body_bytes(half), second.add_body_bytes(half)], [Ok(()), Ok(())]);
+        assert_eq!(third.add_body_bytes(half / 2), Ok(()), "the first one is evicted");
+        assert_eq!(slots.each_ref().map(is_evicted), [true, false, false]);
+        assert!(limiter.body_bytes.load(Ordering::Relaxed) <= MAX_BODY_BYTES);
+        assert_eq!([first.end_body(), second.end_body(), third.end_body()], [Err(Evicted), Ok(()), Ok(())]);
+        drop(requests);
+        assert_eq!(limiter.body_bytes.load(Ordering::Relaxed), 0);
     }
 }

@@ -1,4 +1,4 @@
-//! Serving, for whoever listens: the listener, and the admin API.
+//! Serves a router on a listener, within limits, until the stop.
 
 use std::time::Duration;
 
@@ -10,35 +10,36 @@ use tokio::net::TcpListener;
 use tracing::warn;
 
 use super::connection_limiter::{ConnectionLimiter, ServerLimits, Slot};
-use super::listener::LimitedListener;
+use super::limited_listener::LimitedListener;
 use crate::fault::Fault;
 use crate::stop::Stop;
 
-/// Requests under way when the stop comes may take so long; idle connections are closed at once.
+/// After the stop, requests in progress may take so long; idle connections are closed at once.
 const GRACE: Duration = Duration::from_secs(3);
 
-/// Serves until the stop, and then lets what is under way finish, within a limit.
+/// Serves until the stop, then waits for the requests in progress, within a limit.
 pub async fn serve(listener: TcpListener, router: Router, limits: ServerLimits, stop: Stop) -> Result<(), Fault> {
-    let threshold = LimitedListener::new(listener, ConnectionLimiter::new(limits));
-    let router = router.layer(middleware::from_fn(keep_time));
-    let heard = stop.clone();
-    let serving = axum::serve(threshold, router.into_make_service_with_connect_info::<Slot>())
-        .with_graceful_shutdown(async move { heard.wait().await });
-    let too_late = async {
+    let listener = LimitedListener::new(listener, ConnectionLimiter::new(limits));
+    let router = router.layer(middleware::from_fn(mark_request));
+    let stopping = stop.clone();
+    let serving = axum::serve(listener, router.into_make_service_with_connect_info::<Slot>())
+        .with_graceful_shutdown(async move { stopping.wait().await });
+    let grace_over = async {
         stop.wait().await;
         tokio::time::sleep(GRACE).await;
     };
-    let who = limits.who;
+    let server = limits.name;
     tokio::select! {
-        end = serving.into_future() => end.map_err(|error| Fault::new("listen", format!("the {who}: {error}"))),
-        () = too_late => {
-            warn!(limit = ?GRACE, "the {who} broke off requests that did not end in time");
+        end = serving.into_future() => end.map_err(|error| Fault::new("listen", format!("HTTP server `{server}`: {error}"))),
+        () = grace_over => {
+            warn!(server, limit = ?GRACE, "requests did not end within the limit, closing their connections");
             Ok(())
         }
     }
 }
 
-async fn keep_time(ConnectInfo(slot): ConnectInfo<Slot>, request: Request, next: Next) -> Response {
-    let _until_answered = slot.asked();
+/// Tells the connection's [`Slot`] when a request begins and when it has its answer.
+async fn mark_request(ConnectInfo(slot): ConnectInfo<Slot>, request: Request, next: Next) -> Response {
+    let _until_answered = slot.begin_request();
     next.run(request).await
 }

@@ -1,4 +1,4 @@
-//! What somebody brought, and what they are told.
+//! A request to an endpoint, and the answer of a hook.
 
 use std::fmt;
 
@@ -8,41 +8,41 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use crate::http_server::Refusal;
+use crate::http_server::HttpError;
 
-/// One request to a hook: whole and within its limits, but from anybody. Verify it before anything else.
+/// One POST to an endpoint: complete and within its limits, but not verified.
 #[derive(Clone)]
 pub struct HookRequest {
     pub headers: HeaderMap,
-    /// As it came, still encoded. It may hold secrets: keep it out of logs.
+    /// Still encoded. It may hold secrets: keep it out of logs.
     pub query: Option<String>,
     pub body: Bytes,
 }
 
-/// Headers and query hold the sender's secrets.
+/// Leaves out the headers and the query, which may hold secrets.
 impl fmt::Debug for HookRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Knock({} headers, {} bytes)", self.headers.len(), self.body.len())
+        write!(f, "HookRequest({} headers, {} bytes)", self.headers.len(), self.body.len())
     }
 }
 
-pub type Answer = Result<Accepted, Refusal>;
+pub type HookResult = Result<Accepted, HttpError>;
 
-/// What was brought is safe.
+/// 202: so many events are committed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Accepted {
-    accepted: usize,
+    events: usize,
 }
 
 impl Accepted {
-    /// Say so only when these events are committed. None at all is fine too: a sender may only try the road.
-    pub fn accepted(events: usize) -> Self {
-        Self { accepted: events }
+    /// Only for events that are committed. Zero is fine: some senders test a hook with a request without events.
+    pub fn new(events: usize) -> Self {
+        Self { events }
     }
 }
 
 impl IntoResponse for Accepted {
     fn into_response(self) -> Response {
-        (StatusCode::ACCEPTED, Json(json!({ "accepted": self.accepted }))).into_response()
+        (StatusCode::ACCEPTED, Json(json!({ "accepted": self.events }))).into_response()
     }
 }

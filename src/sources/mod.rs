@@ -1,4 +1,4 @@
-//! Where events come from. One file each; none knows another, the queue or the relays.
+//! The kinds of sources, one file or folder each; none knows another, the store or the relays.
 
 mod alertmanager;
 mod api;
@@ -6,20 +6,16 @@ mod credentials;
 mod docker;
 mod dockerhub;
 mod dtr;
-mod gate;
+#[cfg(test)]
+mod event_snapshot;
 mod github;
 mod harbor;
-mod labels;
 mod poll;
 mod posted;
-mod registry;
 #[cfg(test)]
-mod retold;
+mod test_post;
 mod tutum;
 mod vcenter;
-mod verify;
-#[cfg(test)]
-mod visitor;
 mod webhook;
 mod websocket;
 
@@ -28,17 +24,17 @@ use serde_json::Value;
 use crate::config_reader::TableReader;
 use crate::event::Event;
 use crate::fault::Fault;
-use crate::http_server::Refusal;
-use crate::ingress::{Answer, Hook, HookRequest};
+use crate::http_server::HttpError;
+use crate::ingress::{EndpointConfig, HookRequest, HookResult};
 use crate::outbound::Outbound;
 use crate::outbox::Outbox;
 use crate::stop::Stop;
 use crate::vsphere::Element;
 
-/// Where events come from: it goes out and fetches them, or waits at our door.
+/// Where events come from: it connects to a service, or has an endpoint at the listener.
 pub trait Source: Sync {
-    /// Reconnects by itself for ever; returns only when told to stop, or when broken. Who waits at the listener is up as soon
-    /// as the listener is open, and has nothing else to do.
+    /// Reconnects for ever; returns only after the stop, or when broken. A source that others post to is up while the
+    /// listener serves, and has nothing else to do.
     fn run(&self, out: &Outbox, stop: &Stop) -> impl Future<Output = Result<(), Fault>> + Send {
         async {
             out.up();
@@ -48,46 +44,46 @@ pub trait Source: Sync {
     }
     /// Answers a relay's `fetch`: one attempt to get what `reference` (out of an event, so untrusted) names.
     fn look_up(&self, _reference: &str) -> impl Future<Output = Result<Value, Fault>> + Send {
-        let nobody_to_ask = "nothing can be fetched from this source: others post to it";
-        std::future::ready(Err(Fault::new("no_look_up", nobody_to_ask)))
+        let no_api = "nothing can be fetched from this source: others post to it";
+        std::future::ready(Err(Fault::new("no_look_up", no_api)))
     }
-    /// Where it waits at our door, if it does. Asked once, before it runs.
-    fn hook(&self) -> Option<&Hook> {
+    /// Its endpoint at the listener, if it has one. Called once, before it runs.
+    fn endpoint(&self) -> Option<&EndpointConfig> {
         None
     }
-    /// Takes what somebody brought to its hook: verifies it, hands the events over, and answers when they are committed.
-    fn receive(&self, request: HookRequest, out: &Outbox) -> impl Future<Output = Answer> + Send {
-        let _nobody_waits = (request, out);
-        std::future::ready(Err(Refusal::not_found()))
+    /// Answers a request to its endpoint: verifies it, and resolves when its events are committed.
+    fn receive(&self, request: HookRequest, out: &Outbox) -> impl Future<Output = HookResult> + Send {
+        let _unused = (request, out);
+        std::future::ready(Err(HttpError::not_found("this source has no endpoint", "check the path")))
     }
-    /// Whether what happens while its line is down comes later all the same, from a cursor or by a sender that tries
-    /// again. A source that does not catch up has missed it, which is told as a gap; one that does tells by itself
-    /// (`Outbox::gap`) what it could not get any more.
+    /// Whether events that happen while its connection is down arrive later, from a cursor or because their sender
+    /// tries again. For a source that does not catch up, a lost connection is a gap; one that does reports
+    /// (`Outbox::gap`) what it could not get.
     fn catches_up(&self) -> bool {
-        self.hook().is_some()
+        self.endpoint().is_some()
     }
 }
 
-/// What `check` asks of every kind's `Config`, before there is a source.
+/// What `check` needs of every kind's `Config`, before there is a source.
 pub trait Settings {
-    /// The hook that the source will have.
-    fn hook(&self) -> Option<&Hook> {
+    /// The endpoint that the source will have.
+    fn endpoint(&self) -> Option<&EndpointConfig> {
         None
     }
-    /// What is said of its events by relays that have no `text`. A type that is not among them is said as it is.
+    /// The texts of its events for relays that have no `text`. An event of another type is shown as it is.
     fn default_texts(&self) -> &'static [DefaultText] {
         &[]
     }
 }
 
-/// A template over `event` and `data`, for events of one type. `*` in the type stands for anything; the first that fits is used.
+/// A template over `event` and `data`, for events of one type. `*` in the type matches anything; the first match wins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DefaultText {
     pub r#type: &'static str,
     pub text: &'static str,
 }
 
-/// What the alert says when the source is lost and when it is back, unless relays.toml words it.
+/// The texts of the alert when the source is lost and when it is back, unless relays.toml sets them.
 /// Each kind has its own as `ALERT_TEXTS`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AlertTexts {
@@ -97,7 +93,7 @@ pub struct AlertTexts {
     pub key: Option<&'static str>,
 }
 
-/// The fuzz targets come in here: an element of a vCenter's history, without the vCenter.
+/// For the fuzz targets: an element of a vCenter's history, without the vCenter.
 #[doc(hidden)]
 pub fn vcenter_event(element: &Element, out: &Outbox) -> Result<Event, &'static str> {
     vcenter::event_of(element, "fuzz", out)
@@ -105,7 +101,7 @@ pub fn vcenter_event(element: &Element, out: &Outbox) -> Result<Event, &'static 
 
 /// One row is a module, a table `[source.KIND.NAME]` of relays.toml, and its dispatch.
 macro_rules! sources { ($($word:literal = $module:ident :: $Kind:ident),* $(,)?) => {
-    /// The words that may stand for KIND in `[source.KIND.NAME]`.
+    /// The values of KIND in `[source.KIND.NAME]`.
     pub const KINDS: &[&str] = &[$($word),*];
 
     #[derive(Debug)]
@@ -115,7 +111,7 @@ macro_rules! sources { ($($word:literal = $module:ident :: $Kind:ident),* $(,)?)
     pub enum AnySource { $($Kind($module::$Kind)),* }
 
     impl SourceConfig {
-        /// None where something is wrong (which the table's reading then knows) or the source is left out.
+        /// None where something is wrong (which becomes a problem of the table) or the source is left out.
         pub fn read(kind: &str, table: &TableReader) -> Option<Self> {
             match kind { $($word => $module::Config::read(table).map(Self::$Kind),)* _ => None }
         }
@@ -128,8 +124,8 @@ macro_rules! sources { ($($word:literal = $module:ident :: $Kind:ident),* $(,)?)
             match self { $(Self::$Kind(_) => $module::$Kind::ALERT_TEXTS),* }
         }
 
-        pub fn hook(&self) -> Option<&Hook> {
-            match self { $(Self::$Kind(config) => Settings::hook(config)),* }
+        pub fn endpoint(&self) -> Option<&EndpointConfig> {
+            match self { $(Self::$Kind(config) => Settings::endpoint(config)),* }
         }
 
         pub fn default_texts(&self) -> &'static [DefaultText] {
@@ -151,11 +147,11 @@ macro_rules! sources { ($($word:literal = $module:ident :: $Kind:ident),* $(,)?)
             match self { $(Self::$Kind(source) => source.look_up(reference).await),* }
         }
 
-        fn hook(&self) -> Option<&Hook> {
-            match self { $(Self::$Kind(source) => source.hook()),* }
+        fn endpoint(&self) -> Option<&EndpointConfig> {
+            match self { $(Self::$Kind(source) => Source::endpoint(source)),* }
         }
 
-        async fn receive(&self, request: HookRequest, out: &Outbox) -> Answer {
+        async fn receive(&self, request: HookRequest, out: &Outbox) -> HookResult {
             match self { $(Self::$Kind(source) => source.receive(request, out).await),* }
         }
 

@@ -1,4 +1,4 @@
-//! What others post: the bodies, forms, `CloudEvents` and vendors' envelopes that a source takes at the listener.
+//! Posted requests: bodies, forms, `CloudEvents` and vendors' envelopes, given to their sources.
 
 use hmac::{Hmac, KeyInit, Mac};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
@@ -19,7 +19,7 @@ use crate::engine::{Target, gist};
 
 const SECRET: &str = "a secret of the fuzz";
 
-/// A source, and an intake that writes everything down.
+/// A source, and an intake that commits everything.
 pub(crate) struct Hall {
     pub(crate) source: AnySource,
     pub(crate) out: Outbox,
@@ -28,7 +28,7 @@ pub(crate) struct Hall {
     runtime: Runtime,
 }
 
-/// What `[source.KIND.in]` of `table` is.
+/// The source `[source.KIND.in]` with the keys of `table`.
 pub(crate) fn source(kind: &str, table: &str) -> AnySource {
     let text = format!("[source.{kind}.in]\n{table}");
     let mut config = Config::from_text(Path::new("relays.toml"), &text, &|_| None, false).expect("a configuration");
@@ -39,7 +39,7 @@ pub(crate) fn runtime() -> Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
 }
 
-/// The headers above the empty line, as far as they are any, and the body below it.
+/// The valid headers above the empty line, and the body below it.
 pub(crate) fn request(bytes: &[u8]) -> HookRequest {
     let end = bytes.windows(2).position(|two| two == b"\n\n");
     let (head, body) = end.map_or((bytes, &[][..]), |end| (&bytes[..end], &bytes[end + 2..]));
@@ -61,43 +61,44 @@ impl Hall {
         Self { source: source(kind, table), out, arrivals, status, runtime: runtime() }
     }
 
-    /// What the sender is told, checked against what was handed over.
-    pub(crate) fn bring(&mut self, request: HookRequest) -> String {
+    /// A summary of the answer, which is checked against what was committed.
+    pub(crate) fn post(&mut self, request: HookRequest) -> String {
         let Self { source, out, arrivals, status, runtime } = self;
-        let mut taken = Vec::new();
+        let mut committed = Vec::new();
         let answer = runtime.block_on(async {
             let write_gaps = async {
                 while let Some(gap) = status.gaps.recv().await {
                     assert!(gap.from <= gap.to, "{gap:?}");
-                    gap.told.expect("somebody waits").send(Ok(())).expect("still waiting");
+                    gap.told.expect("a waiting source").send(Ok(())).expect("a waiting source");
                 }
             };
             let commit = async {
-                let mut arrival = arrivals.recv().await.expect("the outbox is there");
-                let answer = arrival.committed.take().expect("somebody waits");
-                taken = arrival.into_events();
-                answer.send(Ok(())).expect("still waiting");
+                let mut arrival = arrivals.recv().await.expect("an open outbox");
+                let answer = arrival.committed.take().expect("a waiting source");
+                committed = arrival.into_events();
+                answer.send(Ok(())).expect("a waiting source");
                 std::future::pending::<()>().await;
             };
             tokio::select! {
                 answer = source.receive(request, out) => answer,
                 () = commit => unreachable!("it never ends"),
-                () = write_gaps => unreachable!("the outbox is there"),
+                () = write_gaps => unreachable!("an open outbox"),
             }
         });
         match answer {
-            Ok(welcome) => {
-                assert_eq!(welcome, tidings::ingress::Accepted::accepted(taken.len()));
-                taken.iter().for_each(check);
-                let ids = taken.iter().filter(|event| matches!(event.id, tidings::event::EventId::Given(_))).count();
-                let r#type = taken.first().map_or("", |event| &event.r#type);
-                format!("{} {} {}", taken.len().min(3), ids.min(3), r#type == "message")
+            Ok(accepted) => {
+                assert_eq!(accepted, tidings::ingress::Accepted::new(committed.len()));
+                committed.iter().for_each(check);
+                let ids =
+                    committed.iter().filter(|event| matches!(event.id, tidings::event::EventId::Given(_))).count();
+                let r#type = committed.first().map_or("", |event| &event.r#type);
+                format!("{} {} {}", committed.len().min(3), ids.min(3), r#type == "message")
             }
-            Err(refusal) => {
-                assert!(taken.is_empty(), "refused, and taken all the same: {refusal:?}");
-                assert!(refusal.status().is_client_error(), "it is the sender's fault: {refusal:?}");
-                assert!(!refusal.error().contains(SECRET), "{refusal:?}");
-                format!("{} {}", refusal.status(), gist(refusal.error()))
+            Err(error) => {
+                assert!(committed.is_empty(), "refused, but committed: {error:?}");
+                assert!(error.status().is_client_error(), "not a client error: {error:?}");
+                assert!(!error.error().contains(SECRET), "{error:?}");
+                format!("{} {}", error.status(), gist(error.error()))
             }
         }
     }
@@ -117,7 +118,7 @@ const LABELS: &str = "type = \"{{ data.kind }}\"\nid = \"{{ data.id }}\"\n\
 fn webhook() {
     let mut halls = ["", "split = \"data.things\""].map(|split| Hall::new("webhook", &format!("{LABELS}{split}")));
     let target = Target { name: "webhook", corpus: corpus::posts(), words: corpus::POST_WORDS, longest: 1 << 15 };
-    target.fuzz(|bytes| halls.each_mut().map(|hall| hall.bring(request(bytes))));
+    target.fuzz(|bytes| halls.each_mut().map(|hall| hall.post(request(bytes))));
 }
 
 #[test]
@@ -125,7 +126,7 @@ fn github() {
     let mut hall = Hall::new("github", &format!("secret = \"{SECRET}\""));
     let target = Target { name: "github", corpus: corpus::github(), words: corpus::POST_WORDS, longest: 1 << 15 };
     target.fuzz(|bytes| {
-        // Only what is signed is read, so a stranger who may sign is the one to fear.
+        // Only signed requests are read, so each is signed.
         let mut request = request(bytes);
         let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).expect("any length will do");
         mac.update(&request.body);
@@ -135,7 +136,7 @@ fn github() {
             .iter()
             .for_each(|byte| write!(signature, "{byte:02x}").expect("a String takes all"));
         request.headers.insert("x-hub-signature-256", HeaderValue::try_from(signature).expect("letters"));
-        hall.bring(request)
+        hall.post(request)
     });
 }
 
@@ -158,7 +159,7 @@ fn alertmanager() {
         ",",
         "0001-01-01T00:00:00Z",
     ];
-    Target { name: "alertmanager", corpus, words, longest: 1 << 15 }.fuzz(|bytes| hall.bring(request(bytes)));
+    Target { name: "alertmanager", corpus, words, longest: 1 << 15 }.fuzz(|bytes| hall.post(request(bytes)));
 }
 
 #[test]
@@ -191,5 +192,5 @@ fn registries() {
         ",",
     ];
     let target = Target { name: "registries", corpus: corpus::registries(), words, longest: 1 << 15 };
-    target.fuzz(|bytes| halls.each_mut().map(|hall| hall.bring(request(bytes))));
+    target.fuzz(|bytes| halls.each_mut().map(|hall| hall.post(request(bytes))));
 }

@@ -50,7 +50,7 @@ fn proofs() {
     let corpus = corpus.map(|post| post.as_bytes().to_vec()).to_vec();
     Target { name: "proofs", corpus, words, longest: 1 << 12 }.fuzz(|bytes| {
         let request = request(bytes);
-        let told: Vec<_> = halls.iter().map(|hall| hall.borrow_mut().bring(request.clone())).collect();
+        let told: Vec<_> = halls.iter().map(|hall| hall.borrow_mut().post(request.clone())).collect();
         assert!(told.iter().all(|told| told.starts_with("401")), "{told:?}");
         told
     });

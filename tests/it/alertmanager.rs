@@ -1,4 +1,4 @@
-//! Prometheus's own Alertmanager posts to us: what fires and is resolved there is one incident at the pager.
+//! Notifications of Prometheus's Alertmanager: an alert that fires and is resolved is one incident at the pager.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -9,7 +9,7 @@ use crate::neighbour::{Neighbour, free_port};
 
 const TOKEN: &str = "f2f0c1d4-8f1e-4a55";
 
-/// The relays that relays.toml shows for it, made to reach the pager alone.
+/// The relays that relays.toml shows for it, with the pager as their only sink.
 const CONFIG: &str = r#"
     [daemon]
     listen = "127.0.0.1:0"
@@ -64,7 +64,7 @@ receivers:
     Neighbour::start("prometheus-alertmanager", &args, folder, port, "/-/ready").await
 }
 
-/// As Prometheus says that an alert fires, or (with an end in the past) that it does no more.
+/// Posts an alert as Prometheus does: firing, or (with an end in the past) resolved.
 async fn alert(alertmanager: &Neighbour, instance: &str, ends: Option<Timestamp>) {
     let mut alert = json!({
         "labels": {"alertname": "DiskFull", "instance": instance, "severity": "critical"},
@@ -80,7 +80,7 @@ async fn alert(alertmanager: &Neighbour, instance: &str, ends: Option<Timestamp>
 }
 
 #[tokio::test]
-async fn what_fires_and_is_resolved_at_alertmanager_is_one_incident_at_the_pager() {
+async fn an_alert_that_fires_and_is_resolved_is_one_incident_at_the_pager() {
     let pagerduty = PagerDuty::start().await.expect("loopback");
     let config = CONFIG.replace("PAGER_URL", &pagerduty.url());
     let daemon = Daemon::start(&config, &[("TOKEN", TOKEN), ("KEY", pagerduty.key())]).await;
@@ -88,8 +88,8 @@ async fn what_fires_and_is_resolved_at_alertmanager_is_one_incident_at_the_pager
     let alertmanager = alertmanager(folder.path(), &format!("{}/hooks/alerts", daemon.door_url())).await;
 
     let next = async || {
-        let told = pagerduty.next(LIMIT).await;
-        told.unwrap_or_else(|late| panic!("{late}\n{}\n{}", daemon.log(), alertmanager.said()))
+        let post = pagerduty.next(LIMIT).await;
+        post.unwrap_or_else(|late| panic!("{late}\n{}\n{}", daemon.log(), alertmanager.said()))
     };
     alert(&alertmanager, "db-1", None).await;
     let first = next().await;
@@ -97,7 +97,7 @@ async fn what_fires_and_is_resolved_at_alertmanager_is_one_incident_at_the_pager
     assert_eq!(first.severity.as_deref(), Some("critical"));
     assert!(first.summary.as_deref().is_some_and(|summary| summary.contains("DiskFull")), "{first:?}");
 
-    // Another of the same group: Alertmanager tells both again, and only the new one is news.
+    // Another alert of the same group: Alertmanager sends both again, and only the new one opens an incident.
     alert(&alertmanager, "db-2", None).await;
     let second = next().await;
     assert_eq!((&*second.action, second.effect), ("trigger", Effect::Opened));

@@ -1,4 +1,4 @@
-//! The listener of a whole daemon: when there is one, and what it answers when the disk is full or the daemon stops.
+//! The listener of a whole daemon: when it is bound, and what it answers when the disk is full or the daemon stops.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -22,21 +22,21 @@ const SHOP: &str = r#"
     to = "ops"
 "#;
 
-/// The status, and when to come again; None where nothing was answered.
+/// The status and `Retry-After`; None without an answer.
 async fn post(url: &str, n: usize, filler: &str) -> Option<(u16, Option<String>)> {
     let reply = client().post(format!("{url}/hooks/shop")).body(format!("{{\"n\":{n},\"filler\":\"{filler}\"}}"));
     let reply = reply.send().await.ok()?;
-    let again = reply.headers().get("retry-after").and_then(|wait| wait.to_str().ok()).map(str::to_owned);
-    Some((reply.status().as_u16(), again))
+    let retry_after = reply.headers().get("retry-after").and_then(|wait| wait.to_str().ok()).map(str::to_owned);
+    Some((reply.status().as_u16(), retry_after))
 }
 
 #[tokio::test]
-async fn there_is_a_door_only_where_a_source_waits() {
+async fn the_listener_is_bound_only_if_a_source_has_an_endpoint() {
     let slack = Slack::start().await.expect("loopback");
     let mut daemon = Daemon::start(&format!("{DAEMON}{SHOP}"), &[("SLACK_URL", &slack.url())]).await;
     let url = daemon.door_url();
     assert_eq!(post(&url, 1, "").await, Some((202, None)));
-    assert!(daemon.log().contains("shop waits at /hooks/shop"), "{}", daemon.log());
+    assert!(daemon.log().contains("endpoint of shop: /hooks/shop"), "{}", daemon.log());
     let status = daemon.json("/api/v1/status").await;
     assert_eq!(status["sources"][0]["state"], "up");
     let accepted =
@@ -47,12 +47,15 @@ async fn there_is_a_door_only_where_a_source_waits() {
     let without = DAEMON.to_owned() + "[sink.console.here]";
     std::fs::write(daemon.folder.path().join("relays.toml"), without).expect("written");
     daemon.start_again().await;
-    assert!(!daemon.folder.path().join("state/listen.addr").exists(), "an address where nobody is");
+    assert!(
+        !daemon.folder.path().join("state/listen.addr").exists(),
+        "the address file of a listener that is not bound"
+    );
     assert_eq!(post(&url, 2, "").await, None);
 }
 
 #[tokio::test]
-async fn two_sources_at_one_path_are_refused() {
+async fn two_sources_with_one_path_are_refused() {
     let twice = "[source.webhook.a]\npath = \"/hooks/b\"\n[source.webhook.b]\n";
     let daemon = Daemon::prepare(&format!("{DAEMON}{twice}"), &[]);
     let (code, out, err) = daemon.verb(&["check"]).await;
@@ -61,17 +64,17 @@ async fn two_sources_at_one_path_are_refused() {
 }
 
 #[tokio::test]
-async fn a_port_that_is_taken_is_named_with_the_way_out() {
+async fn a_port_that_is_taken_is_named_with_a_hint() {
     let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("loopback");
     let address = taken.local_addr().expect("bound");
     let config = format!("{DAEMON}{SHOP}").replace("listen = \"127.0.0.1:0\"", &format!("listen = \"{address}\""));
     let daemon = Daemon::prepare(&config, &[("SLACK_URL", "http://127.0.0.1:1/services/T/B/X")]);
     let (code, _, err) = daemon.verb(&["run"]).await;
-    assert!(code == 70 && err.contains(&format!("the listener cannot listen on {address}")), "{code} {err}");
+    assert!(code == 70 && err.contains(&format!("cannot listen on {address}")), "{code} {err}");
 }
 
 #[tokio::test]
-async fn a_full_disk_is_answered_and_what_was_refused_is_never_told() {
+async fn a_full_disk_is_answered_503_and_refused_events_are_never_sent() {
     let slack = Slack::start().await.expect("loopback");
     let mut daemon = Daemon::prepare(&format!("{DAEMON}{SHOP}"), &[("SLACK_URL", &slack.url())]);
     daemon.limit_file_size(Some(512));
@@ -89,7 +92,7 @@ async fn a_full_disk_is_answered_and_what_was_refused_is_never_told() {
         if refused > 5 {
             break;
         }
-        assert!(Instant::now() < until, "it never noticed:\n{}", daemon.log());
+        assert!(Instant::now() < until, "no request was refused:\n{}", daemon.log());
     }
     assert_eq!(daemon.admin("/-/ready").await.0, 503);
     daemon.kill().await;
@@ -97,12 +100,12 @@ async fn a_full_disk_is_answered_and_what_was_refused_is_never_told() {
     daemon.limit_file_size(None);
     daemon.start_again().await;
     daemon.until("empty", |status| status["sinks"][0]["pending"] == 0).await;
-    let told: BTreeSet<_> = slack.posts().into_iter().map(|post| post.text).collect();
-    assert_eq!(told, accepted);
+    let sent: BTreeSet<_> = slack.posts().into_iter().map(|post| post.text).collect();
+    assert_eq!(sent, accepted);
 }
 
 #[tokio::test]
-async fn a_stop_amid_posts_keeps_every_promise_made() {
+async fn accepted_events_are_sent_and_refused_ones_are_not_after_a_stop_amid_posts() {
     let slack = Slack::start().await.expect("loopback");
     let mut daemon = Daemon::start(&format!("{DAEMON}{SHOP}"), &[("SLACK_URL", &slack.url())]).await;
     let url = daemon.door_url();
@@ -135,18 +138,18 @@ async fn a_stop_amid_posts_keeps_every_promise_made() {
     assert!(ended.success());
     daemon.start_again().await;
     daemon.until("empty", |status| status["sinks"][0]["pending"] == 0).await;
-    let told: BTreeSet<_> = slack.posts().into_iter().map(|post| post.text).collect();
+    let sent: BTreeSet<_> = slack.posts().into_iter().map(|post| post.text).collect();
     for (n, status) in answers.into_iter().flatten() {
         match status {
-            202 => assert!(told.contains(&n), "{n} was accepted"),
-            429 | 503 => assert!(!told.contains(&n), "{n} was refused"),
+            202 => assert!(sent.contains(&n), "{n} was accepted"),
+            429 | 503 => assert!(!sent.contains(&n), "{n} was refused"),
             other => panic!("{n}: {other}"),
         }
     }
 }
 
 #[tokio::test]
-async fn who_knocks_during_a_reload_waits_and_is_not_refused() {
+async fn requests_during_a_reload_wait_and_are_not_refused() {
     let slack = Slack::start().await.expect("loopback");
     let daemon = Daemon::start(&format!("{DAEMON}{SHOP}"), &[("SLACK_URL", &slack.url())]).await;
     let url = daemon.door_url();
@@ -154,7 +157,7 @@ async fn who_knocks_during_a_reload_waits_and_is_not_refused() {
     let posting = async {
         let mut accepted = BTreeSet::new();
         for n in 0.. {
-            // Each on a connection of its own.
+            // Each on its own connection.
             match post(&url, n, "").await {
                 Some((202, _)) => _ = accepted.insert(n.to_string()),
                 Some((503, Some(_))) => {}
@@ -164,7 +167,7 @@ async fn who_knocks_during_a_reload_waits_and_is_not_refused() {
                 return accepted;
             }
         }
-        unreachable!("numbers do not end");
+        unreachable!("the range has no end");
     };
     let reloading = async {
         for _ in 0..3 {
@@ -173,7 +176,7 @@ async fn who_knocks_during_a_reload_waits_and_is_not_refused() {
             daemon.signal("HUP").await;
             let until = Instant::now() + LIMIT;
             while started(daemon.log()) == before {
-                assert!(Instant::now() < until, "it never came back:\n{}", daemon.log());
+                assert!(Instant::now() < until, "it did not reload:\n{}", daemon.log());
                 sleep(Duration::from_millis(10)).await;
             }
         }
@@ -182,6 +185,6 @@ async fn who_knocks_during_a_reload_waits_and_is_not_refused() {
     let (accepted, ()) = tokio::join!(posting, reloading);
     assert_eq!(daemon.door_url(), url, "the port is the same");
     daemon.until("empty", |status| status["sinks"][0]["pending"] == 0).await;
-    let told: BTreeSet<_> = slack.posts().into_iter().map(|post| post.text).collect();
-    assert_eq!(told, accepted);
+    let sent: BTreeSet<_> = slack.posts().into_iter().map(|post| post.text).collect();
+    assert_eq!(sent, accepted);
 }

@@ -1,4 +1,4 @@
-//! What registries post, from the listener to the chat: once, in plain words, and what a scan found behind it in the same thread.
+//! Notifications of registries, from the listener to the chat: sent once, with the findings of a scan in the same thread.
 
 use reqwest::header::AUTHORIZATION;
 use serde_json::{Value, json};
@@ -52,7 +52,7 @@ const CONFIG: &str = r#"
 
 const KEY: &str = "1f81eb52-5198-4599";
 
-/// A registry's API that knows one scan, and whoever has the right credentials.
+/// A registry's API with one scan, for requests with the right credentials.
 struct Registry {
     url: String,
     playing: JoinHandle<()>,
@@ -88,7 +88,7 @@ impl Registry {
         let body = body.to_string();
         let length = body.len();
         let reply = format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}");
-        // A daemon that is gone by now hears nothing, which is its own affair.
+        // The daemon may have stopped meanwhile.
         stream.write_all(reply.as_bytes()).await.ok();
     }
 }
@@ -99,15 +99,15 @@ impl Drop for Registry {
     }
 }
 
-struct House {
+struct World {
     room: GoogleChat,
     registry: Registry,
     daemon: Daemon,
     listener: String,
 }
 
-impl House {
-    async fn open() -> Self {
+impl World {
+    async fn start() -> Self {
         let cves: Vec<_> =
             (0..64).map(|n| json!({"cvePK": format!("CVE-2020-{n:04}"), "cvss": 9.0 - f64::from(n) / 10.0})).collect();
         let keys: Vec<_> = cves.iter().map(|cve| cve["cvePK"].clone()).collect();
@@ -128,7 +128,7 @@ impl House {
         (reply.status().as_u16(), reply.json().await.expect("JSON"))
     }
 
-    async fn says(&self) -> String {
+    async fn next_text(&self) -> String {
         self.room.next(LIMIT).await.unwrap_or_else(|late| panic!("{late}\n{}", self.daemon.log())).text
     }
 }
@@ -144,53 +144,53 @@ fn summary(tag: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_scan_is_told_once_with_its_details_in_order_in_one_thread() {
-    let house = House::open().await;
+async fn a_scan_is_sent_once_with_its_details_in_order_in_one_thread() {
+    let world = World::start().await;
     for _ in 0..2 {
-        let taken = house.post(&format!("registry/{KEY}"), &scanned("1.0")).await;
-        assert_eq!(taken, (202, json!({"accepted": 1})));
+        let accepted = world.post(&format!("registry/{KEY}"), &scanned("1.0")).await;
+        assert_eq!(accepted, (202, json!({"accepted": 1})));
     }
-    assert_eq!(house.says().await, summary("1.0"));
-    let (first, second) = (house.says().await, house.says().await);
+    assert_eq!(world.next_text().await, summary("1.0"));
+    let (first, second) = (world.next_text().await, world.next_text().await);
     assert_eq!(first.lines().count(), 15);
     assert_eq!(first.lines().next(), Some("CVE-2020-0000 (critical 9.0) in openssl 1.0.2g, layer 1"));
     assert_eq!(second.lines().nth(14), Some("CVE-2020-0029 (major 6.1) in openssl 1.0.2g, layer 1"));
-    let cut = format!("34 more in the registry: {}/repositories/foo/bar/tags/1.0", house.registry.url);
+    let cut = format!("34 more in the registry: {}/repositories/foo/bar/tags/1.0", world.registry.url);
     assert_eq!(second.lines().nth(15), Some(cut.as_str()));
 
-    // The next image has a thread of its own, and a fetch that fails takes nothing from what was posted.
-    assert_eq!(house.post(&format!("registry/{KEY}"), &scanned("1.1")).await.0, 202);
-    assert_eq!(house.says().await, summary("1.1"));
-    assert_eq!(house.says().await.trim(), "(scan could not be fetched: 404 NO_SUCH_TAG)");
-    assert_eq!(house.says().await.trim(), "(scan could not be fetched: 404 NO_SUCH_TAG)");
-    let threads: Vec<_> = house.room.threads().into_iter().map(|thread| (thread.key, thread.texts.len())).collect();
+    // The next image has its own thread, and a failed fetch does not delay the posted event.
+    assert_eq!(world.post(&format!("registry/{KEY}"), &scanned("1.1")).await.0, 202);
+    assert_eq!(world.next_text().await, summary("1.1"));
+    assert_eq!(world.next_text().await.trim(), "(scan could not be fetched: 404 NO_SUCH_TAG)");
+    assert_eq!(world.next_text().await.trim(), "(scan could not be fetched: 404 NO_SUCH_TAG)");
+    let threads: Vec<_> = world.room.threads().into_iter().map(|thread| (thread.key, thread.texts.len())).collect();
     let of = |tag: &str| (Some(format!("registry:foo/bar:{tag}")), 3);
-    assert_eq!(threads, [of("1.0"), of("1.1")], "and nothing was told twice");
+    assert_eq!(threads, [of("1.0"), of("1.1")], "nothing was sent twice");
 }
 
 #[tokio::test]
-async fn harbor_and_docker_hub_are_heard_in_the_same_words_and_nobody_else_is() {
-    let house = House::open().await;
+async fn harbor_and_docker_hub_have_the_same_texts_and_unverified_posts_are_refused() {
+    let world = World::start().await;
     let pushed = json!({"type": "PUSH_ARTIFACT", "occur_at": 1_586_922_308, "operator": "admin", "event_data": {
         "resources": [{"digest": "sha256:8a9e", "tag": "12"}], "repository": {"repo_full_name": "shop/debian"}}});
     let hub = |stars: u32| {
-        json!({"callback_url": format!("{}/never", house.registry.url), "repository": {"repo_name": "acme/shop", "star_count": stars},
+        json!({"callback_url": format!("{}/never", world.registry.url), "repository": {"repo_name": "acme/shop", "star_count": stars},
             "push_data": {"pushed_at": 1_417_566_161, "pusher": "bob", "tag": "1.4"}})
     };
     for stars in 0..2 {
-        assert_eq!(house.post("images", &pushed).await.0, 202);
-        assert_eq!(house.post(&format!("hub/{KEY}"), &hub(stars)).await.0, 202);
+        assert_eq!(world.post("images", &pushed).await.0, 202);
+        assert_eq!(world.post(&format!("hub/{KEY}"), &hub(stars)).await.0, 202);
     }
-    assert_eq!(house.says().await, "shop/debian:12 was pushed by admin");
-    assert_eq!(house.says().await, "acme/shop:1.4 was pushed by bob");
+    assert_eq!(world.next_text().await, "shop/debian:12 was pushed by admin");
+    assert_eq!(world.next_text().await, "acme/shop:1.4 was pushed by bob");
     for (path, body, status) in
         [("hub", hub(2), 404), ("registry", scanned("2"), 404), ("hub/x", hub(3), 404), ("images", json!([]), 400)]
     {
-        assert_eq!(house.post(path, &body).await.0, status, "{path}");
+        assert_eq!(world.post(path, &body).await.0, status, "{path}");
     }
     let mut next = pushed.clone();
     next["occur_at"] = 1_586_922_309.into();
-    assert_eq!(house.post("images", &next).await.0, 202);
-    assert_eq!(house.says().await, "shop/debian:12 was pushed by admin", "the next push, and nothing before it");
-    assert_eq!(house.room.posts().len(), 3);
+    assert_eq!(world.post("images", &next).await.0, 202);
+    assert_eq!(world.next_text().await, "shop/debian:12 was pushed by admin", "the next push, and nothing before it");
+    assert_eq!(world.room.posts().len(), 3);
 }

@@ -1,4 +1,4 @@
-//! Docker's own registry tells us of its images: its envelope through `[source.webhook]` and `split`.
+//! Notifications of Docker's own registry, read by `[source.webhook]` with `split`.
 
 use reqwest::header::{CONTENT_TYPE, LOCATION};
 use serde_json::json;
@@ -70,18 +70,18 @@ fn digest(bytes: &[u8]) -> String {
 
 /// Uploads one blob, as `docker push` does.
 async fn upload(registry: &Neighbour, bytes: &'static [u8]) -> serde_json::Value {
-    let begun =
+    let started =
         client().post(format!("{}/v2/shop/cart/blobs/uploads/", registry.url)).send().await.expect("it answers");
-    let place = begun.headers()[LOCATION].to_str().expect("text").to_owned();
-    let place = if place.starts_with('/') { format!("{}{place}", registry.url) } else { place };
-    let join = if place.contains('?') { '&' } else { '?' };
-    let done = client().put(format!("{place}{join}digest={}", digest(bytes))).body(bytes).send().await;
+    let location = started.headers()[LOCATION].to_str().expect("text").to_owned();
+    let location = if location.starts_with('/') { format!("{}{location}", registry.url) } else { location };
+    let join = if location.contains('?') { '&' } else { '?' };
+    let done = client().put(format!("{location}{join}digest={}", digest(bytes))).body(bytes).send().await;
     assert!(done.expect("it answers").status().is_success(), "{}", registry.said());
     json!({"mediaType": "application/vnd.oci.image.config.v1+json", "digest": digest(bytes), "size": bytes.len()})
 }
 
 #[tokio::test]
-async fn an_image_that_is_pushed_to_dockers_registry_is_told() {
+async fn a_push_to_dockers_registry_is_sent() {
     let slack = Slack::start().await.expect("loopback");
     let daemon = Daemon::start(CONFIG, &[("TOKEN", TOKEN), ("SLACK_URL", &slack.url())]).await;
     let folder = tempfile::tempdir().expect("a folder");
@@ -93,9 +93,9 @@ async fn an_image_that_is_pushed_to_dockers_registry_is_told() {
         let put = client().put(format!("{}/v2/shop/cart/manifests/{tag}", registry.url));
         let put = put.header(CONTENT_TYPE, MANIFEST).body(manifest).send().await.expect("it answers");
         assert!(put.status().is_success(), "{}", registry.said());
-        let told = slack.next(LIMIT).await;
-        let told = told.unwrap_or_else(|late| panic!("{late}\n{}\n{}", daemon.log(), registry.said()));
-        assert_eq!(told.text, format!("shop/cart:{tag} was pushed (64 digits)"));
+        let message = slack.next(LIMIT).await;
+        let message = message.unwrap_or_else(|late| panic!("{late}\n{}\n{}", daemon.log(), registry.said()));
+        assert_eq!(message.text, format!("shop/cart:{tag} was pushed (64 digits)"));
     }
     let events = daemon.json("/api/v1/events").await;
     let types: Vec<_> =

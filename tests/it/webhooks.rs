@@ -1,4 +1,4 @@
-//! What others post, from the listener's socket to the chat: accepted once it is safe, told once, or refused in plain words.
+//! Posted events from the listener's socket to the chat: accepted when committed, sent once, or refused with the reason.
 
 use serde_json::{Value, json};
 use tidings::demo::standins::Slack;
@@ -30,14 +30,14 @@ const CONFIG: &str = r#"
 
 const TOKEN: &str = "f2f0c1d4-8f1e-4a55";
 
-struct House {
+struct World {
     slack: Slack,
     daemon: Daemon,
     listener: String,
 }
 
-impl House {
-    async fn open() -> Self {
+impl World {
+    async fn start() -> Self {
         let slack = Slack::start().await.expect("loopback");
         let daemon = Daemon::start(CONFIG, &[("SLACK_URL", &slack.url()), ("TOKEN", TOKEN)]).await;
         let listener = daemon.door_url();
@@ -53,100 +53,109 @@ impl House {
         (reply.status().as_u16(), reply.json().await.expect("JSON"))
     }
 
-    async fn says(&self) -> String {
+    async fn next_text(&self) -> String {
         self.slack.next(LIMIT).await.unwrap_or_else(|late| panic!("{late}\n{}", self.daemon.log())).text
     }
 }
 
-const LET_IN: (&str, &str) = ("authorization", "Bearer f2f0c1d4-8f1e-4a55");
+const AUTHORIZED: (&str, &str) = ("authorization", "Bearer f2f0c1d4-8f1e-4a55");
 const LIST: &str = "/hooks/list/f2f0c1d4-8f1e-4a55";
 
 #[tokio::test]
-async fn what_is_accepted_is_told_and_the_same_delivery_twice_is_one_event() {
-    let house = House::open().await;
+async fn an_accepted_event_is_sent_and_the_same_delivery_twice_is_one_event() {
+    let world = World::start().await;
     let order = json!({"kind": "order.paid", "id": "17", "n": 1}).to_string();
     for _ in 0..2 {
-        assert_eq!(house.post("/hooks/shop", &[LET_IN], order.clone()).await, (202, json!({"accepted": 1})));
+        assert_eq!(world.post("/hooks/shop", &[AUTHORIZED], order.clone()).await, (202, json!({"accepted": 1})));
     }
-    assert_eq!(house.says().await, "shop order.paid  1");
+    assert_eq!(world.next_text().await, "shop order.paid  1");
     let next = json!({"kind": "order.paid", "id": "18", "n": 2}).to_string();
-    assert_eq!(house.post("/hooks/shop", &[LET_IN], next).await.0, 202);
-    assert_eq!(house.says().await, "shop order.paid  2", "and not the first one again");
+    assert_eq!(world.post("/hooks/shop", &[AUTHORIZED], next).await.0, 202);
+    assert_eq!(world.next_text().await, "shop order.paid  2", "and not the first one again");
 }
 
 #[tokio::test]
-async fn what_was_accepted_is_told_after_a_kill() {
-    let mut house = House::open().await;
-    house.slack.go_down().await;
-    assert_eq!(house.post("/hooks/shop", &[LET_IN], r#"{"kind":"order.paid","id":"1","n":1}"#).await.0, 202);
-    house.daemon.kill().await;
-    house.slack.come_back().await.expect("the port");
-    house.daemon.start_again().await;
-    assert_eq!(house.says().await, "shop order.paid  1");
-    house.listener = house.daemon.door_url();
-    let again = house.post("/hooks/shop", &[LET_IN], r#"{"kind":"order.paid","id":"1","n":"again"}"#).await;
+async fn an_accepted_event_is_sent_after_a_kill() {
+    let mut world = World::start().await;
+    world.slack.go_down().await;
+    assert_eq!(world.post("/hooks/shop", &[AUTHORIZED], r#"{"kind":"order.paid","id":"1","n":1}"#).await.0, 202);
+    world.daemon.kill().await;
+    world.slack.come_back().await.expect("the port");
+    world.daemon.start_again().await;
+    assert_eq!(world.next_text().await, "shop order.paid  1");
+    world.listener = world.daemon.door_url();
+    let again = world.post("/hooks/shop", &[AUTHORIZED], r#"{"kind":"order.paid","id":"1","n":"again"}"#).await;
     assert_eq!(again, (202, json!({"accepted": 1})));
-    assert_eq!(house.post("/hooks/shop", &[LET_IN], r#"{"kind":"order.paid","id":"2","n":2}"#).await.0, 202);
-    assert_eq!(house.says().await, "shop order.paid  2");
+    assert_eq!(world.post("/hooks/shop", &[AUTHORIZED], r#"{"kind":"order.paid","id":"2","n":2}"#).await.0, 202);
+    assert_eq!(world.next_text().await, "shop order.paid  2");
 }
 
 #[tokio::test]
-async fn lists_batches_forms_and_signatures_come_through_the_door() {
-    let house = House::open().await;
-    assert_eq!(house.post(LIST, &[], r#"{"things":[{"n":1},{"n":2},{"n":3}]}"#).await, (202, json!({"accepted": 3})));
+async fn lists_batches_forms_and_signatures_are_accepted() {
+    let world = World::start().await;
+    assert_eq!(world.post(LIST, &[], r#"{"things":[{"n":1},{"n":2},{"n":3}]}"#).await, (202, json!({"accepted": 3})));
     for n in 1..=3 {
-        assert_eq!(house.says().await, format!("list message  {n}"));
+        assert_eq!(world.next_text().await, format!("list message  {n}"));
     }
-    assert_eq!(house.post(LIST, &[], r#"{"things":[]}"#).await, (202, json!({"accepted": 0})));
+    assert_eq!(world.post(LIST, &[], r#"{"things":[]}"#).await, (202, json!({"accepted": 0})));
 
     let cloud = |id: &str| json!({"specversion": "1.0", "id": id, "source": "/shop", "type": "order.paid", "subject": "17", "n": id});
     let batch = json!([cloud("a"), cloud("b")]).to_string();
     let content = [("content-type", "application/cloudevents-batch+json")];
-    assert_eq!(house.post("/hooks/cloud", &content, batch).await, (202, json!({"accepted": 2})));
-    assert_eq!((&*house.says().await, &*house.says().await), ("cloud order.paid 17 a", "cloud order.paid 17 b"));
+    assert_eq!(world.post("/hooks/cloud", &content, batch).await, (202, json!({"accepted": 2})));
+    assert_eq!(
+        (&*world.next_text().await, &*world.next_text().await),
+        ("cloud order.paid 17 a", "cloud order.paid 17 b")
+    );
     let content = [("content-type", "application/cloudevents+json")];
-    assert_eq!(house.post("/hooks/cloud", &content, cloud("b").to_string()).await.0, 202);
+    assert_eq!(world.post("/hooks/cloud", &content, cloud("b").to_string()).await.0, 202);
     let form = [("content-type", "application/x-www-form-urlencoded")];
-    assert_eq!(house.post("/hooks/cloud", &form, "n=form&x=1").await.0, 202);
-    assert_eq!(house.says().await, "cloud message  form", "b was told before");
+    assert_eq!(world.post("/hooks/cloud", &form, "n=form&x=1").await.0, 202);
+    assert_eq!(world.next_text().await, "cloud message  form", "b was sent before");
 
     // HMAC-SHA256 of the body under TOKEN, as GitHub would send it.
     let body = r#"{"action":"opened","repository":{"full_name":"octo/hello"},"n":1}"#;
     let signature = "sha256=08b9ada74d4b15cb03dc485ca57f9832f630dc3bc7b4d523225b309754a4e7e8";
-    let said = [("x-github-event", "issues"), ("x-github-delivery", "d-1"), ("x-hub-signature-256", signature)];
-    assert_eq!(house.post("/hooks/forge", &said, body).await, (202, json!({"accepted": 1})));
-    assert_eq!(house.says().await, "forge issues.opened octo/hello 1");
-    assert_eq!(house.post("/hooks/forge", &said, body.replace('1', "2")).await.0, 401);
+    let fields = [("x-github-event", "issues"), ("x-github-delivery", "d-1"), ("x-hub-signature-256", signature)];
+    assert_eq!(world.post("/hooks/forge", &fields, body).await, (202, json!({"accepted": 1})));
+    assert_eq!(world.next_text().await, "forge issues.opened octo/hello 1");
+    assert_eq!(world.post("/hooks/forge", &fields, body.replace('1', "2")).await.0, 401);
 }
 
 #[tokio::test]
-async fn what_is_refused_is_refused_in_plain_words_and_never_told() {
-    let house = House::open().await;
+async fn refused_requests_get_the_reason_and_are_never_sent() {
+    let world = World::start().await;
     let order = r#"{"kind":"order.paid","id":"1"}"#;
     let shop = "/hooks/shop";
-    for (path, headers, body, status, said) in [
+    for (path, headers, body, status, error) in [
         (shop, &[][..], order, 401, "the header `authorization` is missing"),
         (shop, &[("authorization", "Bearer wrong")], order, 401, "the credentials are wrong"),
-        (shop, &[LET_IN], "<xml>", 400, "not JSON: expected value at line 1 column 1"),
-        (shop, &[LET_IN, ("content-type", "text/plain")], order, 415, "JSON or a form is taken here, not `text/plain`"),
-        ("/hooks/list", &[], order, 404, "there is nothing at this path"),
-        ("/hooks/list/f2f0c1d4-8f1e-4a56", &[], order, 404, "there is nothing at this path"),
-        (LIST, &[], order, 400, "`data.things` is not there or is not a list"),
+        (shop, &[AUTHORIZED], "<xml>", 400, "not JSON: expected value at line 1 column 1"),
+        (
+            shop,
+            &[AUTHORIZED, ("content-type", "text/plain")],
+            order,
+            415,
+            "the content type must be JSON or a form, not `text/plain`",
+        ),
+        ("/hooks/list", &[], order, 404, "no endpoint at this path"),
+        ("/hooks/list/f2f0c1d4-8f1e-4a56", &[], order, 404, "no endpoint at this path"),
+        (LIST, &[], order, 400, "`data.things` is missing or is not a list"),
         ("/hooks/forge", &[("x-github-event", "push")], order, 401, "the header `x-hub-signature-256` is missing"),
     ] {
-        let (answered, reason) = house.post(path, headers, body).await;
-        assert_eq!((answered, reason["error"].as_str()), (status, Some(said)), "{path} {reason}");
+        let (answered, reason) = world.post(path, headers, body).await;
+        assert_eq!((answered, reason["error"].as_str()), (status, Some(error)), "{path} {reason}");
     }
     let many = format!("{{\"things\":[{}0]}}", "0,".repeat(10_000));
-    assert_eq!(house.post(LIST, &[], many).await.0, 413);
-    assert_eq!(house.post("/hooks/cloud", &[], r#"{"n":"fine"}"#).await.0, 202);
-    assert_eq!(house.says().await, "cloud message  fine", "and nothing before it");
-    let log = house.daemon.log();
-    assert!(log.contains("a request was not let in") && !log.contains(TOKEN), "{log}");
+    assert_eq!(world.post(LIST, &[], many).await.0, 413);
+    assert_eq!(world.post("/hooks/cloud", &[], r#"{"n":"fine"}"#).await.0, 202);
+    assert_eq!(world.next_text().await, "cloud message  fine", "and nothing before it");
+    let log = world.daemon.log();
+    assert!(log.contains("authentication failed") && !log.contains(TOKEN), "{log}");
 }
 
 #[tokio::test]
-async fn the_longest_list_that_is_taken_is_taken_whole() {
+async fn the_longest_list_that_is_accepted_is_committed_whole() {
     let config = r#"
         [daemon]
         listen = "127.0.0.1:0"
@@ -167,7 +176,7 @@ async fn the_longest_list_that_is_taken_is_taken_whole() {
 }
 
 #[tokio::test]
-async fn a_door_that_others_reach_wants_to_know_who_may_post() {
+async fn a_reachable_listener_requires_verify() {
     let env = [("SLACK_URL", "https://hooks.slack.com/services/T/B/X"), ("TOKEN", TOKEN)];
     let here = "listen = \"127.0.0.1:0\"";
     let proxied = CONFIG.replace(here, &format!("{here}\npublic_url = \"https://bridge.example.com\""));

@@ -37,31 +37,31 @@ impl AdminBackend for Scripted {
     async fn status(&self) -> Value {
         json!({ "ready": true })
     }
-    async fn events(&self, ask: EventsRequest) -> Result<Value, Refusal> {
+    async fn events(&self, ask: EventsRequest) -> Result<Value, HttpError> {
         Ok(self.note(ask))
     }
-    async fn dead(&self, _: DeadRequest) -> Result<Value, Refusal> {
-        Err(Refusal::broken(&Fault::new("disk", "the disk is gone")))
+    async fn dead(&self, _: DeadRequest) -> Result<Value, HttpError> {
+        Err(HttpError::internal_fault(&Fault::new("disk", "the disk is gone")))
     }
-    async fn replay(&self, ask: DeadRequest) -> Result<Value, Refusal> {
+    async fn replay(&self, ask: DeadRequest) -> Result<Value, HttpError> {
         Ok(self.note(ask))
     }
-    async fn drop_dead(&self, ask: DeadRequest) -> Result<Value, Refusal> {
+    async fn drop_dead(&self, ask: DeadRequest) -> Result<Value, HttpError> {
         Ok(self.note(ask))
     }
-    async fn silences(&self, ask: SilencesRequest) -> Result<Value, Refusal> {
+    async fn silences(&self, ask: SilencesRequest) -> Result<Value, HttpError> {
         Ok(self.note(ask))
     }
-    async fn add_silence(&self, ask: SilenceRequest) -> Result<Value, Refusal> {
+    async fn add_silence(&self, ask: SilenceRequest) -> Result<Value, HttpError> {
         Ok(self.note(ask))
     }
-    async fn expire_silences(&self, ask: ExpireRequest) -> Result<Value, Refusal> {
+    async fn expire_silences(&self, ask: ExpireRequest) -> Result<Value, HttpError> {
         Ok(self.note(ask))
     }
-    async fn explain(&self, ask: ExplainRequest) -> Result<Value, Refusal> {
+    async fn explain(&self, ask: ExplainRequest) -> Result<Value, HttpError> {
         match ask {
             ExplainRequest::Stored(id) => {
-                Err(Refusal::unknown(format!("no event {id} is remembered"), "send it whole"))
+                Err(HttpError::not_found(format!("no event {id} is remembered"), "send it whole"))
             }
             ExplainRequest::Shown(event) => Ok(event.to_json()),
         }

@@ -2,11 +2,13 @@
 
 use std::net::SocketAddr;
 
+use axum::response::{IntoResponse as _, Response};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
-use crate::ingress::{self, Accepted, Answer, Endpoint, Hook, HookRequest, Receiver};
+use crate::http_server::HttpError;
+use crate::ingress::{self, Accepted, Endpoint, EndpointConfig, HookRequest, Receiver};
 
 /// Generous: only a hang reaches it.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -15,10 +17,10 @@ const LIMIT: Duration = Duration::from_secs(30);
 struct Shop(Outbox, usize);
 
 impl Receiver for Shop {
-    async fn receive(&self, knock: HookRequest) -> Answer {
+    async fn receive(&self, knock: HookRequest) -> Result<Response, HttpError> {
         let n = std::str::from_utf8(&knock.body).ok().and_then(|text| text.parse().ok()).expect("a number");
         self.0.put_all(vec![event("wanted", n, self.1)], None).await?;
-        Ok(Accepted::accepted(1))
+        Ok(Accepted::new(1).into_response())
     }
 }
 
@@ -33,9 +35,13 @@ async fn open_door(out: &Outbox, size: usize) -> Street {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback");
     let (address, stop, metrics) = (listener.local_addr().expect("an address"), Stop::new(), Metrics::new());
     let receiver = Shop(out.hurried(Duration::from_millis(20)), size);
-    let place =
-        Endpoint { name: "shop".into(), hook: Hook::named(), receiver, metrics: metrics.endpoint(&"shop".into()) };
-    let listener = tokio::spawn(ingress::open(listener, vec![place], metrics.endpoint(&"".into()), stop.clone()));
+    let place = Endpoint {
+        name: "shop".into(),
+        config: EndpointConfig::default(),
+        receiver,
+        metrics: metrics.endpoint(&"shop".into()),
+    };
+    let listener = tokio::spawn(ingress::serve(listener, vec![place], metrics.endpoint(&"".into()), stop.clone()));
     Street { address, stop, listener }
 }
 

@@ -14,10 +14,10 @@ use super::splitter::{Piece, Splitter};
 use crate::config_reader::print_duration;
 use crate::event::{Body, Event};
 use crate::fault::Fault;
+use crate::ingress::Arrived;
 use crate::log_limiter::LogLimiter;
 use crate::outbound::Flow;
 use crate::outbox::Outbox;
-use crate::sources::labels::Arrived;
 use crate::websocket::ConnectionConfig;
 
 /// Read, and not yet handed over. Beyond it the Engine has to wait, which it does not do for long.

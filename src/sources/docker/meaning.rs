@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::event::{Body, Event, digest};
-use crate::sources::labels::{Arrived, Known};
+use crate::ingress::{Arrived, Known};
 
 /// A container's id in full. People know its first twelve.
 const WHOLE_ID: usize = 64;

@@ -1,18 +1,18 @@
-//! Asking the registry: <https://docs.mirantis.com/msr/2.9/api/>, and what was there before.
+//! Requests to the registry's API: <https://docs.mirantis.com/msr/2.9/api/>, and its predecessor.
 
 use serde_json::Value;
 
 use super::reference::{Reference, Scan};
 use super::scan;
 use crate::fault::Fault;
+use crate::ingress::text_at;
 use crate::outbound::{Answer, Outbound};
 use crate::sources::api::Api;
-use crate::sources::registry::text;
 
-/// What a scan found, with all that is known of each vulnerability, for a large image.
-const LONGEST_ANSWER: usize = 4 << 20;
-/// Longer ones than `SCANNING_NOT_ENABLED` are no codes.
-const LONGEST_CODE: usize = 40;
+/// In bytes. Enough for the detailed scan of a large image.
+const MAX_ANSWER: usize = 4 << 20;
+/// Twice the length of `SCANNING_NOT_ENABLED`, the longest known one.
+const MAX_CODE: usize = 40;
 
 impl Reference<'_> {
     pub(super) async fn look_up(&self, api: &Api, net: &Outbound) -> Result<Value, Fault> {
@@ -22,53 +22,53 @@ impl Reference<'_> {
             (tag, _) => {
                 let mut path = vec!["api", "v0", "repositories", self.namespace, self.repository];
                 path.extend(tag.into_iter().flat_map(|tag| ["tags", tag]));
-                json(&api.ask(net, &path, &[], LONGEST_ANSWER).await?)?
+                json(&api.ask(net, &path, &[], MAX_ANSWER).await?)?
             }
         };
-        // An image is answered with a list, of one.
+        // The answer for an image is a list with one element.
         let found = match found {
             Value::Array(list) => list.into_iter().next().unwrap_or_default(),
             found => found,
         };
-        let Value::Object(mut found) = found else { return Err(nothing()) };
+        let Value::Object(mut found) = found else { return Err(not_found()) };
         found.insert("link".to_owned(), link.into());
         Ok(found.into())
     }
 
-    /// Where the newer of the two ways to ask is not known, the older one is gone.
+    /// Tries the newer path first, and the older one where the registry does not know it.
     async fn look_up_scan(&self, tag: &str, scan: Scan, api: &Api, net: &Outbound, link: &str) -> Result<Value, Fault> {
         let newer = ["api", "v0", "imagescan", "scansummary", "repositories", self.namespace, self.repository, tag];
-        let mut answer = api.ask(net, &newer, &[], LONGEST_ANSWER).await?;
+        let mut answer = api.ask(net, &newer, &[], MAX_ANSWER).await?;
         if matches!(answer.status, 404 | 405) && !code(&answer).is_some_and(|code| code.starts_with("NO_SUCH_")) {
             let older = ["api", "v0", "imagescan", "repositories", self.namespace, self.repository, tag];
             let detailed = if scan == Scan::Detailed { "true" } else { "false" };
-            answer = api.ask(net, &older, &[("detailed", detailed)], LONGEST_ANSWER).await?;
+            answer = api.ask(net, &older, &[("detailed", detailed)], MAX_ANSWER).await?;
         }
-        scan::told(&json(&answer)?, scan, link).ok_or_else(nothing)
+        scan::to_json(&json(&answer)?, scan, link).ok_or_else(not_found)
     }
 }
 
-/// The status, and the registry's own word for what is wrong.
+/// The body of a 2xx; else the status and the registry's error code.
 fn json(answer: &Answer) -> Result<Value, Fault> {
     if !(200..300).contains(&answer.status) {
-        let said = match code(answer) {
+        let error = match code(answer) {
             Some(code) => format!("{} {code}", answer.status),
             None => answer.status.to_string(),
         };
-        return Err(Fault::new("status", said));
+        return Err(Fault::new("status", error));
     }
     serde_json::from_slice(&answer.body)
-        .map_err(|error| Fault::new("not_json", format!("the answer is no JSON: {error}")))
+        .map_err(|error| Fault::new("not_json", format!("the answer is not JSON: {error}")))
 }
 
 /// `NO_SUCH_TAG` of `{"errors":[{"code":"NO_SUCH_TAG", …}]}`.
 fn code(answer: &Answer) -> Option<String> {
-    let said: Value = serde_json::from_slice(&answer.body).ok()?;
-    let code = text(&said, "/errors/0/code")?;
+    let body: Value = serde_json::from_slice(&answer.body).ok()?;
+    let code = text_at(&body, "/errors/0/code")?;
     let is_word = code.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
-    (is_word && code.len() <= LONGEST_CODE).then(|| code.to_owned())
+    (is_word && code.len() <= MAX_CODE).then(|| code.to_owned())
 }
 
-fn nothing() -> Fault {
-    Fault::new("not_found", "the registry knows nothing of it")
+fn not_found() -> Fault {
+    Fault::new("not_found", "the registry does not have it")
 }

@@ -1,28 +1,24 @@
-//! What relays.toml says of a registry: where it posts, and where and as whom it is asked.
+//! `[source.dtr.NAME]`: the endpoint, and the address and credentials of the API.
 
 use reqwest::header::HeaderValue;
 
+use super::notification::Posts;
 use crate::config_reader::{Problem, TableReader};
 use crate::outbound::{Trust, basic, secret_header};
 use crate::sources::api::Api;
-use crate::sources::gate::Gate;
 
-/// Some versions send what a scan found along with the notification of it, layer by layer.
-const ROOM_FOR_A_SCAN: usize = 8 << 20;
-
-/// `[source.dtr.NAME]`
 #[derive(Debug)]
 pub struct Config {
-    pub(super) gate: Gate,
+    pub(super) posted: Posts,
     pub(super) api: Option<Api>,
     pub(super) trust: Trust,
 }
 
 impl Config {
     pub(in crate::sources) fn read(table: &TableReader) -> Option<Self> {
-        let gate = Gate::read(table).map(|gate| gate.roomy(table, ROOM_FOR_A_SCAN));
+        let posted = Posts::read(table);
         let address = table.text("api");
-        let api = address.as_ref().and_then(|said| Api::read(table.reading, said));
+        let api = address.as_ref().and_then(|address| Api::read(table.reading, address));
         let authorization = authorization(table);
         let trust = Trust::read(table);
         if table.left_out().is_some() {
@@ -40,12 +36,12 @@ impl Config {
         if let (Some(api), Some(value)) = (&mut api, authorization?) {
             api.authorization(value);
         }
-        Some(Self { gate: gate?, api, trust })
+        Some(Self { posted: posted?, api, trust })
     }
 }
 
-/// `user` and `token` (an access token, or the password), a bearer `token` alone, or nobody. None where it is wrong.
-#[expect(clippy::option_option, reason = "what is wrong and what is not said are two things")]
+/// `user` and `token` (an access token, or the password), a bearer `token` alone, or neither. None where it is wrong.
+#[expect(clippy::option_option, reason = "wrong and unset are two things")]
 fn authorization(table: &TableReader) -> Option<Option<HeaderValue>> {
     let (user, token) = (table.text_or_secret("user"), table.secret("token"));
     if !table.has("token") {

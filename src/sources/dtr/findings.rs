@@ -1,18 +1,18 @@
-//! What a scan found, by layer, component and CVE: the worst first, so many of them, and how many more there are.
+//! The vulnerabilities that a scan found, by layer, component and CVE: the worst ones, and how many more there are.
 
 use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value, json};
 
+use crate::ingress::text_at;
 use crate::message::{Unit, cut};
-use crate::sources::registry::text;
 
-/// As many as anybody reads in a chat; the rest is a click away.
-const MOST: usize = 30;
-/// A line of a message.
-const LONGEST_LINE: usize = 120;
-/// What is said about a vulnerability in prose.
-const LONGEST_SUMMARY: usize = 200;
+/// As many as people read in a chat; the link leads to the rest.
+const MAX_SHOWN: usize = 30;
+/// In characters.
+const MAX_LINE: usize = 120;
+/// In characters.
+const MAX_SUMMARY: usize = 200;
 
 pub(super) struct Findings<'v>(Vec<Finding<'v>>);
 
@@ -25,12 +25,13 @@ struct Finding<'v> {
     component: &'v str,
     version: &'v str,
     path: Option<&'v str>,
-    /// Its place in the list, from 1, and its digest.
+    /// Its number, from 1, and its digest.
     layer: Option<(usize, &'v str)>,
 }
 
 impl<'v> Findings<'v> {
-    /// The older answer nests them all, the newer one has three lists that refer to each other.
+    /// The older answer nests layers, components and vulnerabilities; the newer one has three lists that refer to each
+    /// other.
     pub(super) fn of(whole: &'v Value, image: &'v Value) -> Self {
         let mut found = nested(list(whole, "layer_details"));
         found.extend(listed(image));
@@ -43,11 +44,11 @@ impl<'v> Findings<'v> {
         Self(found)
     }
 
-    pub(super) fn told(&self) -> Map<String, Value> {
-        let shown = || self.0.iter().take(MOST);
+    pub(super) fn to_json(&self) -> Map<String, Value> {
+        let shown = || self.0.iter().take(MAX_SHOWN);
         Map::from_iter([
             ("lines".to_owned(), shown().map(Finding::line).collect()),
-            ("findings".to_owned(), shown().map(Finding::told).collect()),
+            ("findings".to_owned(), shown().map(Finding::to_json).collect()),
             ("count".to_owned(), self.0.len().into()),
             ("more".to_owned(), (self.0.len() - shown().len()).into()),
         ])
@@ -55,7 +56,7 @@ impl<'v> Findings<'v> {
 }
 
 impl Finding<'_> {
-    /// By CVSS, as the registry counts them.
+    /// By CVSS, as the registry rates them.
     fn severity(&self) -> &'static str {
         match self.cvss {
             score if score >= 7.0 => "critical",
@@ -74,16 +75,16 @@ impl Finding<'_> {
         };
         let layer = self.layer.map(|(number, _)| format!(", layer {number}")).unwrap_or_default();
         let line = format!("{} ({}{score}){component}{layer}", self.cve, self.severity());
-        // One line is one finding, whatever stands in a name.
-        cut(&line.replace(char::is_control, " "), LONGEST_LINE, Unit::Chars)
+        // A name may hold line breaks.
+        cut(&line.replace(char::is_control, " "), MAX_LINE, Unit::Chars)
     }
 
-    fn told(&self) -> Value {
+    fn to_json(&self) -> Value {
         json!({
             "cve": self.cve,
             "severity": self.severity(),
             "cvss": (self.cvss > 0.0).then_some(self.cvss),
-            "summary": self.summary.map(|text| cut(text, LONGEST_SUMMARY, Unit::Chars)),
+            "summary": self.summary.map(|text| cut(text, MAX_SUMMARY, Unit::Chars)),
             "component": self.component,
             "version": self.version,
             "path": self.path,
@@ -97,7 +98,7 @@ impl Finding<'_> {
 fn nested(layers: &[Value]) -> Vec<Finding<'_>> {
     let mut found = Vec::new();
     for (number, layer) in layers.iter().enumerate() {
-        let place = Some((number + 1, text(layer, "/sha256sum").unwrap_or_default()));
+        let place = Some((number + 1, text_at(layer, "/sha256sum").unwrap_or_default()));
         for component in list(layer, "components") {
             let in_component = Finding { layer: place, ..named(component, "/component", "/fullpath/0") };
             for vuln in list(component, "vulns") {
@@ -113,9 +114,9 @@ fn listed(image: &Value) -> Vec<Finding<'_>> {
     let cves: HashMap<_, _> = list(image, "cves").iter().filter_map(|cve| Some((key(cve)?, cve))).collect();
     let mut layers = HashMap::new();
     for (number, layer) in list(image, "layers").iter().enumerate() {
-        let place = (number + 1, text(layer, "/digest").unwrap_or_default());
+        let place = (number + 1, text_at(layer, "/digest").unwrap_or_default());
         for component in list(layer, "components").iter().filter_map(key) {
-            // What a higher layer has as well came from below.
+            // A component in several layers came from the lowest.
             layers.entry(component).or_insert(place);
         }
     }
@@ -133,16 +134,17 @@ fn listed(image: &Value) -> Vec<Finding<'_>> {
 
 fn named<'v>(component: &'v Value, name: &str, path: &str) -> Finding<'v> {
     Finding {
-        component: text(component, name).unwrap_or_default(),
-        version: text(component, "/version").unwrap_or_default(),
-        path: text(component, path),
+        component: text_at(component, name).unwrap_or_default(),
+        version: text_at(component, "/version").unwrap_or_default(),
+        path: text_at(component, path),
         ..Finding::default()
     }
 }
 
 impl<'v> Finding<'v> {
     fn with(&self, vulnerability: &'v Value) -> Self {
-        let name = text(vulnerability, "/cve").or_else(|| text(vulnerability, "/cvePK")).or(vulnerability.as_str());
+        let name =
+            text_at(vulnerability, "/cve").or_else(|| text_at(vulnerability, "/cvePK")).or(vulnerability.as_str());
         let cvss = vulnerability.get("cvss").and_then(|score| match score {
             Value::String(score) => score.parse().ok(),
             score => score.as_f64(),
@@ -150,13 +152,13 @@ impl<'v> Finding<'v> {
         Self {
             cve: name.unwrap_or("a vulnerability without a name"),
             cvss: cvss.filter(|score| score.is_finite()).unwrap_or(0.0),
-            summary: text(vulnerability, "/summary"),
+            summary: text_at(vulnerability, "/summary"),
             ..self.clone()
         }
     }
 }
 
-/// By what one thing refers to another: a text, a number, or the thing itself.
+/// The key of an element, or of a reference to it: a text, a number, or the element itself.
 fn key(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),

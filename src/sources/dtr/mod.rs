@@ -1,11 +1,11 @@
 //! Docker Trusted Registry 2.x and what it became, Mirantis Secure Registry 2.8 to 3.x. (4 is a Harbor.)
 //!
-//! It posts what happens, and answers what a relay fetches: repositories, tags, and what their scans found.
+//! It posts what happens, and its API answers what a relay fetches: repositories, tags, and what their scans found.
 
 mod api;
 mod config;
 mod findings;
-mod reading;
+mod notification;
 mod reference;
 mod scan;
 #[cfg(test)]
@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use super::{AlertTexts, DefaultText, Settings, Source};
 use crate::fault::Fault;
-use crate::ingress::{Answer, Hook, HookRequest};
+use crate::ingress::{EndpointConfig, HookRequest, HookResult};
 use crate::outbound::Outbound;
 use crate::outbox::Outbox;
 use reference::Reference;
@@ -30,21 +30,17 @@ pub struct Dtr {
 }
 
 impl Settings for Config {
-    fn hook(&self) -> Option<&Hook> {
-        Some(self.gate.hook())
+    fn endpoint(&self) -> Option<&EndpointConfig> {
+        Settings::endpoint(&self.posted)
     }
 
     fn default_texts(&self) -> &'static [DefaultText] {
-        texts::DEFAULT_TEXTS
+        self.posted.default_texts()
     }
 }
 
 impl Dtr {
-    pub(super) const ALERT_TEXTS: AlertTexts = AlertTexts {
-        lost: "Registry source {{ event.subject }} is lost: {{ data.why }}",
-        back: "Registry source {{ event.subject }} is back.",
-        key: None,
-    };
+    pub(super) const ALERT_TEXTS: AlertTexts = notification::Posts::ALERT_TEXTS;
 
     pub(super) fn open(config: Config, net: &Outbound) -> Self {
         let net = net.trusting(&config.trust);
@@ -59,11 +55,11 @@ impl Source for Dtr {
         Reference::parse(reference)?.look_up(api, &self.net).await
     }
 
-    fn hook(&self) -> Option<&Hook> {
-        Settings::hook(&self.config)
+    fn endpoint(&self) -> Option<&EndpointConfig> {
+        Settings::endpoint(&self.config)
     }
 
-    async fn receive(&self, request: HookRequest, out: &Outbox) -> Answer {
-        self.config.gate.take(&request, out, reading::events_of).await
+    async fn receive(&self, request: HookRequest, out: &Outbox) -> HookResult {
+        self.config.posted.receive(request, out).await
     }
 }

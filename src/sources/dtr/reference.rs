@@ -1,13 +1,13 @@
-//! What a relay may fetch from a registry, as it is written in `fetch`.
+//! What a relay may fetch from a registry: the value of its `fetch`.
 
 use crate::fault::Fault;
 
-/// | written | names |
+/// | reference | names |
 /// |---|---|
 /// | `namespace/repository` | the repository |
 /// | `namespace/repository:tag`, `…@sha256:…` | the image |
-/// | `namespace/repository:tag/scan` | its scan in short |
-/// | `namespace/repository:tag/scan/details` | its scan with what was found |
+/// | `namespace/repository:tag/scan` | a summary of its scan |
+/// | `namespace/repository:tag/scan/details` | its scan with the findings |
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Reference<'r> {
     pub(super) namespace: &'r str,
@@ -24,17 +24,17 @@ pub(super) enum Scan {
 }
 
 impl<'r> Reference<'r> {
-    /// It comes out of an event, so it is taken apart here and only names go on: none of them can lead elsewhere.
+    /// The text comes out of an event, so only valid names are used: none of them can change the path of a request.
     pub(super) fn parse(text: &'r str) -> Result<Self, Fault> {
         Self::parts(text).ok_or_else(|| {
             let wanted = "namespace/repository, …:tag, …:tag/scan or …:tag/scan/details";
-            Fault::new("no_reference", format!("this names nothing that a registry has; it has {wanted}"))
+            Fault::new("no_reference", format!("this is no reference to a registry; it must be {wanted}"))
         })
     }
 
     fn parts(text: &'r str) -> Option<Self> {
         let (image, scan) = match (text.strip_suffix("/scan"), text.strip_suffix("/scan/details")) {
-            // A repository may be called `scan`, but what has no tag was not scanned.
+            // A repository may be named `scan`, but only tags are scanned.
             (Some(image), _) if image.contains([':', '@']) => (image, Some(Scan::Short)),
             (_, Some(image)) => (image, Some(Scan::Detailed)),
             _ => (text, None),
@@ -52,7 +52,7 @@ impl<'r> Reference<'r> {
         fits.then_some(Self { namespace, repository, tag, scan })
     }
 
-    /// The part of the path that names the repository or the image, as the registry's own pages have it.
+    /// The path of the registry's own page about the repository or the image.
     pub(super) fn page(&self) -> Vec<&'r str> {
         let mut page = vec!["repositories", self.namespace, self.repository];
         page.extend(self.tag.filter(|tag| !tag.contains(':')).into_iter().flat_map(|tag| ["tags", tag]));
@@ -60,7 +60,7 @@ impl<'r> Reference<'r> {
     }
 }
 
-/// As the registry takes names and tags; nothing in it means anything in a path.
+/// The registry's rule for names and tags. None of these characters is special in a path.
 fn is_name(name: &str) -> bool {
     (1..=255).contains(&name.len())
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn repositories_images_and_scans_are_told_apart() {
+    fn repositories_images_and_scans_are_distinguished() {
         let digest = format!("sha256:{}", "ab".repeat(32));
         for (text, wanted) in [
             ("foo/bar", ("foo", "bar", None, None)),
@@ -130,7 +130,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_is_let_through_is_names_alone(text in "[a-z./:@?#%\\\\ -]{0,30}(/scan|/scan/details|)") {
+        fn every_valid_reference_has_only_names(text in "[a-z./:@?#%\\\\ -]{0,30}(/scan|/scan/details|)") {
             if let Some((namespace, repository, tag, _)) = parts(&text) {
                 for part in [Some(namespace), Some(repository), tag].into_iter().flatten() {
                     prop_assert!(!part.contains(['/', '?', '#', '%', '\\', ' ']) && !part.starts_with('.'), "{}", part);

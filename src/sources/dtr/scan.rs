@@ -1,38 +1,38 @@
-//! What came of a scan, in words: both generations of answers read as one.
+//! The result of a scan as relays see it: both versions of the API's answer read alike.
 
 use serde_json::{Map, Value, json};
 
 use super::findings::Findings;
 use super::reference::Scan;
 
-/// By number, as the registry keeps it.
+/// By the registry's number.
 const STATUSES: [&str; 7] = ["failed", "unscanned", "scanning", "pending", "scanned", "checking", "completed"];
-/// What has not been checked yet was checked then.
+/// The date of a check that has not happened.
 const NEVER: &str = "0001-01-01";
 
-/// One image's scan. The newer answer keeps most of it in `scannedImage` and its `totalVulnCount`, the older one has
-/// it all at hand.
+/// One image's scan. The newer answer has most fields in `scannedImage` and its `totalVulnCount`, the older one has all
+/// at the top.
 #[derive(Clone, Copy)]
 struct Summary<'v> {
     whole: &'v Value,
     image: &'v Value,
 }
 
-/// Tells of the image with the worst findings: of one tag for several platforms each is scanned for itself.
-pub(super) fn told(answer: &Value, scan: Scan, link: &str) -> Option<Value> {
+/// The image with the worst findings: a tag has one image for each platform, and each is scanned.
+pub(super) fn to_json(answer: &Value, scan: Scan, link: &str) -> Option<Value> {
     let images = match answer {
         Value::Array(images) => images.as_slice(),
         one => std::slice::from_ref(one),
     };
     let images = images.iter().filter(|image| image.is_object());
     let worst = images.clone().map(Summary::of).max_by_key(Summary::counts)?;
-    let mut told = worst.told();
-    told.insert("platforms".to_owned(), images.count().into());
-    told.insert("link".to_owned(), link.into());
+    let mut json = worst.to_json();
+    json.insert("platforms".to_owned(), images.count().into());
+    json.insert("link".to_owned(), link.into());
     if scan == Scan::Detailed {
-        told.extend(Findings::of(worst.whole, worst.image).told());
+        json.extend(Findings::of(worst.whole, worst.image).to_json());
     }
-    Some(told.into())
+    Some(json.into())
 }
 
 impl<'v> Summary<'v> {
@@ -69,32 +69,32 @@ impl<'v> Summary<'v> {
         )
     }
 
-    fn told(&self) -> Map<String, Value> {
+    fn to_json(self) -> Map<String, Value> {
         let counts = self.counts();
         let [critical, major, minor] = counts;
-        let mut told = Map::new();
-        let mut tell = |name: &str, value: Value| {
+        let mut json = Map::new();
+        let mut set = |name: &str, value: Value| {
             if !value.is_null() {
-                told.insert(name.to_owned(), value);
+                json.insert(name.to_owned(), value);
             }
         };
-        tell("namespace", self.text(&["namespace"]).into());
-        tell("repository", self.text(&["repository", "reponame"]).into());
-        tell("tag", self.text(&["tag"]).into());
-        tell("digest", self.text(&["manifestDigest", "digest"]).into());
-        tell("status", self.status().into());
-        tell("critical", critical.into());
-        tell("major", major.into());
-        tell("minor", minor.into());
-        tell("total", counts.iter().fold(0, |sum: u64, count| sum.saturating_add(*count)).into());
+        set("namespace", self.text(&["namespace"]).into());
+        set("repository", self.text(&["repository", "reponame"]).into());
+        set("tag", self.text(&["tag"]).into());
+        set("digest", self.text(&["manifestDigest", "digest"]).into());
+        set("status", self.status().into());
+        set("critical", critical.into());
+        set("major", major.into());
+        set("minor", minor.into());
+        set("total", counts.iter().fold(0, |sum: u64, count| sum.saturating_add(*count)).into());
         let completed = self.text(&["check_completed_at", "checkCompletedAt"]).filter(|at| !at.starts_with(NEVER));
-        tell("completed_at", completed.into());
+        set("completed_at", completed.into());
         for (name, names) in [
             ("should_rescan", ["should_rescan", "shouldRescan"]),
             ("has_foreign_layers", ["has_foreign_layers", "hasForeignLayers"]),
         ] {
-            tell(name, json!(self.find(&names).and_then(Value::as_bool)));
+            set(name, json!(self.find(&names).and_then(Value::as_bool)));
         }
-        told
+        json
     }
 }

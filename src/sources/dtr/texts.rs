@@ -1,4 +1,4 @@
-//! What is said of a registry's events by default.
+//! Default texts of a registry's events.
 
 use crate::sources::DefaultText;
 
@@ -11,7 +11,7 @@ const REPOSITORY: &str = "{% if event.subject %}Repository {{ event.subject }}{%
 const CHART: &str = "A chart of {{ event.subject or 'a repository' }} was {{ event.type | split('.') | last | past }}\
     {% if data.contents.author %} by {{ data.contents.author }}{% endif %}";
 
-/// What has not been checked yet was checked in the year 1.
+/// A check that has not happened has a time in the year 1.
 const SCANNED: &str = "{% set scan = data.contents.scanSummary %}\
     {% set statuses = ['failed', 'unscanned', 'scanning', 'pending', 'scanned', 'checking', 'completed'] %}\
     {% set status = statuses[scan.last_scan_status] %}{% set time = scan.check_completed_at %}\
@@ -23,18 +23,18 @@ const SCANNED: &str = "{% set scan = data.contents.scanSummary %}\
 const NOT_SCANNED: &str = "The scan of {{ event.subject or 'an image' }} failed\
     {% if data.contents.error %}: {{ data.contents.error }}{% endif %}";
 
-const PROMOTED: &str = "{% set said = data.contents %}\
-    {% if said.sourceRepository %}{{ said.sourceRepository }}{% if said.sourceTag %}:{{ said.sourceTag }}{% endif %} \
-    was promoted{% if said.targetRepository %} to {{ event.subject }}{% endif %}\
+const PROMOTED: &str = "{% set info = data.contents %}\
+    {% if info.sourceRepository %}{{ info.sourceRepository }}{% if info.sourceTag %}:{{ info.sourceTag }}{% endif %} \
+    was promoted{% if info.targetRepository %} to {{ event.subject }}{% endif %}\
     {% else %}{{ event.subject or 'An image' }} was promoted{% endif %}";
 
-const MIRRORED: &str = "{% set said = data.contents %}{{ event.subject or 'An image' }} was mirrored\
-    {% if said.remoteRepository %} {{ 'to' if event.type == 'push.mirroring' else 'from' }} {{ said.remoteRepository }}\
-    {% if said.remoteTag %}:{{ said.remoteTag }}{% endif %}{% endif %}";
+const MIRRORED: &str = "{% set info = data.contents %}{{ event.subject or 'An image' }} was mirrored\
+    {% if info.remoteRepository %} {{ 'to' if event.type == 'push.mirroring' else 'from' }} {{ info.remoteRepository }}\
+    {% if info.remoteTag %}:{{ info.remoteTag }}{% endif %}{% endif %}";
 
-const SCANNER_UPDATED: &str = "{% set said = data.contents %}\
-    {% if said.success == false %}The update of the vulnerability database failed\
-    {% else %}The vulnerability database was updated{% if said.db_version %} to version {{ said.db_version }}{% endif %}{% endif %}";
+const SCANNER_UPDATED: &str = "{% set info = data.contents %}\
+    {% if info.success == false %}The update of the vulnerability database failed\
+    {% else %}The vulnerability database was updated{% if info.db_version %} to version {{ info.db_version }}{% endif %}{% endif %}";
 
 pub(super) const DEFAULT_TEXTS: &[DefaultText] = &[
     DefaultText { r#type: "tag.*", text: IMAGE },

@@ -1,14 +1,13 @@
-use jiff::Timestamp;
 use proptest::prelude::*;
-use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::config_reader::ConfigReader;
-use crate::event::{Event, Name};
-use crate::sources::labels::Arrived;
-use crate::sources::retold::{message, retold};
-use crate::sources::visitor::{Visitor, headers};
+use crate::event::Event;
+use crate::ingress::EndpointConfig;
+use crate::outbound::Outbound;
+use crate::sources::event_snapshot::{default_text, snapshot};
+use crate::sources::test_post::{TestPost, events_of, headers, read_config};
+use crate::sources::{Settings, Source};
 use texts::DEFAULT_TEXTS;
 
 fn env(name: &str) -> Option<String> {
@@ -20,19 +19,11 @@ fn env(name: &str) -> Option<String> {
 }
 
 fn read(text: &str) -> (Option<Config>, Vec<String>) {
-    let reading = ConfigReader::new(text, &env);
-    let tree = reading.tree();
-    let mut table = TableReader::new(&reading, "source.harbor", &tree);
-    table.read_optional();
-    let config = Config::read(&table);
-    table.finish();
-    (config, reading.into_findings().problems.into_iter().map(|problem| problem.said).collect())
+    read_config(text, &env, Config::read)
 }
 
-fn events_with(said: &[(&str, &str)], body: &str) -> Result<Vec<Event>, String> {
-    let (source, kind) = (Name::from("harbor"), Name::from("harbor"));
-    let arrived = Arrived { source: &source, kind: &kind, at: Timestamp::UNIX_EPOCH };
-    reading::events_of(&headers(said), body.as_bytes(), arrived).map_err(|refused| refused.to_string())
+fn events_with(fields: &[(&str, &str)], body: &str) -> Result<Vec<Event>, String> {
+    events_of(&HarborKind, &headers(fields), body.as_bytes()).map(|read| read.events)
 }
 
 fn one(body: &Value) -> Event {
@@ -64,9 +55,9 @@ fn scanned(summary: &Value) -> Value {
         "scan_overview": {"application/vnd.security.vulnerability.report; version=1.1": report}}], "repository": repository()})
 }
 
-/// Everything that Harbor tells, by both of its names.
+/// Everything that Harbor sends, by both of its names.
 fn all() -> Vec<(&'static str, &'static str, Value)> {
-    let quota = |said: &str| json!({"resources": [{"digest": "sha256:402d"}], "repository": repository(), "custom_attributes": {"Details": said}});
+    let quota = |details: &str| json!({"resources": [{"digest": "sha256:402d"}], "repository": repository(), "custom_attributes": {"Details": details}});
     let replication = json!({"replication": {"harbor_hostname": "localhost", "job_status": "Success", "artifact_type": "image",
         "trigger_type": "MANUAL", "src_resource": {"registry_name": "hub", "registry_type": "docker-hub", "namespace": "library"},
         "dest_resource": {"registry_type": "harbor", "namespace": "shop"},
@@ -90,13 +81,13 @@ fn all() -> Vec<(&'static str, &'static str, Value)> {
 }
 
 fn line(event: &Event) -> String {
-    format!("{} {}: {}", event.r#type, event.subject, message(DEFAULT_TEXTS, event))
+    format!("{} {}: {}", event.r#type, event.subject, default_text(DEFAULT_TEXTS, event))
 }
 
 #[test]
-fn every_type_is_told_the_same_in_both_formats() {
-    let usual: Vec<_> = all().iter().map(|(usual, _, said)| line(&one(&by_default(usual, said)))).collect();
-    let cloud: Vec<_> = all().iter().map(|(_, cloud, said)| line(&one(&as_cloudevent(cloud, said)))).collect();
+fn every_type_reads_the_same_in_both_formats() {
+    let usual: Vec<_> = all().iter().map(|(usual, _, data)| line(&one(&by_default(usual, data)))).collect();
+    let cloud: Vec<_> = all().iter().map(|(_, cloud, data)| line(&one(&as_cloudevent(cloud, data)))).collect();
     assert_eq!(usual, cloud);
     insta::assert_snapshot!(usual.join("\n"), @r"
     artifact.push shop/debian:12: shop/debian:12 was pushed by admin
@@ -114,14 +105,14 @@ fn every_type_is_told_the_same_in_both_formats() {
 }
 
 #[test]
-fn an_event_carries_its_time_and_an_id_that_a_second_try_has_too() {
-    insta::assert_snapshot!(retold(DEFAULT_TEXTS, &one(&by_default("PUSH_ARTIFACT", &image()))), @r"
+fn an_event_has_its_time_and_an_id_that_a_second_try_has_too() {
+    insta::assert_snapshot!(snapshot(DEFAULT_TEXTS, &one(&by_default("PUSH_ARTIFACT", &image()))), @r"
     artifact.push shop/debian:12
     1dac4ac9b3b50c253758fe032e440785
     2023-04-03T06:05:04Z
     shop/debian:12 was pushed by admin
     ");
-    insta::assert_snapshot!(retold(DEFAULT_TEXTS, &one(&as_cloudevent("harbor.artifact.pushed", &image()))), @r"
+    insta::assert_snapshot!(snapshot(DEFAULT_TEXTS, &one(&as_cloudevent("harbor.artifact.pushed", &image()))), @r"
     artifact.push shop/debian:12
     /projects/2/webhook/policies/15 e3005250-ffa8-4a10-af92-91fe25cca22c
     2023-04-03T06:05:04Z
@@ -145,7 +136,7 @@ fn older_names_and_other_resources_are_read() {
     assert_eq!(&*of(&json!([{"digest": "sha256:8a9e"}])).subject, "shop/debian@sha256:8a9e");
     assert_eq!(&*of(&json!([])).subject, "shop/debian");
     let two = of(&json!([{"tag": "1"}, {"tag": "2"}]));
-    assert_eq!(message(DEFAULT_TEXTS, &two), "shop/debian:1 and 1 more was pushed by admin");
+    assert_eq!(default_text(DEFAULT_TEXTS, &two), "shop/debian:1 and 1 more was pushed by admin");
     let bare = one(&by_default("PUSH_ARTIFACT", &json!({"repository": {"name": "debian", "namespace": "shop"}})));
     assert_eq!(&*bare.subject, "shop/debian");
     let scan = scanned(&Value::Null);
@@ -160,38 +151,38 @@ fn older_names_and_other_resources_are_read() {
 }
 
 #[test]
-fn what_is_no_notification_is_refused_and_what_says_little_is_a_message() {
-    assert_eq!(events_with(&[], "[]").expect_err("refused"), "a registry's notification is a JSON object");
+fn an_invalid_notification_is_refused_and_an_empty_one_is_a_message() {
+    assert_eq!(events_with(&[], "[]").expect_err("refused"), "the body must be a JSON object");
     assert_eq!(events_with(&[], r#"{"specversion":"1.0"}"#).expect_err("refused"), "the CloudEvent has no `id`");
-    assert_eq!(retold(DEFAULT_TEXTS, &one(&json!({}))), "message \nfresh\n1970-01-01T00:00:00Z\nmessage");
+    assert_eq!(snapshot(DEFAULT_TEXTS, &one(&json!({}))), "message \nfresh\n1970-01-01T00:00:00Z\nmessage");
     assert_eq!(&*one(&by_default("<!channel>", &image())).r#type, "message");
 }
 
 #[tokio::test]
-async fn the_header_that_harbor_was_given_lets_in_and_no_other() {
+async fn only_the_configured_header_is_accepted() {
     let (config, problems) = read("authorization = { env = \"HEADER\" }\nold = { env = \"OLD\" }");
     assert_eq!(problems, [""; 0]);
     let config = config.expect("right");
     assert!(!format!("{config:?}").contains("1f81eb52"));
-    let mut visitor = Visitor::new("harbor", Harbor::open(config, &Outbound::new()));
+    let mut test = TestPost::new("harbor", Harbor::open(config, &Outbound::new()));
     let cloud = as_cloudevent("harbor.artifact.pushed", &image()).to_string();
     for header in ["Secret 1f81eb52-5198-4599", "Secret before"] {
-        let said = [("authorization", header), ("content-type", "application/cloudevents+json")];
-        let (told, events) = visitor.bring(&said, cloud.clone()).await;
-        assert_eq!((told, &*events[0].r#type), (Ok(1), "artifact.push"));
+        let fields = [("authorization", header), ("content-type", "application/cloudevents+json")];
+        let (accepted, events) = test.post(&fields, cloud.clone()).await;
+        assert_eq!((accepted, &*events[0].r#type), (Ok(1), "artifact.push"));
     }
-    assert_eq!(visitor.refused(&[], cloud.clone()).await, (401, "the header `authorization` is missing".into()));
+    assert_eq!(test.post_refused(&[], cloud.clone()).await, (401, "the header `authorization` is missing".into()));
     for wrong in ["Secret 1f81eb52-5198-459", "secret 1f81eb52-5198-4599", "Bearer x"] {
-        assert_eq!(visitor.refused(&[("authorization", wrong)], cloud.clone()).await.0, 401, "{wrong}");
+        assert_eq!(test.post_refused(&[("authorization", wrong)], cloud.clone()).await.0, 401, "{wrong}");
     }
-    assert_eq!(visitor.source.look_up("shop/debian").await.map_err(|fault| fault.reason()), Err("no_look_up"));
+    assert_eq!(test.source.look_up("shop/debian").await.map_err(|fault| fault.reason()), Err("no_look_up"));
 }
 
 #[test]
-fn there_are_other_ways_to_show_who_sends_but_not_two_at_once() {
+fn verify_is_an_alternative_to_authorization() {
     let both = "authorization = { env = \"HEADER\" }\nverify = \"none\"";
-    assert_eq!(read(both).1, ["`verify` stands beside `authorization`: one of them is not meant"]);
-    assert!(read("").0.is_some_and(|config| config.gate.hook().is_open()));
+    assert_eq!(read(both).1, ["`verify` and `authorization` exclude each other"]);
+    assert!(read("").0.is_some_and(|config| Settings::endpoint(&config).is_some_and(EndpointConfig::is_unverified)));
     assert!(read("verify = { path = { env = \"OLD\" } }").1[0].starts_with("a secret in a path"));
     let (config, problems) = read("optional = true\nauthorization = { env = \"UNSET\" }");
     assert!(config.is_none() && problems.is_empty());
@@ -199,11 +190,11 @@ fn there_are_other_ways_to_show_who_sends_but_not_two_at_once() {
 
 proptest! {
     #[test]
-    fn nothing_posted_breaks_the_reading(which in 0..11_usize, at in 0..400_usize, byte in any::<u8>(), odd in "[\\[\\]{}\":, a-e0-9]{0,40}") {
-        let (usual, cloud, said) = all().swap_remove(which);
+    fn no_input_causes_a_panic(which in 0..11_usize, at in 0..400_usize, byte in any::<u8>(), odd in "[\\[\\]{}\":, a-e0-9]{0,40}") {
+        let (usual, cloud, data) = all().swap_remove(which);
         let within = format!(r#"{{"resources":{odd},"repository":{odd},"replication":{odd},"retention":{odd},"custom_attributes":{odd}}}"#);
         let mut bodies = vec![odd.clone(), format!(r#"{{"type":"{usual}","occur_at":{odd},"event_data":{within}}}"#)];
-        for whole in [by_default(usual, &said), as_cloudevent(cloud, &said)] {
+        for whole in [by_default(usual, &data), as_cloudevent(cloud, &data)] {
             let mut spoilt = whole.to_string().into_bytes();
             let at = at % spoilt.len();
             spoilt[at] = byte;
@@ -211,9 +202,8 @@ proptest! {
         }
         for body in bodies {
             for event in events_with(&[], &body).unwrap_or_default() {
-                prop_assert!(!retold(DEFAULT_TEXTS, &event).is_empty());
+                prop_assert!(!snapshot(DEFAULT_TEXTS, &event).is_empty());
             }
         }
-        drop(reading::events_of(&HeaderMap::new(), odd.as_bytes(), Arrived { source: &"a".into(), kind: &"b".into(), at: Timestamp::UNIX_EPOCH }));
     }
 }

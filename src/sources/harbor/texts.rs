@@ -1,29 +1,29 @@
-//! What is said of Harbor's events by default. `event_data` in one format is `data` in the other.
+//! Default texts of Harbor's events. `event_data` in one format is `data` in the other.
 
 use crate::sources::DefaultText;
 
-const ARTIFACT: &str = "{% set said = data.event_data or data.data %}{{ event.subject or 'An artifact' }}\
-    {% if said.resources | length > 1 %} and {{ said.resources | length - 1 }} more{% endif %} was {{ event.type | split('.') | last | past }}\
+const ARTIFACT: &str = "{% set info = data.event_data or data.data %}{{ event.subject or 'An artifact' }}\
+    {% if info.resources | length > 1 %} and {{ info.resources | length - 1 }} more{% endif %} was {{ event.type | split('.') | last | past }}\
     {% if data.operator %} by {{ data.operator }}{% endif %}";
 
-/// The report stands under the media type of its format, whichever that is.
+/// The key of the report is the media type of its format.
 const SCANNED: &str = "{% set report = ((data.event_data or data.data).resources[0].scan_overview | items | first)[1] %}\
     The scan of {{ event.subject or 'an artifact' }} {% if report.summary %}found {{ report.summary.total or 0 }} vulnerabilities\
     {% if report.summary.fixable %}, {{ report.summary.fixable }} of them fixable{% endif %}\
     {% if report.severity %}; the worst is {{ report.severity | lower }}{% endif %}{% else %}is completed{% endif %}";
 
-const QUOTA: &str = "{% set said = data.event_data or data.data %}The quota of {{ event.subject or 'a project' }} is \
+const QUOTA: &str = "{% set info = data.event_data or data.data %}The quota of {{ event.subject or 'a project' }} is \
     {{ 'exceeded' if event.type == 'quota.exceeded' else 'nearly used up' }}\
-    {% if said.custom_attributes.Details %}: {{ said.custom_attributes.Details }}{% endif %}";
+    {% if info.custom_attributes.Details %}: {{ info.custom_attributes.Details }}{% endif %}";
 
-const REPLICATED: &str = "{% set said = (data.event_data or data.data).replication %}\
-    Replication of {{ event.subject or 'an artifact' }}{% if said.src_resource.registry_name %} from {{ said.src_resource.registry_name }}{% endif %}\
-    {% if said.job_status %}: {{ said.job_status | lower }}{% endif %}\
-    {% if said.failed_artifact[0].fail_reason %}, {{ said.failed_artifact[0].fail_reason }}{% endif %}";
+const REPLICATED: &str = "{% set info = (data.event_data or data.data).replication %}\
+    Replication of {{ event.subject or 'an artifact' }}{% if info.src_resource.registry_name %} from {{ info.src_resource.registry_name }}{% endif %}\
+    {% if info.job_status %}: {{ info.job_status | lower }}{% endif %}\
+    {% if info.failed_artifact[0].fail_reason %}, {{ info.failed_artifact[0].fail_reason }}{% endif %}";
 
-const RETAINED: &str = "{% set said = (data.event_data or data.data).retention %}\
-    Tag retention in {{ event.subject or 'a project' }} kept {{ said.retained or 0 }} of {{ said.total or 0 }} artifacts\
-    {% if said.result %} ({{ said.result | lower }}){% endif %}";
+const RETAINED: &str = "{% set info = (data.event_data or data.data).retention %}\
+    Tag retention in {{ event.subject or 'a project' }} kept {{ info.retained or 0 }} of {{ info.total or 0 }} artifacts\
+    {% if info.result %} ({{ info.result | lower }}){% endif %}";
 
 pub(super) const DEFAULT_TEXTS: &[DefaultText] = &[
     DefaultText { r#type: "artifact.*", text: ARTIFACT },

@@ -9,13 +9,12 @@ use reqwest::header::{
 
 use crate::backoff::Backoff;
 use crate::config_reader::{Problem, Spanned, TableReader};
+use crate::ingress::{Labels, Split};
 use crate::outbound::Trust;
 use crate::relay::Template;
 use crate::secret::Secret;
 use crate::sources::Settings;
 use crate::sources::credentials;
-use crate::sources::labels::Labels;
-use crate::sources::posted::split::Split;
 
 const EVERY: Duration = Duration::from_secs(60);
 /// Nobody's list of news is larger.

@@ -10,7 +10,7 @@ use quick_xml::reader::Reader;
 use serde_json::{Map, Value, json};
 
 use crate::fault::Fault;
-use crate::sources::posted::split::MOST_ELEMENTS;
+use crate::ingress::MAX_ELEMENTS;
 
 /// XHTML in a summary is nested, but not like this.
 const DEEPEST: usize = 128;
@@ -98,8 +98,8 @@ impl Feed {
         if self.entry.as_ref().is_some_and(|entry| entry.depth == self.open.len())
             && let Some(entry) = self.entry.take()
         {
-            if self.entries.len() == MOST_ELEMENTS {
-                return Err(Fault::new("too_large", format!("the feed has more than {MOST_ELEMENTS} entries")));
+            if self.entries.len() == MAX_ELEMENTS {
+                return Err(Fault::new("too_large", format!("the feed has more than {MAX_ELEMENTS} entries")));
             }
             self.entries.push(entry.value());
         }

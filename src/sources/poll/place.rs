@@ -4,14 +4,14 @@ use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::sources::posted::split::MOST_ELEMENTS;
+use crate::ingress::MAX_ELEMENTS;
 
 /// Of items that are no longer shown so many are still known, for lists that are empty once and full again.
 const KNOWN_BEYOND: usize = 2000;
 
 /// A list shows no more than half of this. The other half is for what is new on a list of which the rest could not be
 /// read: what is not known of that would be told again.
-const MOST_KNOWN: usize = 2 * MOST_ELEMENTS;
+const MOST_KNOWN: usize = 2 * MAX_ELEMENTS;
 
 /// Written down with the events as the source's cursor.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

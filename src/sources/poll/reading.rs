@@ -10,9 +10,7 @@ use super::config::{Config, Next};
 use super::feed;
 use crate::event::{Body, Event, EventId, Name, digest};
 use crate::fault::Fault;
-use crate::sources::labels::{Arrived, Known, moment};
-use crate::sources::posted::json;
-use crate::sources::posted::split::{Split, list};
+use crate::ingress::{Arrived, Known, Split, json, list, parse_time};
 
 /// One item as an event, and what it is known by.
 #[derive(Debug)]
@@ -66,7 +64,12 @@ pub(super) fn items_of(
 
 fn of_entry(entry: &Value) -> Known {
     let text = |name: &str| entry.get(name).and_then(Value::as_str).map(str::to_owned);
-    Known { r#type: None, id: text("id"), subject: text("title"), time: text("updated").and_then(|time| moment(&time)) }
+    Known {
+        r#type: None,
+        id: text("id"),
+        subject: text("title"),
+        time: text("updated").and_then(|time| parse_time(&time)),
+    }
 }
 
 /// The address of the next page as it was written; None where this is the last.

@@ -15,11 +15,10 @@ use super::place::{Place, Tag};
 use super::reading::{Item, document, items_of, next_page};
 use crate::event::{Body, Name, digest};
 use crate::fault::Fault;
+use crate::ingress::{Arrived, MAX_ELEMENTS};
 use crate::log_limiter::LogLimiter;
 use crate::outbound::{Answer, Outbound, own_host_only};
 use crate::outbox::Outbox;
-use crate::sources::labels::Arrived;
-use crate::sources::posted::split::MOST_ELEMENTS;
 use crate::websocket::REFUSED;
 
 const MOST_PAGES: usize = 100;
@@ -158,7 +157,7 @@ impl Round<'_> {
         let arrived = Arrived { source: self.out.source(), kind: self.out.kind(), at: Timestamp::now() };
         let mut failed = |fault| self.skips.note(arrived.source, "a label of an event is left out", fault);
         let items = items_of(self.config, &body, is_feed, arrived, &mut failed)?;
-        if gathered.shown.len() + items.len() > MOST_ELEMENTS {
+        if gathered.shown.len() + items.len() > MAX_ELEMENTS {
             return Err(too_many());
         }
         // From a cursor that somebody's wrong clock set to next year nothing would be asked for until then.
@@ -244,7 +243,7 @@ impl Round<'_> {
 }
 
 fn too_many() -> Fault {
-    Fault::new("pages", format!("it has more than {MOST_PAGES} pages or {MOST_ELEMENTS} items; ask for less at once"))
+    Fault::new("pages", format!("it has more than {MOST_PAGES} pages or {MAX_ELEMENTS} items; ask for less at once"))
 }
 
 fn tag_of(headers: &HeaderMap, url: &str) -> Option<Tag> {

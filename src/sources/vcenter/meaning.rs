@@ -10,8 +10,8 @@ use serde_json::{Map, Value};
 use super::naming::event_type;
 use super::place::Mark;
 use crate::event::{Body, Event};
+use crate::ingress::{Arrived, Known};
 use crate::outbox::Outbox;
-use crate::sources::labels::{Arrived, Known};
 use crate::vsphere::Element;
 
 /// Deeper than any event reaches. What lies below is left out, so that the JSON stays within what its readers take.

@@ -3,13 +3,12 @@
 use reqwest::header::{CONNECTION, HeaderName, HeaderValue, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
 
 use crate::config_reader::{Problem, Spanned, TableReader};
+use crate::ingress::{Labels, Split};
 use crate::relay::{Condition, Template};
 use crate::secret::Secret;
 use crate::sources::Settings;
 use crate::sources::api::Api;
 use crate::sources::credentials;
-use crate::sources::labels::Labels;
-use crate::sources::posted::split::Split;
 use crate::websocket::{Address, ConnectionConfig, LONGEST_MESSAGE};
 
 #[derive(Debug)]

@@ -10,10 +10,10 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::labels::{Arrived, Known};
 use super::{AlertTexts, Source};
 use crate::event::{Body, Event, Name};
 use crate::fault::Fault;
+use crate::ingress::{Arrived, Known};
 use crate::log_limiter::LogLimiter;
 use crate::outbound::Outbound;
 use crate::outbox::Outbox;

@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn credentials_and_address_are_asked_for_together() {
+fn credentials_and_address_are_required_together() {
     for (text, wanted) in [
         ("token = { env = \"DTR_TOKEN\" }", "these credentials are for the registry's API, but `api` is not set"),
         ("api = \"https://dtr.example\"\nuser = \"alice\"", "`user` is here, but `token` is missing"),
@@ -27,15 +27,18 @@ fn credentials_and_address_are_asked_for_together() {
 }
 
 #[test]
-fn the_path_may_be_the_seeds_and_the_room_is_what_is_said() {
+fn the_path_and_the_body_limit_are_configurable() {
     let source = dtr("path = { env = \"GCHAT_WEBHOOK_ENDPOINT\" }\nverify = \"none\"\nmax_body = \"2MiB\"");
-    let hook = Source::hook(&source).expect("it has one");
-    assert!(hook.is_whole() && !hook.is_open());
-    assert_eq!((hook.shown("dtr"), hook.max_body()), ("the path of env GCHAT_WEBHOOK_ENDPOINT".into(), 2 << 20));
+    let endpoint = Source::endpoint(&source).expect("an endpoint");
+    assert!(endpoint.has_configured_path() && !endpoint.is_unverified());
+    assert_eq!(
+        (endpoint.public_path("dtr"), endpoint.max_body()),
+        ("the path of env GCHAT_WEBHOOK_ENDPOINT".into(), 2 << 20)
+    );
 }
 
 #[test]
-fn nothing_printed_shows_a_credential() {
+fn debug_output_shows_no_credential() {
     let source = dtr(
         "api = \"https://dtr.example\"\nuser = \"alice\"\ntoken = { env = \"DTR_TOKEN\" }\nverify = { path = { env = \"KEY\" } }",
     );

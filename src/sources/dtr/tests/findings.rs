@@ -3,14 +3,14 @@ use proptest::prelude::*;
 use super::*;
 use crate::sources::dtr::reference::Scan;
 
-fn told(answer: &Value) -> Value {
-    scan::told(answer, Scan::Detailed, "https://dtr.example/x").expect("a scan")
+fn details(answer: &Value) -> Value {
+    scan::to_json(answer, Scan::Detailed, "https://dtr.example/x").expect("a scan")
 }
 
 fn lines(answer: &Value) -> String {
-    let told = told(answer);
+    let json = details(answer);
     let lines: Vec<_> =
-        told["lines"].as_array().expect("a list").iter().map(|line| line.as_str().expect("text").to_owned()).collect();
+        json["lines"].as_array().expect("a list").iter().map(|line| line.as_str().expect("text").to_owned()).collect();
     lines.join("\n")
 }
 
@@ -44,7 +44,7 @@ fn listed() -> Value {
 }
 
 #[test]
-fn both_generations_of_answers_are_read_alike_the_worst_first() {
+fn both_versions_of_the_answer_are_read_alike_worst_first() {
     insta::assert_snapshot!(lines(&nested()), @r"
     CVE-2016-2177 (critical 7.5) in openssl 1.0.2g, layer 1
     CVE-2018-0500 (major 6.8) in curl 7.47, layer 2
@@ -57,40 +57,40 @@ fn both_generations_of_answers_are_read_alike_the_worst_first() {
     CVE-2016-0702 (minor 1.9) in openssl 1.0.2g, layer 1
     CVE-2018-9999 (unrated) in curl 7.47, layer 2
     ");
-    let told = told(&nested());
+    let json = details(&nested());
     assert_eq!(
-        told["findings"][0],
+        json["findings"][0],
         json!({"cve": "CVE-2016-2177", "severity": "critical", "cvss": 7.5, "summary": "An overflow.", "component": "openssl",
             "version": "1.0.2g", "path": "lib/libssl.so", "layer": 1, "digest": "aa11"})
     );
-    assert_eq!((&told["count"], &told["more"]), (&json!(4), &json!(0)));
+    assert_eq!((&json["count"], &json["more"]), (&json!(4), &json!(0)));
 }
 
 #[test]
-fn what_is_too_much_for_a_chat_is_counted() {
+fn findings_above_the_limit_are_counted() {
     let vulns: Vec<_> = (0..64).map(|n| json!({"cve": format!("CVE-2020-{n:04}"), "cvss": 5})).collect();
     let twice = [vulns.clone(), vulns].concat();
     let many =
         json!({"critical": 0, "layer_details": [{"components": [{"component": "x".repeat(500), "vulns": twice}]}]});
-    let told = told(&many);
-    assert_eq!((&told["count"], &told["more"]), (&json!(64), &json!(34)), "the same finding twice is one");
-    let lines = told["lines"].as_array().expect("a list");
+    let json = details(&many);
+    assert_eq!((&json["count"], &json["more"]), (&json!(64), &json!(34)), "the same finding twice is one");
+    let lines = json["lines"].as_array().expect("a list");
     assert!(
         lines.len() == 30 && lines.iter().all(|line| line.as_str().is_some_and(|line| line.chars().count() <= 120))
     );
-    assert!(told.to_string().len() < 40_000);
+    assert!(json.to_string().len() < 40_000);
 }
 
 #[test]
-fn of_several_platforms_the_worst_is_told() {
-    let told = told(
+fn of_several_platforms_the_worst_is_shown() {
+    let json = details(
         &json!([{"critical": 1, "tag": "a"}, {"critical": 2, "tag": "b"}, {"critical": 1, "major": 9, "tag": "c"}]),
     );
-    assert_eq!((&told["tag"], &told["critical"], &told["platforms"]), (&json!("b"), &json!(2), &json!(3)));
+    assert_eq!((&json["tag"], &json["critical"], &json["platforms"]), (&json!("b"), &json!(2), &json!(3)));
 }
 
 #[test]
-fn what_was_never_scanned_is_said_so() {
+fn the_status_of_an_unfinished_scan_is_shown() {
     for (status, word) in [
         (json!(0), "failed"),
         (json!(1), "unscanned"),
@@ -101,9 +101,9 @@ fn what_was_never_scanned_is_said_so() {
         (Value::Null, "unknown"),
         (json!(u64::MAX), "unknown (18446744073709551615)"),
     ] {
-        let told = told(&json!([{"last_scan_status": status, "check_completed_at": "0001-01-01T00:00:00Z"}]));
+        let json = details(&json!([{"last_scan_status": status, "check_completed_at": "0001-01-01T00:00:00Z"}]));
         assert_eq!(
-            (&told["status"], told.get("completed_at"), &told["total"], &told["count"]),
+            (&json["status"], json.get("completed_at"), &json["total"], &json["count"]),
             (&json!(word), None, &json!(0), &json!(0))
         );
     }
@@ -111,7 +111,7 @@ fn what_was_never_scanned_is_said_so() {
 
 proptest! {
     #[test]
-    fn no_answer_breaks_the_telling(which in any::<bool>(), at in 0..1000_usize, byte in any::<u8>(), odd in "[\\[\\]{}\":, a-e0-9]{0,40}") {
+    fn no_answer_causes_a_panic(which in any::<bool>(), at in 0..1000_usize, byte in any::<u8>(), odd in "[\\[\\]{}\":, a-e0-9]{0,40}") {
         let whole = if which { nested() } else { listed() };
         let mut spoilt = whole.to_string().into_bytes();
         let at = at % spoilt.len();
@@ -119,9 +119,9 @@ proptest! {
         let within = format!(r#"[{{"scanStatus":{odd},"layer_details":{odd},"scannedImage":{{"layers":{odd},"components":{odd},"cves":{odd}}}}}]"#);
         for body in [String::from_utf8_lossy(&spoilt).as_ref(), &within, &odd] {
             if let Ok(answer) = serde_json::from_str(body)
-                && let Some(told) = scan::told(&answer, Scan::Detailed, "x")
+                && let Some(json) = scan::to_json(&answer, Scan::Detailed, "x")
             {
-                prop_assert!(told["lines"].as_array().is_some_and(|lines| lines.len() <= 30));
+                prop_assert!(json["lines"].as_array().is_some_and(|lines| lines.len() <= 30));
             }
         }
     }

@@ -1,16 +1,17 @@
-//! The whole source: what is posted to it, what it is told in relays.toml, and what it asks of a scripted registry.
+//! The whole source: what is posted to it, its configuration, and its requests to a scripted registry.
 
-mod asking;
+mod api;
 mod config;
 mod findings;
 mod posted;
 
+use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 
+use super::notification::DtrKind;
 use super::*;
-use crate::config_reader::{ConfigReader, TableReader};
-use crate::event::{Event, Name};
-use crate::sources::labels::Arrived;
+use crate::event::Event;
+use crate::sources::test_post::{events_of, read_config};
 
 const TOKEN: &str = "a1b2c3d4-token";
 
@@ -25,13 +26,7 @@ fn env(name: &str) -> Option<String> {
 }
 
 fn read(text: &str) -> (Option<Config>, Vec<String>) {
-    let reading = ConfigReader::new(text, &env);
-    let tree = reading.tree();
-    let mut table = TableReader::new(&reading, "source.dtr", &tree);
-    table.read_optional();
-    let config = Config::read(&table);
-    table.finish();
-    (config, reading.into_findings().problems.into_iter().map(|problem| problem.said).collect())
+    read_config(text, &env, Config::read)
 }
 
 fn dtr(text: &str) -> Dtr {
@@ -41,10 +36,7 @@ fn dtr(text: &str) -> Dtr {
 }
 
 fn events(body: &str) -> Result<Vec<Event>, String> {
-    let (source, kind) = (Name::from("registry"), Name::from("dtr"));
-    let arrived = Arrived { source: &source, kind: &kind, at: jiff::Timestamp::UNIX_EPOCH };
-    reading::events_of(&reqwest::header::HeaderMap::new(), body.as_bytes(), arrived)
-        .map_err(|refused| refused.to_string())
+    events_of(&DtrKind, &HeaderMap::new(), body.as_bytes()).map(|read| read.events)
 }
 
 fn one(body: &Value) -> Event {

@@ -3,8 +3,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::event::EventId;
 use crate::secret::Secret;
-use crate::sources::retold::{message, retold};
-use crate::sources::visitor::Visitor;
+use crate::sources::event_snapshot::{default_text, snapshot};
+use crate::sources::test_post::TestPost;
 use texts::DEFAULT_TEXTS;
 
 /// A real one, its tag shortened.
@@ -29,7 +29,7 @@ fn repository(event: &str) -> Value {
     json!({"namespace": "foo", "repository": "bar", "event": event, "author": "alice", "data": {}})
 }
 
-/// Everything that a registry tells, by version 2.0 or by 3.1.
+/// Everything that a registry sends, in version 2.0 or 3.1.
 fn all() -> Vec<Value> {
     let scanned = json!({"namespace": "foo", "repository": "bar", "tag": "latest", "imageName": "foo/bar:latest",
         "scanSummary": {"namespace": "foo", "repository": "bar", "tag": "latest", "critical": 2, "major": 0, "last_scan_status": 6}});
@@ -71,7 +71,7 @@ fn all() -> Vec<Value> {
 }
 
 fn line(event: &Event) -> String {
-    format!("{} {} | {}", event.r#type, event.subject, message(DEFAULT_TEXTS, event))
+    format!("{} {} | {}", event.r#type, event.subject, default_text(DEFAULT_TEXTS, event))
 }
 
 #[test]
@@ -105,10 +105,10 @@ fn every_type_has_a_name_a_subject_and_a_readable_message() {
 }
 
 #[test]
-fn a_real_notification_is_told_with_its_time_and_an_id_of_its_own() {
+fn a_real_notification_has_its_time_and_a_unique_id() {
     let [event] = <[Event; 1]>::try_from(events(SCANNED).expect("read")).expect("one");
     assert_eq!(event.data.text(), SCANNED);
-    insta::assert_snapshot!(retold(DEFAULT_TEXTS, &event), @r"
+    insta::assert_snapshot!(snapshot(DEFAULT_TEXTS, &event), @r"
     scan.completed ashnik/docker-ci-cd:8f1c
     7db8768eda72513a007925581f5e9ee6
     2018-10-11T03:07:51.145390882Z
@@ -117,18 +117,18 @@ fn a_real_notification_is_told_with_its_time_and_an_id_of_its_own() {
 }
 
 #[test]
-fn a_field_that_is_missing_costs_its_words_and_no_more() {
+fn a_missing_field_leaves_out_its_words_and_no_more() {
     for body in all() {
         let mut bare = body.clone();
         bare["contents"] = json!({});
-        let said = message(DEFAULT_TEXTS, &one(&bare));
-        assert!(!said.contains("  ") && said.trim() == said && !said.is_empty(), "{said:?}");
+        let text = default_text(DEFAULT_TEXTS, &one(&bare));
+        assert!(!text.contains("  ") && text.trim() == text && !text.is_empty(), "{text:?}");
         let Value::Object(contents) = &body["contents"] else { panic!("{body}") };
         for name in contents.keys() {
             let mut without = body.clone();
             without["contents"].as_object_mut().expect("an object").remove(name);
-            let said = message(DEFAULT_TEXTS, &one(&without));
-            assert!(!said.contains("  ") && said.trim() == said && !said.is_empty(), "{said:?} {without}");
+            let text = default_text(DEFAULT_TEXTS, &one(&without));
+            assert!(!text.contains("  ") && text.trim() == text && !text.is_empty(), "{text:?} {without}");
         }
     }
     let of = |body: &Value| line(&one(body));
@@ -143,7 +143,7 @@ fn a_field_that_is_missing_costs_its_words_and_no_more() {
 }
 
 #[test]
-fn an_image_is_found_wherever_it_is_named() {
+fn the_image_is_found_in_every_field_that_names_it() {
     let subject = |contents: &Value| one(&notification("TAG_PUSH", contents)).subject;
     assert_eq!(&*subject(&json!({"scanSummary": {"namespace": "foo", "reponame": "bar", "tag": "1"}})), "foo/bar:1");
     assert_eq!(&*subject(&json!({"namespace": "foo", "reponame": "bar", "tag": "1"})), "foo/bar:1");
@@ -158,7 +158,7 @@ fn an_image_is_found_wherever_it_is_named() {
 }
 
 #[test]
-fn what_carries_a_time_is_one_event_however_often_it_comes() {
+fn a_notification_with_a_time_is_one_event_however_often_it_is_sent() {
     let (push, mut other) =
         (notification("TAG_PUSH", &image("pushedAt")), notification("TAG_PUSH", &image("pushedAt")));
     assert_eq!(one(&push).id, one(&push).id);
@@ -168,32 +168,30 @@ fn what_carries_a_time_is_one_event_however_often_it_comes() {
         other["createdAt"] = created;
         let event = one(&other);
         assert!(matches!(event.id, EventId::Fresh(_)), "{other}");
-        assert_eq!(event.time.to_string(), "2015-01-02T15:04:05Z", "what happened has a time of its own");
+        assert_eq!(event.time.to_string(), "2015-01-02T15:04:05Z", "the push has its own time");
     }
 }
 
 #[tokio::test]
-async fn it_is_taken_from_whoever_knows_the_path() {
+async fn a_sender_that_knows_the_path_is_accepted() {
     let source = dtr("verify = { path = { env = \"KEY\" } }");
-    let hook = Source::hook(&source).expect("it has one").clone();
-    assert!(
-        !hook.is_open()
-            && hook.is_same_as("in", &Hook::named().with_secret(Secret::literal("1f81eb52-5198-4599")), "in")
-    );
-    assert_eq!(hook.max_body(), 8 << 20);
-    let mut visitor = Visitor::new("dtr", source);
-    let (told, events) = visitor.bring(&[], SCANNED).await;
-    assert_eq!((told, &*events[0].r#type, &*events[0].kind), (Ok(1), "scan.completed", "dtr"));
-    assert_eq!(visitor.refused(&[], "[]").await, (400, "a registry's notification is a JSON object".into()));
-    assert_eq!(visitor.refused(&[], "<xml>").await.0, 400);
-    let mut visitor = Visitor::new("dtr", dtr("verify = { bearer = { env = \"KEY\" } }"));
-    assert_eq!(visitor.refused(&[], SCANNED).await.0, 401);
-    assert_eq!(visitor.bring(&[("authorization", "Bearer 1f81eb52-5198-4599")], SCANNED).await.0, Ok(1));
+    let endpoint = Source::endpoint(&source).expect("an endpoint").clone();
+    let same = EndpointConfig::default().with_secret(Secret::literal("1f81eb52-5198-4599"));
+    assert!(!endpoint.is_unverified() && endpoint.same_path("in", &same, "in"));
+    assert_eq!(endpoint.max_body(), 8 << 20);
+    let mut test = TestPost::new("dtr", source);
+    let (accepted, events) = test.post(&[], SCANNED).await;
+    assert_eq!((accepted, &*events[0].r#type, &*events[0].kind), (Ok(1), "scan.completed", "dtr"));
+    assert_eq!(test.post_refused(&[], "[]").await, (400, "the body must be a JSON object".into()));
+    assert_eq!(test.post_refused(&[], "<xml>").await.0, 400);
+    let mut test = TestPost::new("dtr", dtr("verify = { bearer = { env = \"KEY\" } }"));
+    assert_eq!(test.post_refused(&[], SCANNED).await.0, 401);
+    assert_eq!(test.post(&[("authorization", "Bearer 1f81eb52-5198-4599")], SCANNED).await.0, Ok(1));
 }
 
 proptest! {
     #[test]
-    fn nothing_posted_breaks_the_reading(which in 0..23_usize, at in 0..600_usize, byte in any::<u8>(), odd in "[\\[\\]{}\":, a-e0-9]{0,40}") {
+    fn no_input_causes_a_panic(which in 0..23_usize, at in 0..600_usize, byte in any::<u8>(), odd in "[\\[\\]{}\":, a-e0-9]{0,40}") {
         let whole = all().swap_remove(which);
         let mut spoilt = whole.to_string().into_bytes();
         let at = at % spoilt.len();
@@ -204,7 +202,7 @@ proptest! {
             format!(r#"{{"type":{odd},"contents":{odd},"location":{odd}}}"#)];
         for body in bodies {
             for event in events(&body).unwrap_or_default() {
-                prop_assert!(!retold(DEFAULT_TEXTS, &event).is_empty());
+                prop_assert!(!snapshot(DEFAULT_TEXTS, &event).is_empty());
             }
         }
     }
