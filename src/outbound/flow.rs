@@ -73,12 +73,12 @@ mod tests {
 
     use super::*;
     use crate::outbound::Patience;
-    use crate::outbound::stage::{Act, Stage};
+    use crate::test_support::scripted_server::{ScriptedServer, Step};
 
     const HEAD: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
 
-    fn asked(stage: &Stage) -> Request {
-        Request::new(Method::GET, Url::parse(&stage.url).expect("a URL"))
+    fn asked(server: &ScriptedServer) -> Request {
+        Request::new(Method::GET, Url::parse(&server.url).expect("a URL"))
     }
 
     async fn soon<T>(work: impl Future<Output = T>) -> T {
@@ -87,10 +87,10 @@ mod tests {
 
     #[tokio::test]
     async fn pieces_come_as_they_are_sent_and_outlast_every_patience() {
-        let stage = Stage::open([Act::SayAndStall(format!("{HEAD}5\r\nfirst\r\n6\r\nsecond\r\n"))]).await;
+        let server = ScriptedServer::start([Step::ReplyAndStall(format!("{HEAD}5\r\nfirst\r\n6\r\nsecond\r\n"))]).await;
         let patience = Patience { connect: Duration::from_secs(5), total: Duration::from_millis(200) };
         let net = Outbound::patient(patience);
-        let mut flow = soon(net.flow(asked(&stage))).await.expect("a head");
+        let mut flow = soon(net.flow(asked(&server))).await.expect("a head");
         assert_eq!(flow.status(), 200);
         let mut heard = Vec::new();
         while heard.len() < 11 {
@@ -103,14 +103,14 @@ mod tests {
 
     #[tokio::test]
     async fn ends_and_breaks_are_told_apart() {
-        let stage = Stage::open([
-            Act::SayAndClose(format!("{HEAD}1\r\nx\r\n0\r\n\r\n")),
-            Act::SayAndClose(format!("{HEAD}1\r\nx\r\n")),
+        let server = ScriptedServer::start([
+            Step::ReplyAndClose(format!("{HEAD}1\r\nx\r\n0\r\n\r\n")),
+            Step::ReplyAndClose(format!("{HEAD}1\r\nx\r\n")),
         ])
         .await;
         let net = Outbound::new();
         for broken in [false, true] {
-            let mut flow = soon(net.flow(asked(&stage))).await.expect("a head");
+            let mut flow = soon(net.flow(asked(&server))).await.expect("a head");
             assert!(soon(flow.next()).await.expect("a piece").is_some());
             match soon(flow.next()).await {
                 Ok(end) => assert!(end.is_none() && !broken),
@@ -121,8 +121,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_head_that_does_not_come_is_not_waited_for() {
-        let stage = Stage::open([Act::Stall]).await;
+        let server = ScriptedServer::start([Step::Stall]).await;
         let net = Outbound::patient(Patience { connect: Duration::from_secs(5), total: Duration::from_millis(50) });
-        assert_eq!(soon(net.flow(asked(&stage))).await.expect_err("late").reason(), "timeout");
+        assert_eq!(soon(net.flow(asked(&server))).await.expect_err("late").reason(), "timeout");
     }
 }

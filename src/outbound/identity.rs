@@ -77,8 +77,8 @@ mod tests {
 
     use super::*;
     use crate::config_reader::ConfigReader;
-    use crate::outbound::tls_stage::{OTHER, OTHER_KEY, PEER, PEER_KEY, TlsStage};
     use crate::outbound::{Outbound, Trust};
+    use crate::test_support::tls::{OTHER, OTHER_KEY, PEER, PEER_KEY, TlsServer};
 
     fn file(bytes: &[u8]) -> tempfile::NamedTempFile {
         let mut file = tempfile::NamedTempFile::new().expect("room");
@@ -110,9 +110,9 @@ mod tests {
     async fn whoever_asks_for_a_certificate_is_shown_it() {
         const HELLO: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
         for version in [&TLS12, &TLS13] {
-            let stage = TlsStage::wary(version, HELLO).await;
+            let server = TlsServer::requiring_client_certificate(version, HELLO).await;
             let ask = async |net: &Outbound| {
-                let request = Request::new(Method::GET, Url::parse(&stage.url).expect("a URL"));
+                let request = Request::new(Method::GET, Url::parse(&server.url).expect("a URL"));
                 net.exchange(request, 100, Duration::from_secs(20)).await
             };
             let roots = file(PEER);

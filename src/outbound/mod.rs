@@ -12,11 +12,7 @@ mod identity;
 mod redact;
 mod reply;
 #[cfg(test)]
-pub(crate) mod stage;
-#[cfg(test)]
 mod tests;
-#[cfg(test)]
-pub(crate) mod tls_stage;
 mod trouble;
 mod trust;
 

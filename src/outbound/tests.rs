@@ -4,20 +4,20 @@ use std::time::Duration;
 
 use reqwest::header::{ACCEPT, HeaderMap, HeaderValue};
 
-use super::stage::{Act, Stage, reply};
 use super::{Endpoint, LONGEST_ANSWER, Outbound, Patience, Reply};
 use crate::fault::Fault;
 use crate::message::SendError;
+use crate::test_support::scripted_server::{ScriptedServer, Step, reply};
 
 /// Long enough for any machine to answer, short enough to wait for.
 const BRIEF: Patience = Patience { connect: Duration::from_millis(300), total: Duration::from_millis(300) };
 
-fn to(stage: &Stage) -> Endpoint {
-    Endpoint::parse(&format!("{}/services/T0/B0/s3cr3t-t0ken", stage.url)).expect("a URL").hiding("s3cr3t-t0ken")
+fn to(server: &ScriptedServer) -> Endpoint {
+    Endpoint::parse(&format!("{}/services/T0/B0/s3cr3t-t0ken", server.url)).expect("a URL").hiding("s3cr3t-t0ken")
 }
 
-async fn post(stage: &Stage) -> Result<Reply, SendError> {
-    Outbound::new().post(&to(stage), HeaderMap::new(), b"{}".to_vec()).await
+async fn post(server: &ScriptedServer) -> Result<Reply, SendError> {
+    Outbound::new().post(&to(server), HeaderMap::new(), b"{}".to_vec()).await
 }
 
 fn later(result: Result<Reply, SendError>) -> (bool, Fault) {
@@ -33,15 +33,15 @@ fn later(result: Result<Reply, SendError>) -> (bool, Fault) {
 
 #[tokio::test]
 async fn a_post_is_plain_json_and_its_connection_is_used_again() {
-    let stage = Stage::open([reply(200, "", "ok"), reply(500, "", "oh\r\nno"), reply(200, "", "")]).await;
+    let server = ScriptedServer::start([reply(200, "", "ok"), reply(500, "", "oh\r\nno"), reply(200, "", "")]).await;
     let net = Outbound::new();
     for (status, body) in [(200, "ok"), (500, "oh\r\nno"), (200, "")] {
-        let reply = net.post(&to(&stage), HeaderMap::new(), br#"{"text":"x"}"#.to_vec()).await.expect("a reply");
+        let reply = net.post(&to(&server), HeaderMap::new(), br#"{"text":"x"}"#.to_vec()).await.expect("a reply");
         assert_eq!((reply.status, reply.body.as_slice()), (status, body.as_bytes()));
     }
-    assert_eq!(stage.seen().iter().map(|seen| seen.connection).collect::<Vec<_>>(), [1, 1, 1]);
+    assert_eq!(server.requests().iter().map(|seen| seen.connection).collect::<Vec<_>>(), [1, 1, 1]);
     let mut lines: Vec<_> =
-        stage.seen()[0].head.lines().filter(|line| !line.starts_with("host")).map(str::to_owned).collect();
+        server.requests()[0].head.lines().filter(|line| !line.starts_with("host")).map(str::to_owned).collect();
     lines.sort();
     assert_eq!(
         lines,
@@ -57,31 +57,31 @@ async fn a_post_is_plain_json_and_its_connection_is_used_again() {
 
 #[tokio::test]
 async fn a_redirect_is_a_reply_and_nobody_goes_there() {
-    let elsewhere = Stage::open([]).await;
+    let elsewhere = ScriptedServer::start([]).await;
     for status in [301, 302, 303, 307, 308] {
         let there = reply(status, &format!("Location: {}/\r\n", elsewhere.url), "");
-        let stage = Stage::open([there.clone(), there]).await;
-        let verdict = post(&stage).await.expect("a reply").verdict(|_| None);
+        let server = ScriptedServer::start([there.clone(), there]).await;
+        let verdict = post(&server).await.expect("a reply").verdict(|_| None);
         assert!(matches!(verdict, Err(SendError::NeverDestination(_))), "{status}");
         let net = Outbound::new();
-        let looked_up = net.get(to(&stage).url(), HeaderMap::new(), Duration::from_secs(20)).await;
+        let looked_up = net.get(to(&server).url(), HeaderMap::new(), Duration::from_secs(20)).await;
         assert_eq!(looked_up.expect("a reply").status, status);
     }
-    assert!(elsewhere.seen().is_empty());
+    assert!(elsewhere.requests().is_empty());
 }
 
 #[tokio::test]
 async fn retry_after_is_handed_on_in_seconds_and_as_a_date() {
     let date = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(600);
     let date = date.strftime("%a, %d %b %Y %H:%M:%S GMT");
-    let stage = Stage::open([
+    let server = ScriptedServer::start([
         reply(429, "Retry-After: 7\r\n", ""),
         reply(503, &format!("Retry-After: {date}\r\n"), ""),
         reply(429, "Retry-After: \u{1}\r\n", ""),
     ])
     .await;
-    assert_eq!(post(&stage).await.expect("a reply").retry_after, Some(Duration::from_secs(7)));
-    let wait = post(&stage).await.expect("a reply").retry_after.expect("a date");
+    assert_eq!(post(&server).await.expect("a reply").retry_after, Some(Duration::from_secs(7)));
+    let wait = post(&server).await.expect("a reply").retry_after.expect("a date");
     assert!((500..=600).contains(&wait.as_secs()), "{wait:?}");
 }
 
@@ -89,20 +89,20 @@ async fn retry_after_is_handed_on_in_seconds_and_as_a_date() {
 async fn an_endless_body_is_cut_and_its_connection_given_up() {
     let head = "HTTP/1.1 500 X\r\nTransfer-Encoding: chunked\r\n\r\n".to_owned();
     let chunk = format!("1000\r\n{}\r\n", "x".repeat(0x1000));
-    let stage = Stage::open([Act::Endless(head, chunk), reply(200, "", "ok")]).await;
+    let server = ScriptedServer::start([Step::Endless(head, chunk), reply(200, "", "ok")]).await;
     let net = Outbound::new();
-    let endless = net.post(&to(&stage), HeaderMap::new(), Vec::new()).await.expect("a reply");
+    let endless = net.post(&to(&server), HeaderMap::new(), Vec::new()).await.expect("a reply");
     assert_eq!(endless.body.len(), LONGEST_ANSWER);
     assert_eq!(endless.cause().to_string().chars().count(), "status 500: ".len() + 200);
-    net.post(&to(&stage), HeaderMap::new(), Vec::new()).await.expect("a reply");
-    assert_eq!(stage.seen()[1].connection, 2);
+    net.post(&to(&server), HeaderMap::new(), Vec::new()).await.expect("a reply");
+    assert_eq!(server.requests()[1].connection, 2);
 }
 
 #[tokio::test]
 async fn endless_headers_are_no_answer() {
     for again in ["X-More: y\r\n", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"] {
-        let stage = Stage::open([Act::Endless("HTTP/1.1 200 OK\r\n".to_owned(), again.repeat(100))]).await;
-        let (lane, fault) = later(post(&stage).await);
+        let server = ScriptedServer::start([Step::Endless("HTTP/1.1 200 OK\r\n".to_owned(), again.repeat(100))]).await;
+        let (lane, fault) = later(post(&server).await);
         assert_eq!((lane, fault.reason()), (false, "garbled"), "{fault}");
     }
 }
@@ -110,9 +110,9 @@ async fn endless_headers_are_no_answer() {
 #[tokio::test]
 async fn whoever_does_not_answer_in_time_holds_the_lane() {
     let head = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf".to_owned();
-    for act in [Act::Stall, Act::SayAndStall("HTTP/1.1 200".to_owned()), Act::SayAndStall(head)] {
-        let stage = Stage::open([act]).await;
-        let result = Outbound::patient(BRIEF).post(&to(&stage), HeaderMap::new(), Vec::new()).await;
+    for act in [Step::Stall, Step::ReplyAndStall("HTTP/1.1 200".to_owned()), Step::ReplyAndStall(head)] {
+        let server = ScriptedServer::start([act]).await;
+        let result = Outbound::patient(BRIEF).post(&to(&server), HeaderMap::new(), Vec::new()).await;
         let (lane, fault) = later(result);
         assert_eq!((lane, fault.reason()), (true, "timeout"), "{fault}");
     }
@@ -121,17 +121,17 @@ async fn whoever_does_not_answer_in_time_holds_the_lane() {
 #[tokio::test]
 async fn a_connection_that_breaks_is_one_messages_trouble() {
     let half = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf".to_owned();
-    for act in [Act::Reset, Act::ResetUnread, Act::SayAndClose(String::new()), Act::SayAndClose(half)] {
-        let stage = Stage::open([act.clone()]).await;
-        let (lane, fault) = later(post(&stage).await);
+    for act in [Step::Reset, Step::ResetBeforeRead, Step::ReplyAndClose(String::new()), Step::ReplyAndClose(half)] {
+        let server = ScriptedServer::start([act.clone()]).await;
+        let (lane, fault) = later(post(&server).await);
         assert_eq!((lane, fault.reason()), (false, "reset"), "{act:?}: {fault}");
     }
 }
 
 #[tokio::test]
 async fn what_is_not_http_is_garbled() {
-    let stage = Stage::open([Act::SayAndClose("220 mail.example ESMTP\r\n\r\n".to_owned())]).await;
-    let (lane, fault) = later(post(&stage).await);
+    let server = ScriptedServer::start([Step::ReplyAndClose("220 mail.example ESMTP\r\n\r\n".to_owned())]).await;
+    let (lane, fault) = later(post(&server).await);
     assert_eq!((lane, fault.reason()), (false, "garbled"), "{fault}");
 }
 
@@ -167,21 +167,21 @@ async fn a_look_up_has_its_own_budget_and_its_own_cap() {
     let json = reply(200, "", r#"{"name":"web"}"#);
     let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_owned();
     let chunk = format!("10000\r\n{}\r\n", "x".repeat(0x10000));
-    let stage = Stage::open([json, reply(504, "", ""), Act::Endless(head, chunk), Act::Stall]).await;
+    let server = ScriptedServer::start([json, reply(504, "", ""), Step::Endless(head, chunk), Step::Stall]).await;
     let net = Outbound::new();
-    let url = to(&stage).url().clone();
+    let url = to(&server).url().clone();
     let mut headers = HeaderMap::new();
     headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
     let enough = Duration::from_secs(20);
     let found = net.get(&url, headers.clone(), enough).await.expect("a reply");
     assert_eq!((found.status, found.body.as_slice()), (200, &br#"{"name":"web"}"#[..]));
-    assert!(stage.only().head.contains("accept: application/json"));
+    assert!(server.only_request().head.contains("accept: application/json"));
     assert_eq!(net.get(&url, headers.clone(), enough).await.expect("a reply").status, 504);
     assert_eq!(net.get(&url, headers.clone(), enough).await.expect_err("too large").reason(), "too_large");
     let late = net.get(&url, headers, Duration::from_millis(100)).await.expect_err("too late");
     assert_eq!(late.reason(), "timeout");
     assert!(!format!("{late:?}").contains("s3cr3t"));
-    stage.until(4).await;
+    server.wait_for(4).await;
 }
 
 #[tokio::test]

@@ -129,10 +129,10 @@ fn without_mentions(mut payload: Value) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::super::rehearsal::{message, read, send, told};
+    use super::super::harness::{message, read, send, told};
     use super::*;
     use crate::message::{Field, Severity};
-    use crate::outbound::stage::reply;
+    use crate::test_support::scripted_server::reply;
 
     const TOML: &str = "webhook = \"@/api/webhooks/1/s3cr3t-t0ken?thread_id=7\"";
 

@@ -113,10 +113,10 @@ fn worded(message: &Message) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::super::rehearsal::{message, read, send, told};
+    use super::super::harness::{message, read, send, told};
     use super::*;
     use crate::message::{Field, Signal};
-    use crate::outbound::stage::reply;
+    use crate::test_support::scripted_server::reply;
 
     const TOML: &str = "webhook = \"@/hooks/s3cr3t-k3y\"";
 

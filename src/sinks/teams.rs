@@ -135,11 +135,11 @@ fn color(message: &Message) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use super::super::rehearsal::{message, read, send, told};
+    use super::super::harness::{message, read, send, told};
     use super::*;
     use crate::config_reader::ConfigReader;
     use crate::message::Field;
-    use crate::outbound::stage::reply;
+    use crate::test_support::scripted_server::reply;
 
     const PATH: &str = "/workflows/7a/triggers/manual/paths/invoke?api-version=2016-06-01&sp=%2Ftriggers%2Fmanual%2Frun\
         &sv=1.0&sig=s3cr3t-S_ig%2B";

@@ -11,13 +11,13 @@ use rustls::version::{TLS12, TLS13};
 use super::{Fingerprint, Trust};
 use crate::config_reader::{ConfigReader, TableReader};
 use crate::fault::Fault;
-use crate::outbound::tls_stage::{PEER, TlsStage, Who};
 use crate::outbound::{Answer, Endpoint, Outbound};
+use crate::test_support::tls::{PEER, PEER_FILE, ServerCertificate, TlsServer};
 
 const HELLO: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
 
 fn pem() -> PathBuf {
-    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/src/outbound/trust/peer.pem"))
+    PathBuf::from(PEER_FILE)
 }
 
 fn peers_fingerprint() -> Fingerprint {
@@ -34,17 +34,17 @@ fn read(toml: &str) -> (Trust, Vec<String>) {
     (trust, reading.into_findings().problems.into_iter().map(|problem| problem.said).collect())
 }
 
-async fn ask(stage: &TlsStage, trust: &Trust) -> Result<Answer, Fault> {
-    let request = Request::new(Method::GET, Url::parse(&stage.url).expect("a URL"));
+async fn ask(server: &TlsServer, trust: &Trust) -> Result<Answer, Fault> {
+    let request = Request::new(Method::GET, Url::parse(&server.url).expect("a URL"));
     Outbound::new().trusting(trust).exchange(request, 100, Duration::from_secs(20)).await
 }
 
 #[tokio::test]
 async fn the_right_file_and_the_right_pin_are_trusted() {
     for version in [&TLS12, &TLS13] {
-        let stage = TlsStage::open(Who::Peer, version, HELLO).await;
+        let server = TlsServer::start(ServerCertificate::Peer, version, HELLO).await;
         for trust in [Trust::roots(&pem()).expect("a certificate"), Trust::Pinned(peers_fingerprint())] {
-            let answer = ask(&stage, &trust).await.expect("trusted");
+            let answer = ask(&server, &trust).await.expect("trusted");
             assert_eq!((answer.status, answer.body.as_slice()), (200, b"hello".as_slice()));
         }
     }
@@ -52,12 +52,12 @@ async fn the_right_file_and_the_right_pin_are_trusted() {
 
 #[tokio::test]
 async fn whoever_is_not_trusted_is_named_with_the_way_to_pin_it() {
-    let peer = TlsStage::open(Who::Peer, &TLS13, HELLO).await;
+    let peer = TlsServer::start(ServerCertificate::Peer, &TLS13, HELLO).await;
     let fault = ask(&peer, &Trust::System).await.expect_err("nobody knows it");
     assert_eq!(fault.reason(), "tls");
     insta::assert_snapshot!(fault, @r#"the server's certificate is not trusted: nobody who is trusted has signed it (if this is the right one, pin it: fingerprint = "37:37:CD:1E:99:05:CA:E2:72:39:7F:DA:43:0C:CA:CB:9C:45:B1:A6:21:EB:01:99:B7:B5:B1:88:26:9E:52:56")"#);
 
-    let other = TlsStage::open(Who::Other, &TLS13, HELLO).await;
+    let other = TlsServer::start(ServerCertificate::Other, &TLS13, HELLO).await;
     for trust in [Trust::roots(&pem()).expect("a certificate"), Trust::Pinned(peers_fingerprint())] {
         let fault = ask(&other, &trust).await.expect_err("somebody else");
         let said = fault.to_string();
@@ -68,19 +68,19 @@ async fn whoever_is_not_trusted_is_named_with_the_way_to_pin_it() {
 
 #[tokio::test]
 async fn what_the_fault_says_to_pin_is_what_works() {
-    let stage = TlsStage::open(Who::Other, &TLS13, HELLO).await;
-    let fault = ask(&stage, &Trust::Pinned(peers_fingerprint())).await.expect_err("another one");
+    let server = TlsServer::start(ServerCertificate::Other, &TLS13, HELLO).await;
+    let fault = ask(&server, &Trust::Pinned(peers_fingerprint())).await.expect_err("another one");
     let said = fault.to_string();
     let (_, pin) = said.split_once("fingerprint = ").expect("the way out");
     let (trust, problems) = read(&format!("fingerprint = {}", pin.trim_end_matches(')')));
     assert!(problems.is_empty(), "{problems:?}");
-    assert_eq!(ask(&stage, &trust).await.expect("trusted now").status, 200);
+    assert_eq!(ask(&server, &trust).await.expect("trusted now").status, 200);
 }
 
 #[tokio::test]
 async fn a_pinned_certificate_without_its_key_is_refused() {
     for version in [&TLS12, &TLS13] {
-        let thief = TlsStage::open(Who::Thief, version, HELLO).await;
+        let thief = TlsServer::start(ServerCertificate::PeerWithoutKey, version, HELLO).await;
         for trust in [Trust::roots(&pem()).expect("a certificate"), Trust::Pinned(peers_fingerprint())] {
             let fault = ask(&thief, &trust).await.expect_err("a thief");
             assert_eq!(fault.reason(), "tls", "{fault}");
@@ -90,17 +90,17 @@ async fn a_pinned_certificate_without_its_key_is_refused() {
 
 #[tokio::test]
 async fn a_certificate_for_another_name_is_refused_unless_it_is_pinned() {
-    let mut stage = TlsStage::open(Who::Peer, &TLS13, HELLO).await;
-    stage.url = stage.url.replace("127.0.0.1", "localhost");
-    let fault = ask(&stage, &Trust::roots(&pem()).expect("a certificate")).await.expect_err("another name");
+    let mut server = TlsServer::start(ServerCertificate::Peer, &TLS13, HELLO).await;
+    server.url = server.url.replace("127.0.0.1", "localhost");
+    let fault = ask(&server, &Trust::roots(&pem()).expect("a certificate")).await.expect_err("another name");
     assert!(fault.to_string().contains("localhost") && fault.to_string().contains("fingerprint"), "{fault}");
-    assert_eq!(ask(&stage, &Trust::Pinned(peers_fingerprint())).await.expect("pinned").status, 200);
+    assert_eq!(ask(&server, &Trust::Pinned(peers_fingerprint())).await.expect("pinned").status, 200);
 }
 
 #[tokio::test]
 async fn posts_are_judged_alike_and_still_say_the_pin() {
-    let stage = TlsStage::open(Who::Peer, &TLS13, HELLO).await;
-    let to = Endpoint::parse(&stage.url).expect("a URL");
+    let server = TlsServer::start(ServerCertificate::Peer, &TLS13, HELLO).await;
+    let to = Endpoint::parse(&server.url).expect("a URL");
     let net = Outbound::new().trusting(&Trust::System);
     let error = net.post(&to, reqwest::header::HeaderMap::new(), Vec::new()).await.expect_err("nobody knows it");
     let said = error.cause().to_string();
@@ -111,12 +111,12 @@ async fn posts_are_judged_alike_and_still_say_the_pin() {
 #[tokio::test]
 async fn an_answer_is_read_with_its_headers_up_to_its_limit() {
     let long = format!("HTTP/1.1 418 X\r\nX-Odd: \"1\"\r\nContent-Length: 101\r\n\r\n{}", "x".repeat(101));
-    let stage = TlsStage::open(Who::Peer, &TLS13, &long).await;
+    let server = TlsServer::start(ServerCertificate::Peer, &TLS13, &long).await;
     let trust = Trust::Pinned(peers_fingerprint());
-    let fault = ask(&stage, &trust).await.expect_err("too long");
+    let fault = ask(&server, &trust).await.expect_err("too long");
     assert_eq!((fault.reason(), fault.to_string().as_str()), ("too_large", "the answer is longer than 100 bytes"));
 
-    let fits = TlsStage::open(Who::Peer, &TLS13, &long.replace("101", "100").replace("xx", "x")).await;
+    let fits = TlsServer::start(ServerCertificate::Peer, &TLS13, &long.replace("101", "100").replace("xx", "x")).await;
     let request = Request::new(Method::GET, Url::parse(&fits.url).expect("a URL"));
     let net = Outbound::new().trusting(&trust);
     let cut = net.exchange(request, 200, Duration::from_secs(20)).await.expect_err("half of it");
