@@ -1,8 +1,6 @@
 //! Where events come from. One file each; none knows another, the queue or the relays.
 
 mod alertmanager;
-mod api;
-mod credentials;
 mod docker;
 mod dockerhub;
 mod dtr;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::super::Sink;
 use super::super::harness::{message, opened, told};
 use super::{Row, broken_roads};
-use crate::outbound::{Outbound, Patience};
+use crate::outbound::{Outbound, Timeouts};
 use crate::test_support::scripted_server::{ScriptedServer, Step, reply};
 
 /// What statuses mean to everyone.
@@ -117,7 +117,7 @@ async fn a_broken_road_is_tried_again() {
 #[tokio::test]
 async fn whoever_says_nothing_holds_the_lane() {
     let brief = Duration::from_millis(300);
-    let net = Outbound::patient(Patience { connect: brief, total: brief });
+    let net = Outbound::with_timeouts(Timeouts { connect: brief, total: brief });
     for (row, _) in Row::answered() {
         let server = ScriptedServer::start([Step::Stall]).await;
         let sink = opened(row.kind, row.toml, &server.url, &net);

@@ -5,8 +5,7 @@ use serde_json::Value;
 use super::reference::{Reference, Scan};
 use super::scan;
 use crate::fault::Fault;
-use crate::outbound::{Answer, Outbound};
-use crate::sources::api::Api;
+use crate::outbound::{Api, Outbound, Reply};
 use crate::sources::registry::text;
 
 /// What a scan found, with all that is known of each vulnerability, for a large image.
@@ -16,13 +15,13 @@ const LONGEST_CODE: usize = 40;
 
 impl Reference<'_> {
     pub(super) async fn look_up(&self, api: &Api, net: &Outbound) -> Result<Value, Fault> {
-        let link = api.below(&self.page())?.to_string();
+        let link = api.url(&self.page())?.to_string();
         let found = match (self.tag, self.scan) {
             (Some(tag), Some(scan)) => return self.look_up_scan(tag, scan, api, net, &link).await,
             (tag, _) => {
                 let mut path = vec!["api", "v0", "repositories", self.namespace, self.repository];
                 path.extend(tag.into_iter().flat_map(|tag| ["tags", tag]));
-                json(&api.ask(net, &path, &[], LONGEST_ANSWER).await?)?
+                json(&api.get(net, &path, &[], LONGEST_ANSWER).await?)?
             }
         };
         // An image is answered with a list, of one.
@@ -38,31 +37,30 @@ impl Reference<'_> {
     /// Where the newer of the two ways to ask is not known, the older one is gone.
     async fn look_up_scan(&self, tag: &str, scan: Scan, api: &Api, net: &Outbound, link: &str) -> Result<Value, Fault> {
         let newer = ["api", "v0", "imagescan", "scansummary", "repositories", self.namespace, self.repository, tag];
-        let mut answer = api.ask(net, &newer, &[], LONGEST_ANSWER).await?;
+        let mut answer = api.get(net, &newer, &[], LONGEST_ANSWER).await?;
         if matches!(answer.status, 404 | 405) && !code(&answer).is_some_and(|code| code.starts_with("NO_SUCH_")) {
             let older = ["api", "v0", "imagescan", "repositories", self.namespace, self.repository, tag];
             let detailed = if scan == Scan::Detailed { "true" } else { "false" };
-            answer = api.ask(net, &older, &[("detailed", detailed)], LONGEST_ANSWER).await?;
+            answer = api.get(net, &older, &[("detailed", detailed)], LONGEST_ANSWER).await?;
         }
         scan::told(&json(&answer)?, scan, link).ok_or_else(nothing)
     }
 }
 
 /// The status, and the registry's own word for what is wrong.
-fn json(answer: &Answer) -> Result<Value, Fault> {
-    if !(200..300).contains(&answer.status) {
+fn json(answer: &Reply) -> Result<Value, Fault> {
+    if !answer.is_success() {
         let said = match code(answer) {
             Some(code) => format!("{} {code}", answer.status),
             None => answer.status.to_string(),
         };
         return Err(Fault::new("status", said));
     }
-    serde_json::from_slice(&answer.body)
-        .map_err(|error| Fault::new("not_json", format!("the answer is no JSON: {error}")))
+    answer.json()
 }
 
 /// `NO_SUCH_TAG` of `{"errors":[{"code":"NO_SUCH_TAG", …}]}`.
-fn code(answer: &Answer) -> Option<String> {
+fn code(answer: &Reply) -> Option<String> {
     let said: Value = serde_json::from_slice(&answer.body).ok()?;
     let code = text(&said, "/errors/0/code")?;
     let is_word = code.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');

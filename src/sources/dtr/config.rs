@@ -3,8 +3,7 @@
 use reqwest::header::HeaderValue;
 
 use crate::config_reader::{Problem, TableReader};
-use crate::outbound::{Trust, basic, secret_header};
-use crate::sources::api::Api;
+use crate::outbound::{Api, Trust, basic, secret_header};
 use crate::sources::gate::Gate;
 
 /// Some versions send what a scan found along with the notification of it, layer by layer.
