@@ -10,7 +10,7 @@
 //!  3  intake  delivery  admin
 //!  2  sources/*  sinks/*
 //!  1  ingress  relay  outbox  store  http_server  vsphere  websocket  outbound  supervisor  metrics  log_limiter
-//!  0  message  event  backoff  config_reader  secret  stop  fault
+//!  0  message  event  backoff  config_reader  secret  stop  fault  test_support
 //! ```
 //!
 //! The road of one event: `sources` → `outbox` → `intake` (which asks `relay` who wants it) → `store` →
@@ -41,5 +41,7 @@ pub mod sources;
 pub mod stop;
 pub mod store;
 pub mod supervisor;
+#[cfg(test)]
+pub(crate) mod test_support;
 pub mod vsphere;
 pub mod websocket;

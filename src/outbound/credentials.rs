@@ -1,30 +1,54 @@
-//! What is shown to be let in elsewhere, as headers that no log repeats.
+//! Credentials for other servers, as headers that no log shows.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use reqwest::header::HeaderValue;
+use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
 
 use crate::config_reader::{ConfigReader, Problem, Spanned, TableReader};
 use crate::secret::Secret;
 
-/// A header's value that no log shows. None where the secret holds what no header can.
-fn header_value(text: &str) -> Option<HeaderValue> {
-    let mut value = HeaderValue::from_bytes(text.as_bytes()).ok()?;
-    value.set_sensitive(true);
-    Some(value)
-}
-
-/// `text`, which has the secret in it, as a header's value; what no header can hold becomes a problem where the secret is named.
-pub fn secret_header(reading: &ConfigReader, secret: &Spanned<Secret>, text: &str) -> Option<HeaderValue> {
-    let value = header_value(text);
-    if value.is_none() {
-        let wrong = "this secret holds a character that no HTTP header can (a newline, perhaps)";
-        reading.problem(Problem::error(secret.span.clone(), wrong));
+/// The credentials of a request: `headers`, and `bearer` or `basic` as an `authorization` header. A header that
+/// `is_reserved` cannot be set; `owner` is what the problem names as the reason.
+pub fn read_headers(
+    table: &TableReader,
+    is_reserved: impl Fn(&HeaderName) -> bool,
+    owner: &str,
+) -> Vec<(HeaderName, HeaderValue)> {
+    let reader = table.reading;
+    let mut headers = Vec::new();
+    for (name, secret) in table.named_secrets("headers") {
+        let wrong = |why: &str| {
+            reader.problem(Problem::error(name.span.clone(), format!("`{}` {why}", name.value)));
+        };
+        match HeaderName::try_from(&name.value) {
+            Err(_) => wrong("is no name of an HTTP header"),
+            Ok(header) if is_reserved(&header) => wrong(&format!("belongs to {owner} and cannot be set")),
+            Ok(header) => {
+                headers.extend(secret_header(reader, &secret, secret.value.expose()).map(|value| (header, value)));
+            }
+        }
     }
-    value
+    let bearer = table
+        .secret("bearer")
+        .and_then(|token| secret_header(reader, &token, &format!("Bearer {}", token.value.expose())));
+    let login = read_login(table).and_then(|(user, password)| {
+        secret_header(reader, &password, &basic(user.value.expose(), password.value.expose()))
+    });
+    let keys = ["bearer", "basic"].into_iter().filter(|key| table.has(key)).count();
+    if keys + headers.iter().filter(|(name, _)| name == AUTHORIZATION).count() > 1 {
+        let wrong = "more than one of `bearer`, `basic` and an `authorization` header";
+        reader.problem(Problem::error(table.span.clone(), wrong).hint("keep the one that is meant"));
+    }
+    headers.extend(bearer.or(login).map(|value| (AUTHORIZATION, value)));
+    headers
 }
 
-/// `basic = { user = "…", password = { env = "…" } }`; what is missing there becomes a problem.
+/// `query = { key = { env = "…" } }`
+pub fn read_query(table: &TableReader) -> Vec<(Spanned<String>, Spanned<Secret>)> {
+    table.named_secrets("query")
+}
+
+/// `basic = { user = "…", password = { env = "…" } }`; a missing key becomes a problem.
 pub fn read_login(table: &TableReader) -> Option<(Spanned<Secret>, Spanned<Secret>)> {
     let inner = table.table("basic")?;
     let (user, password) = (inner.text_or_secret("user"), inner.secret("password"));
@@ -37,7 +61,24 @@ pub fn read_login(table: &TableReader) -> Option<(Spanned<Secret>, Spanned<Secre
     Some((user?, password?))
 }
 
-/// `Basic` and the two in Base64, as RFC 7617 has it.
+/// `text`, which contains `secret`, as a header value. A character that no header can hold becomes a problem at the
+/// secret's place.
+pub fn secret_header(reader: &ConfigReader, secret: &Spanned<Secret>, text: &str) -> Option<HeaderValue> {
+    let value = sensitive(text);
+    if value.is_none() {
+        let wrong = "this secret holds a character that no HTTP header can (a newline, perhaps)";
+        reader.problem(Problem::error(secret.span.clone(), wrong));
+    }
+    value
+}
+
+fn sensitive(text: &str) -> Option<HeaderValue> {
+    let mut value = HeaderValue::from_bytes(text.as_bytes()).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+/// The value of an `authorization` header, RFC 7617.
 pub fn basic(user: &str, password: &str) -> String {
     format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:{password}")))
 }
@@ -56,7 +97,7 @@ mod tests {
 
     #[test]
     fn headers_take_what_they_can_and_print_nothing() {
-        assert!(header_value("a\nb").is_none());
-        assert_eq!(header_value("grün").map(|value| format!("{value:?}")).as_deref(), Some("Sensitive"));
+        assert!(sensitive("a\nb").is_none());
+        assert_eq!(sensitive("grün").map(|value| format!("{value:?}")).as_deref(), Some("Sensitive"));
     }
 }

@@ -1,17 +1,17 @@
-//! Other people's words made fit to be logged: without secrets, without control characters, short.
+//! Makes text of other servers fit to be logged: no secrets, no control characters, short.
 
 use reqwest::Url;
 
 use crate::message::{Markup, Unit, cut};
 
-/// How much of a reply or an error is worth repeating.
-const WORTH_REPEATING: usize = 200;
-/// How much of it a person may want to read later.
-const WORTH_KEEPING: usize = 2000;
-/// Shorter pieces of a URL are words like `v1`, which hiding would make noise of.
+/// For a log line.
+const LOG_LIMIT: usize = 200;
+/// For a dead letter.
+const KEPT_LIMIT: usize = 2000;
+/// Shorter pieces of a URL are words like `v1`, and no secrets.
 const SHORTEST_SECRET: usize = 6;
 
-/// What a webhook's owner must never see in a log: the pieces of its URL that are the credential.
+/// The pieces of a URL that may be the credential of a webhook.
 pub(super) fn secrets_in(url: &Url) -> Vec<String> {
     let mut pieces: Vec<String> = url.query_pairs().map(|(_, value)| value.into_owned()).collect();
     pieces.extend(url.query().into_iter().flat_map(|query| query.split(['&', '='])).map(str::to_owned));
@@ -19,26 +19,26 @@ pub(super) fn secrets_in(url: &Url) -> Vec<String> {
     let last = segments.len().saturating_sub(1);
     for (at, segment) in segments.into_iter().enumerate() {
         let is_word = segment.chars().all(|letter| letter.is_ascii_lowercase());
-        // Where nothing is asked in a query, the path's end is the credential whatever it looks like.
+        // Without a query, the end of the path is the credential, whatever it looks like.
         if !is_word || (at == last && url.query().is_none()) {
             pieces.push(segment.to_owned());
         }
     }
     pieces.retain(|piece| piece.chars().count() >= SHORTEST_SECRET);
-    // Longest first, so that a piece within another does not leave the other's rest behind.
+    // Longest first: a piece within another must not leave the rest of the other behind.
     pieces.sort_by_key(|piece| std::cmp::Reverse(piece.len()));
     pieces.dedup();
     pieces
 }
 
-/// `text` on one line, without any of `secrets`, with URLs cut behind their host.
+/// `text` on one line, without any of `secrets`, and with URLs cut after their host.
 pub(super) fn clean(text: &str, secrets: &[String]) -> String {
-    within(text, secrets, WORTH_REPEATING)
+    within(text, secrets, LOG_LIMIT)
 }
 
-/// A reply's body as the dead letters keep it.
+/// A reply's body for the dead letters.
 pub(super) fn kept(body: &[u8], secrets: &[String]) -> String {
-    within(&String::from_utf8_lossy(body), secrets, WORTH_KEEPING)
+    within(&String::from_utf8_lossy(body), secrets, KEPT_LIMIT)
 }
 
 fn within(text: &str, secrets: &[String], limit: usize) -> String {
@@ -58,7 +58,7 @@ fn within(text: &str, secrets: &[String], limit: usize) -> String {
     cut(&Markup::Plain.escaped(&line), limit, Unit::Chars)
 }
 
-/// Appends `word`; of every URL in it only `scheme://host/…` is left.
+/// Appends `word`, with every URL in it reduced to `scheme://host/…`.
 fn without_path(word: &str, out: &mut String) {
     let mut rest = word;
     while let Some((before, after)) = rest.split_once("://") {
@@ -66,7 +66,7 @@ fn without_path(word: &str, out: &mut String) {
         out.push_str("://");
         let authority = after.find(['/', '?', '#', '"', '\'', '<', '>', ')']).unwrap_or(after.len());
         let (authority, tail) = after.split_at_checked(authority).unwrap_or((after, ""));
-        // What stands before an `@` is a user and a password.
+        // Before an `@` there is a user and a password.
         out.push_str(authority.rsplit('@').next().unwrap_or_default());
         let end = tail.find(['"', '\'', '<', '>', ')']).unwrap_or(tail.len());
         let (path, left) = tail.split_at_checked(end).unwrap_or((tail, ""));
@@ -83,12 +83,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn secrets_urls_and_controls_do_not_survive() {
+    fn secrets_url_paths_and_control_characters_are_removed() {
         let url = Url::parse("https://chat.example/v1/spaces/AAAAbbbb/messages?key=AIzaSy123&token=s3cr3t-t%3D")
             .expect("a URL");
         let secrets = secrets_in(&url);
-        let said = "no token s3cr3t-t= or s3cr3t-t%3D\r\nwith AIzaSy123\u{1b}[0m for messages";
-        assert_eq!(clean(said, &secrets), "no token … or … with …\u{fffd}[0m for messages");
+        let text = "no token s3cr3t-t= or s3cr3t-t%3D\r\nwith AIzaSy123\u{1b}[0m for messages";
+        assert_eq!(clean(text, &secrets), "no token … or … with …\u{fffd}[0m for messages");
         assert_eq!(
             clean(r#"{"see":"https://u:p@x.example/a/b?c","and":"http://y"}"#, &[]),
             r#"{"see":"https://x.example/…","and":"http://y"}"#
@@ -96,13 +96,13 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_a_webhooks_path_is_hidden_whatever_it_looks_like() {
+    fn the_end_of_a_webhooks_path_is_removed_whatever_it_looks_like() {
         let url = Url::parse("https://hooks.example/services/T0/B0/abcdefgh").expect("a URL");
         assert_eq!(clean("no such hook: T0/B0/abcdefgh", &secrets_in(&url)), "no such hook: T0/B0/…");
     }
 
     #[test]
-    fn long_answers_are_cut() {
+    fn long_text_is_cut() {
         assert_eq!(clean(&"🎉 ".repeat(5000), &[]).chars().count(), 200);
     }
 }

@@ -1,97 +1,102 @@
-//! What came back, and the one place where it is judged.
+//! A whole reply, and the one place where its status becomes a verdict.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
+use reqwest::header::{HeaderMap, RETRY_AFTER};
+use serde::de::DeserializeOwned;
 
-use super::redact;
+use super::{redact, retry_after};
 use crate::fault::Fault;
 use crate::message::SendError;
 
-/// Nobody who wants more silence than this means it; the lane asks again.
-const LONGEST_WAIT: Duration = Duration::from_secs(3600);
-
-/// What came back: never followed, capped, and not yet judged.
 #[derive(Debug, Clone)]
 pub struct Reply {
     pub status: u16,
-    pub retry_after: Option<Duration>,
+    pub headers: HeaderMap,
     pub body: Vec<u8>,
-    /// What the body must not be repeated with.
+    /// Removed from the body wherever it is repeated.
     secrets: Arc<[String]>,
 }
 
-/// How far the trouble reaches; see [`SendError`].
+/// Which [`SendError`] a reply becomes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Class {
+pub enum FailureClass {
     Later { lane: bool },
     NeverMessage,
     NeverDestination,
 }
 
 impl Reply {
-    pub(super) fn new(status: u16, retry_after: Option<Duration>, body: Vec<u8>, secrets: Arc<[String]>) -> Self {
-        Self { status, retry_after, body, secrets }
+    pub(super) fn new(status: u16, headers: HeaderMap, body: Vec<u8>, secrets: Arc<[String]>) -> Self {
+        Self { status, headers, body, secrets }
     }
 
     pub fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
     }
 
-    /// Whether it was delivered. `except` is asked first: it names what a vendor means otherwise than everyone
-    /// else, an error within a 200 included, and gives None for all the rest.
-    pub fn verdict(&self, except: impl FnOnce(&Self) -> Option<Class>) -> Result<(), SendError> {
-        match except(self) {
-            Some(class) => Err(self.refusal(class)),
+    /// How long the server asks us to wait.
+    pub fn retry_after(&self) -> Option<Duration> {
+        retry_after::parse(self.headers.get(RETRY_AFTER)?.to_str().ok()?, Timestamp::now())
+    }
+
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, Fault> {
+        serde_json::from_slice(&self.body)
+            .map_err(|error| Fault::new("not_json", format!("the reply is not JSON: {error}")))
+    }
+
+    /// Whether the message was delivered. `exceptions` goes first: it names what a vendor means differently from the
+    /// usual, an error within a 200 included, and gives None for all the rest.
+    pub fn verdict(&self, exceptions: impl FnOnce(&Self) -> Option<FailureClass>) -> Result<(), SendError> {
+        match exceptions(self) {
+            Some(class) => Err(self.error(class)),
             None if self.is_success() => Ok(()),
-            None => Err(self.refusal(usual_class(self.status))),
+            None => Err(self.error(usual_class(self.status))),
         }
     }
 
-    /// One part of this reply that has a status of its own, as replies to many things at once have.
+    /// One part of a reply to many things at once, with a status and a text of its own.
     #[must_use]
-    pub fn part(&self, status: u16, said: &str) -> Self {
-        Self { status, body: said.into(), ..self.clone() }
+    pub fn part(&self, status: u16, text: &str) -> Self {
+        Self::new(status, self.headers.clone(), text.into(), Arc::clone(&self.secrets))
     }
 
-    /// The status and what the receiver says to it, fit to be logged and shown.
+    /// The status and the body, fit to be logged and shown.
     pub fn cause(&self) -> Fault {
-        let said = redact::clean(&String::from_utf8_lossy(&self.body), &self.secrets);
-        let said =
-            if said.is_empty() { format!("status {}", self.status) } else { format!("status {}: {said}", self.status) };
-        let fault = Fault::new(reason(self.status), said);
+        let text = redact::clean(&String::from_utf8_lossy(&self.body), &self.secrets);
+        let colon = if text.is_empty() { "" } else { ": " };
+        let fault = Fault::new(reason(self.status), format!("status {}{colon}{text}", self.status));
         if self.body.is_empty() { fault } else { fault.with_reply(redact::kept(&self.body, &self.secrets)) }
     }
 
-    fn refusal(&self, class: Class) -> SendError {
+    fn error(&self, class: FailureClass) -> SendError {
         let cause = self.cause();
         match class {
-            // A gateway that waited in vain has passed it on.
-            Class::Later { lane } => {
-                SendError::Later { wait: self.retry_after, lane, maybe: self.status == 504, cause }
+            FailureClass::Later { lane } => {
+                // A gateway that timed out had passed the message on.
+                SendError::Later { wait: self.retry_after(), lane, maybe: self.status == 504, cause }
             }
-            Class::NeverMessage => SendError::NeverMessage(cause),
-            Class::NeverDestination => SendError::NeverDestination(cause),
+            FailureClass::NeverMessage => SendError::NeverMessage(cause),
+            FailureClass::NeverDestination => SendError::NeverDestination(cause),
         }
     }
 }
 
-/// What statuses mean to everyone (RFC 9110), unless a vendor's page says otherwise.
-fn usual_class(status: u16) -> Class {
+/// What statuses mean (RFC 9110) where the vendor's page says nothing else.
+fn usual_class(status: u16) -> FailureClass {
     match status {
-        // A limit, or a peer whose front door says that nobody is in: whatever comes next would hear the same.
-        429 | 502..=504 => Class::Later { lane: true },
-        408 | 425 | 500 | 501 | 505..=599 => Class::Later { lane: false },
-        // Redirects are not followed: where a webhook moved to is for a person to write down.
-        300..=399 | 401 | 403 | 404 | 410 => Class::NeverDestination,
-        _ => Class::NeverMessage,
+        // A limit, or a gateway without its server: the next message would get the same reply.
+        429 | 502..=504 => FailureClass::Later { lane: true },
+        408 | 425 | 500 | 501 | 505..=599 => FailureClass::Later { lane: false },
+        // Redirects are not followed: a webhook that moved is a change of relays.toml.
+        300..=399 | 401 | 403 | 404 | 410 => FailureClass::NeverDestination,
+        _ => FailureClass::NeverMessage,
     }
 }
 
-/// The label under which failures are counted.
+/// The metric label of a failure.
 fn reason(status: u16) -> &'static str {
     match status {
         200..=299 => "failed_with_2xx",
@@ -119,28 +124,12 @@ fn reason(status: u16) -> &'static str {
     }
 }
 
-/// `Retry-After`: seconds, or one of the three dates of RFC 9110. What is past, zero or unreadable is no wish.
-pub(super) fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
-    const DATES: [&str; 3] = ["%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"];
-    let value = value.trim();
-    // Some answer with a fraction; nobody means `inf` or `1e9`.
-    let wait = if value.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
-        let seconds: f64 = value.parse().ok()?;
-        Duration::from_secs_f64(seconds.min(LONGEST_WAIT.as_secs_f64()))
-    } else {
-        let date = DATES.iter().find_map(|form| DateTime::strptime(form, value).ok())?;
-        let then = date.to_zoned(TimeZone::UTC).ok()?.timestamp();
-        Duration::try_from(then.duration_since(now)).ok()?
-    };
-    Some(wait.min(LONGEST_WAIT)).filter(|wait| !wait.is_zero())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn reply(status: u16, body: &str) -> Reply {
-        Reply::new(status, None, body.into(), Arc::from(["s3cr3t".to_owned()]))
+        Reply::new(status, HeaderMap::new(), body.into(), Arc::from(["s3cr3t".to_owned()]))
     }
 
     fn verdict(status: u16) -> &'static str {
@@ -170,9 +159,9 @@ mod tests {
 
     #[test]
     fn an_exception_goes_before_the_rule() {
-        let slow_down = reply(403, "").verdict(|_| Some(Class::Later { lane: true }));
+        let slow_down = reply(403, "").verdict(|_| Some(FailureClass::Later { lane: true }));
         assert!(matches!(slow_down, Err(SendError::Later { lane: true, .. })));
-        let refused = reply(200, r#"{"ok":false}"#).verdict(|_| Some(Class::NeverMessage)).expect_err("refused");
+        let refused = reply(200, r#"{"ok":false}"#).verdict(|_| Some(FailureClass::NeverMessage)).expect_err("refused");
         assert_eq!(refused.cause().reason(), "failed_with_2xx");
         assert_eq!(refused.cause().to_string(), r#"status 200: {"ok":false}"#);
     }
@@ -183,32 +172,7 @@ mod tests {
         assert_eq!(cause.to_string(), "status 404: no hook \u{fffd}[31m… at https://x.example/…");
         assert_eq!(cause.reason(), "status_404");
         assert_eq!(reply(500, "").cause().to_string(), "status 500");
-        let binary = Reply::new(500, None, vec![0xff, 0xfe, b'a'], Arc::default()).cause();
+        let binary = Reply::new(500, HeaderMap::new(), vec![0xff, 0xfe, b'a'], Arc::default()).cause();
         assert_eq!(binary.to_string(), "status 500: \u{fffd}\u{fffd}a");
-    }
-
-    #[test]
-    fn retry_after_is_read_in_all_its_forms() {
-        let now: Timestamp = "1994-11-06T08:49:07Z".parse().expect("a time");
-        let half_a_minute = Some(Duration::from_secs(30));
-        for (value, wait) in [
-            ("30", half_a_minute),
-            (" 30 ", half_a_minute),
-            ("0.5", Some(Duration::from_millis(500))),
-            ("Sun, 06 Nov 1994 08:49:37 GMT", half_a_minute),
-            ("Sunday, 06-Nov-94 08:49:37 GMT", half_a_minute),
-            ("Sun Nov  6 08:49:37 1994", half_a_minute),
-            ("99999999999999999999999999", Some(LONGEST_WAIT)),
-            ("Thu, 06 Nov 2994 08:49:37 GMT", Some(LONGEST_WAIT)),
-            ("Sun, 06 Nov 1994 08:49:00 GMT", None),
-            ("0", None),
-            ("-30", None),
-            ("", None),
-            ("inf", None),
-            ("1.2.3", None),
-            ("soon", None),
-        ] {
-            assert_eq!(retry_after(value, now), wait, "{value:?}");
-        }
     }
 }

@@ -9,11 +9,11 @@ mod verdicts;
 
 use serde_json::Value;
 
-use super::rehearsal::opened;
+use super::harness::opened;
 use super::{AnySink, KINDS, Sink};
 use crate::message::Message;
 use crate::outbound::Outbound;
-use crate::outbound::stage::{Act, Stage, reply};
+use crate::test_support::scripted_server::{ScriptedServer, Step, reply};
 use rows::ROWS;
 
 /// How one kind of sink is met, and in what it differs from the others.
@@ -48,15 +48,15 @@ impl Row {
     /// What reaches the vendor of each message: JSON as a tree, anything else as text.
     async fn posted(&self, messages: &[Message]) -> Vec<Value> {
         let (status, body) = self.accepts.unwrap_or_default();
-        let stage = Stage::open(messages.iter().map(|_| reply(status, "", body))).await;
-        let sink = self.open(&stage.url);
+        let server = ScriptedServer::start(messages.iter().map(|_| reply(status, "", body))).await;
+        let sink = self.open(&server.url);
         if let AnySink::Console(console) = &sink {
             return messages.iter().map(|message| tree(&console.lines(message))).collect();
         }
         for message in messages {
             sink.send(message).await.unwrap_or_else(|error| panic!("{}: {error:?}", self.kind));
         }
-        stage.seen().iter().map(|seen| tree(&seen.body)).collect()
+        server.requests().iter().map(|seen| tree(&seen.body)).collect()
     }
 
     /// Everything that a person or a parser of markup gets to see.
@@ -105,7 +105,7 @@ fn every_kind_has_a_row_and_every_row_a_kind() {
 
 #[tokio::test]
 async fn the_same_message_is_the_same_payload_every_time() {
-    let message = super::rehearsal::message("up");
+    let message = super::harness::message("up");
     for row in ROWS {
         let [one, other] = row.posted(&[message.clone(), message.clone()]).await.try_into().expect("two");
         assert_eq!(one, other, "{}", row.kind);
@@ -114,7 +114,7 @@ async fn the_same_message_is_the_same_payload_every_time() {
 
 #[tokio::test]
 async fn a_raw_payload_goes_instead_of_all_wording() {
-    let mut message = super::rehearsal::message("not this");
+    let mut message = super::harness::message("not this");
     message.title = Some("nor this".to_owned());
     message.raw = Some(serde_json::json!({ "mine": ["&<>*@everyone", true, 1.5] }));
     for row in ROWS {
@@ -130,9 +130,9 @@ async fn a_raw_payload_goes_instead_of_all_wording() {
 
 #[tokio::test]
 async fn sinks_of_one_address_are_one_destination() {
-    let stage = Stage::open([]).await;
+    let server = ScriptedServer::start([]).await;
     for (row, _) in Row::answered() {
-        let (one, other) = (row.open(&stage.url).traits(), row.open(&stage.url).traits());
+        let (one, other) = (row.open(&server.url).traits(), row.open(&server.url).traits());
         assert_eq!(one, other, "{}", row.kind);
         let elsewhere = row.open("https://elsewhere.example").traits();
         assert_ne!(one.destination, elsewhere.destination, "{}", row.kind);
@@ -141,11 +141,11 @@ async fn sinks_of_one_address_are_one_destination() {
 }
 
 /// A connection that breaks, one at a time: later ones would find it gone.
-fn broken_roads() -> [(&'static str, Act); 4] {
+fn broken_roads() -> [(&'static str, Step); 4] {
     [
-        ("before it was read", Act::ResetUnread),
-        ("after it was read", Act::Reset),
-        ("closed without an answer", Act::SayAndClose(String::new())),
-        ("within the answer", Act::SayAndClose("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok".to_owned())),
+        ("before it was read", Step::ResetBeforeRead),
+        ("after it was read", Step::Reset),
+        ("closed without an answer", Step::ReplyAndClose(String::new())),
+        ("within the answer", Step::ReplyAndClose("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok".to_owned())),
     ]
 }

@@ -139,7 +139,7 @@ fn for_programs(message: &Message) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::rehearsal::{message, read, told};
+    use super::super::harness::{message, read, told};
     use super::*;
     use crate::message::{Field, Severity};
 

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use reqwest::header::HeaderMap;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -10,7 +9,7 @@ use super::parts::{self, Room};
 use super::{Audience, Sink, SinkTraits, to_body};
 use crate::config_reader::{Rate, TableReader};
 use crate::message::{Markup, Message, Receipt, SendError, Unit, cut};
-use crate::outbound::{Endpoint, Outbound, Reply};
+use crate::outbound::{Outbound, Reply, Request, SecretUrl};
 
 /// <https://discord.com/developers/docs/resources/webhook#execute-webhook>
 const LONGEST_CONTENT: usize = 2000;
@@ -21,27 +20,27 @@ const FIELDS: Room = Room { most: 25, name: 256, value: 1024, together: 2000 };
 
 #[derive(Debug)]
 pub struct Config {
-    webhook: Endpoint,
+    webhook: SecretUrl,
 }
 
 impl Config {
     pub(super) fn read(table: &TableReader) -> Option<Self> {
         Some(Self {
-            webhook: Endpoint::read_secret(table, "webhook", "Please provide the URL of an incoming webhook")?.value,
+            webhook: SecretUrl::read_secret(table, "webhook", "Please provide the URL of an incoming webhook")?.value,
         })
     }
 }
 
 #[derive(Debug)]
 pub struct Discord {
-    webhook: Endpoint,
+    webhook: SecretUrl,
     net: Outbound,
 }
 
 impl Discord {
     pub(super) fn open(config: Config, net: &Outbound) -> Self {
         // Without it Discord answers before it has saved the message, and never says that it could not.
-        Self { webhook: config.webhook.asking("wait", "true"), net: net.clone() }
+        Self { webhook: config.webhook.with_query("wait", "true"), net: net.clone() }
     }
 }
 
@@ -49,7 +48,7 @@ impl Sink for Discord {
     async fn send(&self, message: &Message) -> Result<Receipt, SendError> {
         let payload = message.raw.clone().unwrap_or_else(|| payload(message));
         let body = to_body(&without_mentions(payload))?;
-        let reply = self.net.post(&self.webhook, HeaderMap::new(), body).await?;
+        let reply = self.net.deliver(Request::post(&self.webhook, body)).await?;
         reply.verdict(|_| None).map_err(|error| with_wish_of_body(error, &reply))?;
         Ok(Receipt(answer(&reply).id))
     }
@@ -129,10 +128,10 @@ fn without_mentions(mut payload: Value) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::super::rehearsal::{message, read, send, told};
+    use super::super::harness::{message, read, send, told};
     use super::*;
     use crate::message::{Field, Severity};
-    use crate::outbound::stage::reply;
+    use crate::test_support::scripted_server::reply;
 
     const TOML: &str = "webhook = \"@/api/webhooks/1/s3cr3t-t0ken?thread_id=7\"";
 

@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 use super::{Sink, SinkTraits, to_body};
 use crate::event::digest;
 use crate::message::{Message, Receipt, SendError};
-use crate::outbound::{Class, Endpoint, Outbound, Reply};
+use crate::outbound::{FailureClass, Outbound, Reply, Request, SecretUrl};
 
 pub(super) use config::Config;
 
@@ -25,7 +25,7 @@ const REQUEST: usize = 5 << 20;
 
 #[derive(Debug)]
 pub struct Elasticsearch {
-    bulk: Endpoint,
+    bulk: SecretUrl,
     index: String,
     headers: HeaderMap,
     net: Outbound,
@@ -37,8 +37,9 @@ impl Elasticsearch {
     pub(super) fn open(config: Config, net: &Outbound) -> Self {
         let Config { url, index, headers } = config;
         // Only what is read of it: an answer is as long as its documents are many.
-        let bulk =
-            url.below("_bulk").asking("filter_path", "errors,items.*.status,items.*.error.type,items.*.error.reason");
+        let bulk = url
+            .with_segment("_bulk")
+            .with_query("filter_path", "errors,items.*.status,items.*.error.type,items.*.error.reason");
         Self { bulk, index, headers, net: net.clone() }
     }
 
@@ -64,7 +65,7 @@ impl Elasticsearch {
             }
             let mut headers = self.headers.clone();
             headers.insert(CONTENT_TYPE, LINES);
-            let reply = match self.net.post(&self.bulk, headers, documents.concat()).await {
+            let reply = match self.net.deliver(Request::post(&self.bulk, documents.concat()).headers(headers)).await {
                 Ok(reply) => reply,
                 Err(error) => return documents.iter().map(|_| Err(error.clone())).collect(),
             };
@@ -77,7 +78,7 @@ impl Elasticsearch {
                 _ if reply.is_success() && documents.len() > 1 => self.both(halves).await,
                 _ => {
                     // A success that does not say what became of the documents is none.
-                    let garbled = |reply: &Reply| reply.is_success().then_some(Class::Later { lane: false });
+                    let garbled = |reply: &Reply| reply.is_success().then_some(FailureClass::Later { lane: false });
                     let verdict = reply.verdict(garbled).map(|()| Receipt::default());
                     documents.iter().map(|_| verdict.clone()).collect()
                 }

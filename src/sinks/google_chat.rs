@@ -6,14 +6,13 @@ mod tests;
 use std::borrow::Cow;
 use std::time::Duration;
 
-use reqwest::header::HeaderMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{Audience, Sink, SinkTraits, fitting_key, to_body};
 use crate::config_reader::{Rate, TableReader};
 use crate::message::{Markup, Message, Receipt, SendError, Severity, Unit, cut};
-use crate::outbound::{Endpoint, Outbound};
+use crate::outbound::{Outbound, Request, SecretUrl};
 
 /// Google writes of bytes by now (see [`LONGEST_BODY`]), but has refused texts above 4,096 characters.
 const LONGEST_TEXT: usize = 4000;
@@ -27,21 +26,21 @@ const LONGEST_FIELDS: usize = 1500;
 
 #[derive(Debug)]
 pub struct Config {
-    webhook: Endpoint,
+    webhook: SecretUrl,
     thread: bool,
 }
 
 impl Config {
     pub(super) fn read(table: &TableReader) -> Option<Self> {
         let thread = table.flag("thread").unwrap_or(true);
-        let webhook = Endpoint::read_secret(table, "webhook", "Please provide the URL of an incoming webhook")?.value;
+        let webhook = SecretUrl::read_secret(table, "webhook", "Please provide the URL of an incoming webhook")?.value;
         Some(Self { webhook, thread })
     }
 }
 
 #[derive(Debug)]
 pub struct GoogleChat {
-    webhook: Endpoint,
+    webhook: SecretUrl,
     thread: bool,
     net: Outbound,
 }
@@ -49,7 +48,7 @@ pub struct GoogleChat {
 impl GoogleChat {
     pub(super) fn open(config: Config, net: &Outbound) -> Self {
         // https://developers.google.com/workspace/chat/quickstart/webhooks: without it `threadKey` is ignored.
-        let threaded = |to: Endpoint| to.asking("messageReplyOption", "REPLY_MESSAGE_FALLBACK_TO_NEW_THREAD");
+        let threaded = |to: SecretUrl| to.with_query("messageReplyOption", "REPLY_MESSAGE_FALLBACK_TO_NEW_THREAD");
         let webhook = if config.thread { threaded(config.webhook) } else { config.webhook };
         Self { webhook, thread: config.thread, net: net.clone() }
     }
@@ -74,7 +73,7 @@ impl GoogleChat {
 
 impl Sink for GoogleChat {
     async fn send(&self, message: &Message) -> Result<Receipt, SendError> {
-        let reply = self.net.post(&self.webhook, HeaderMap::new(), self.body(message)?).await?;
+        let reply = self.net.deliver(Request::post(&self.webhook, self.body(message)?)).await?;
         // Errors are `google.rpc.Status`, whose codes are the HTTP statuses; a 429 comes without Retry-After.
         reply.verdict(|_| None)?;
         let answer: Answer = serde_json::from_slice(&reply.body).unwrap_or_default();

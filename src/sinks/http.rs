@@ -16,7 +16,7 @@ use super::{Sink, SinkTraits, parts, to_body};
 use crate::event::digest;
 use crate::fault::Fault;
 use crate::message::{Markup, Message, Receipt, SendError};
-use crate::outbound::{Endpoint, Outbound};
+use crate::outbound::{Outbound, Request, SecretUrl};
 use signature::Keys;
 
 pub(super) use config::Config;
@@ -37,7 +37,7 @@ enum Content {
 #[derive(Debug)]
 pub struct Http {
     method: Method,
-    url: Endpoint,
+    url: SecretUrl,
     headers: HeaderMap,
     content: Content,
     keys: Option<Keys>,
@@ -98,7 +98,8 @@ impl Sink for Http {
         if let Some(keys) = &self.keys {
             headers.extend(keys.sign(&id, Timestamp::now(), &body).ok_or_else(unsigned)?);
         }
-        let reply = self.net.send(self.method.clone(), &self.url, headers, body).await?;
+        let reply =
+            self.net.deliver(Request::post(&self.url, body).method(self.method.clone()).headers(headers)).await?;
         // Both CloudEvents' and Standard Webhooks' pages want what the statuses say anyway: 410 is for good, 429 waits.
         reply.verdict(|_| None).map(|()| Receipt(Some(id)))
     }

@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 
 use super::parts::{self, Room};
 use super::{Audience, Sink, SinkTraits, to_body};
 use crate::config_reader::{Rate, TableReader};
 use crate::message::{Markup, Message, Receipt, SendError, Unit, cut};
-use crate::outbound::{Class, Endpoint, Outbound, Reply};
+use crate::outbound::{FailureClass, Outbound, Reply, Request, SecretUrl};
 
 /// <https://developers.mattermost.com/integrate/webhooks/incoming/>: 16,383; what is longer is split into several posts.
 const LONGEST_TEXT: usize = 16_000;
@@ -21,14 +20,14 @@ const FIELDS: Room = Room { most: 20, name: 200, value: 1000, together: 1500 };
 
 #[derive(Debug)]
 pub struct Config {
-    webhook: Endpoint,
+    webhook: SecretUrl,
     channel: Option<String>,
 }
 
 impl Config {
     pub(super) fn read(table: &TableReader) -> Option<Self> {
         let channel = table.text("channel").map(|said| said.value);
-        let webhook = Endpoint::read_secret(table, "webhook", "Please provide the URL of an incoming webhook")?.value;
+        let webhook = SecretUrl::read_secret(table, "webhook", "Please provide the URL of an incoming webhook")?.value;
         Some(Self { webhook, channel })
     }
 }
@@ -56,7 +55,7 @@ impl Mattermost {
 impl Sink for Mattermost {
     async fn send(&self, message: &Message) -> Result<Receipt, SendError> {
         let body = to_body(&self.payload(message))?;
-        let reply = self.net.post(&self.config.webhook, HeaderMap::new(), body).await?;
+        let reply = self.net.deliver(Request::post(&self.config.webhook, body)).await?;
         reply.verdict(exceptions).map(|()| Receipt::default())
     }
 
@@ -73,9 +72,9 @@ impl Sink for Mattermost {
 }
 
 /// Success is the word `ok`. Any other page with a 200 is a proxy's or a login's, so nothing was posted.
-fn exceptions(reply: &Reply) -> Option<Class> {
+fn exceptions(reply: &Reply) -> Option<FailureClass> {
     let said_ok = reply.body.trim_ascii() == b"ok";
-    (reply.is_success() && !said_ok).then_some(Class::Later { lane: false })
+    (reply.is_success() && !said_ok).then_some(FailureClass::Later { lane: false })
 }
 
 /// A text alone is nothing but a text; anything more is one attachment, the only form with a bar of colour.
@@ -113,10 +112,10 @@ fn worded(message: &Message) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::super::rehearsal::{message, read, send, told};
+    use super::super::harness::{message, read, send, told};
     use super::*;
     use crate::message::{Field, Signal};
-    use crate::outbound::stage::reply;
+    use crate::test_support::scripted_server::reply;
 
     const TOML: &str = "webhook = \"@/hooks/s3cr3t-k3y\"";
 

@@ -161,7 +161,7 @@ fn lasting_digest(text: &str) -> u64 {
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
-mod rehearsal;
+mod harness;
 
 #[cfg(test)]
 mod tests {

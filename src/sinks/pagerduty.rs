@@ -7,14 +7,13 @@ mod tests;
 use std::borrow::Cow;
 use std::time::Duration;
 
-use reqwest::header::HeaderMap;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Audience, Sink, SinkTraits, fitting_key, to_body};
 use crate::config_reader::{Rate, TableReader};
 use crate::message::{Markup, Message, Receipt, SendError, Signal};
-use crate::outbound::{Class, Endpoint, Outbound, Reply};
+use crate::outbound::{FailureClass, Outbound, Reply, Request, SecretUrl};
 use crate::secret::Secret;
 
 const V1: &str = "https://events.pagerduty.com/generic/2010-04-15/create_event.json";
@@ -32,7 +31,7 @@ enum Api {
 #[derive(Debug)]
 pub struct Config {
     api: Api,
-    url: Endpoint,
+    url: SecretUrl,
     key: Secret,
     client: Option<String>,
     client_url: Option<String>,
@@ -44,7 +43,7 @@ impl Config {
             Some("v1") => (Api::V1, V1),
             _ => (Api::V2, V2),
         };
-        let url = Endpoint::read_text(table, "url", vendor);
+        let url = SecretUrl::read_text(table, "url", vendor);
         let client = table.text("client").map(|said| said.value);
         let client_url = table.text("client_url").map(|said| said.value);
         let key = table.secret("key");
@@ -52,7 +51,7 @@ impl Config {
             table.missing_but("key", Some("Please provide a Pagerduty Service Key: key = { env = \"PAGERDUTY_KEY\" }"));
         }
         let (key, url) = (key?.value, url?.value);
-        Some(Self { api, url: url.hiding(key.expose()), key, client, client_url })
+        Some(Self { api, url: url.redacting(key.expose()), key, client, client_url })
     }
 }
 
@@ -98,7 +97,7 @@ impl Sink for Pagerduty {
     async fn send(&self, message: &Message) -> Result<Receipt, SendError> {
         let key = incident_key(message);
         let body = self.body(message, &key)?;
-        let reply = self.net.post(&self.config.url, HeaderMap::new(), body).await?;
+        let reply = self.net.deliver(Request::post(&self.config.url, body)).await?;
         reply.verdict(|reply| exceptions(self.config.api, reply))?;
         let named = answer(&reply).and_then(|answer| answer.dedup_key.or(answer.incident_key));
         Ok(Receipt(Some(named.unwrap_or(key).into_owned())))
@@ -145,17 +144,17 @@ fn answer(reply: &Reply) -> Option<Answer<'_>> {
     serde_json::from_slice(&reply.body).ok()
 }
 
-fn exceptions(api: Api, reply: &Reply) -> Option<Class> {
+fn exceptions(api: Api, reply: &Reply) -> Option<FailureClass> {
     if api == Api::V1 && reply.status == 403 {
         // https://developer.pagerduty.com/docs/events-api-v1-overview: 403 says that the limit was reached.
-        return Some(Class::Later { lane: true });
+        return Some(FailureClass::Later { lane: true });
     }
     // Both pages promise `"status":"success"` with every success. A body that says nothing is taken at its status.
     let status = answer(reply)?.status?;
     match &*status {
         _ if !reply.is_success() => None,
         "success" => None,
-        "throttle exceeded" => Some(Class::Later { lane: true }),
-        _ => Some(Class::NeverMessage),
+        "throttle exceeded" => Some(FailureClass::Later { lane: true }),
+        _ => Some(FailureClass::NeverMessage),
     }
 }

@@ -94,7 +94,7 @@ pub(super) fn fields(message: &Message, room: &Room) -> Vec<Field> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::rehearsal::message;
+    use super::super::harness::message;
     use super::*;
 
     #[test]

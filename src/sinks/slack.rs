@@ -15,14 +15,14 @@ use std::time::Duration;
 use super::{Audience, Sink, SinkTraits};
 use crate::config_reader::{Problem, Rate, TableReader};
 use crate::message::{Markup, Message, Receipt, SendError};
-use crate::outbound::{Endpoint, Outbound};
+use crate::outbound::{Outbound, SecretUrl};
 
 /// What only a bot can use.
 const OF_A_BOT: [&str; 3] = ["channel", "update", "api"];
 
 #[derive(Debug)]
 pub enum Config {
-    Webhook(Endpoint),
+    Webhook(SecretUrl),
     Bot(bot::Config),
 }
 
@@ -45,7 +45,7 @@ impl Config {
                     let problem = Problem::error(place.span.clone(), said);
                     table.reading.problem(problem.hint("write `token` and `channel` instead of `webhook`"));
                 }
-                let webhook = Endpoint::read_secret(table, "webhook", "")?.value;
+                let webhook = SecretUrl::read_secret(table, "webhook", "")?.value;
                 wrong.is_empty().then_some(Self::Webhook(webhook))
             }
             (None, Some(_)) => bot.map(Self::Bot),

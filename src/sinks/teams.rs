@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 
 use super::parts::{self, Room};
 use super::{Audience, Sink, SinkTraits, to_body};
 use crate::config_reader::{Problem, Rate, TableReader};
 use crate::message::{Markup, Message, Receipt, SendError, Severity, Signal};
-use crate::outbound::{Endpoint, Outbound};
+use crate::outbound::{Outbound, Request, SecretUrl};
 
 /// Teams takes 28 KB as it counts them, which was seen to be 24 KB as everyone else does.
 const LONGEST_BODY: usize = 20_000;
@@ -21,12 +20,12 @@ const FACTS: Room = Room { most: 20, name: 100, value: 500, together: 2000 };
 
 #[derive(Debug)]
 pub struct Config {
-    webhook: Endpoint,
+    webhook: SecretUrl,
 }
 
 impl Config {
     pub(super) fn read(table: &TableReader) -> Option<Self> {
-        let webhook = Endpoint::read_secret(table, "webhook", "Please provide the URL of an incoming webhook")?;
+        let webhook = SecretUrl::read_secret(table, "webhook", "Please provide the URL of an incoming webhook")?;
         if webhook.value.url().host_str().is_some_and(|host| host.ends_with("webhook.office.com")) {
             let said = "this is an Office 365 connector, and Microsoft has retired those";
             let hint = "make a workflow in Teams: \"Post to a channel when a webhook request is received\"";
@@ -38,7 +37,7 @@ impl Config {
 
 #[derive(Debug)]
 pub struct Teams {
-    webhook: Endpoint,
+    webhook: SecretUrl,
     net: Outbound,
 }
 
@@ -50,7 +49,7 @@ impl Teams {
 
 impl Sink for Teams {
     async fn send(&self, message: &Message) -> Result<Receipt, SendError> {
-        let reply = self.net.post(&self.webhook, HeaderMap::new(), body(message)?).await?;
+        let reply = self.net.deliver(Request::post(&self.webhook, body(message)?)).await?;
         // 202 says that the workflow was started; what becomes of the card is known to the workflow's owner only.
         reply.verdict(|_| None).map(|()| Receipt::default())
     }
@@ -135,11 +134,11 @@ fn color(message: &Message) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use super::super::rehearsal::{message, read, send, told};
+    use super::super::harness::{message, read, send, told};
     use super::*;
     use crate::config_reader::ConfigReader;
     use crate::message::Field;
-    use crate::outbound::stage::reply;
+    use crate::test_support::scripted_server::reply;
 
     const PATH: &str = "/workflows/7a/triggers/manual/paths/invoke?api-version=2016-06-01&sp=%2Ftriggers%2Fmanual%2Frun\
         &sv=1.0&sig=s3cr3t-S_ig%2B";

@@ -1,8 +1,6 @@
 //! The kinds of sources, one file or folder each; none knows another, the store or the relays.
 
 mod alertmanager;
-mod api;
-mod credentials;
 mod docker;
 mod dockerhub;
 mod dtr;

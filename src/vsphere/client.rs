@@ -4,15 +4,15 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use reqwest::Method;
 use reqwest::header::{CONTENT_TYPE, COOKIE, HeaderMap, HeaderValue, USER_AGENT};
-use reqwest::{Method, Request};
 
 use super::call::Call;
 use super::element::{self, Element, parse};
 use super::hidden::Hidden;
 use super::{Account, Trouble, user_agent};
 use crate::fault::Fault;
-use crate::outbound::{Answer, Outbound};
+use crate::outbound::{Outbound, Reply, Request};
 
 const XML: HeaderValue = HeaderValue::from_static("text/xml; charset=\"utf-8\"");
 /// What is asked for where a vCenter does not say what it speaks. The oldest whose answers are understood.
@@ -84,17 +84,16 @@ impl Client {
         most: usize,
     ) -> Result<(Element, HeaderMap), Trouble> {
         let name = call.name;
-        let mut request = Request::new(Method::POST, self.account.url.clone());
-        let headers = request.headers_mut();
+        let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, XML);
         headers.insert(USER_AGENT, HeaderValue::from_static(user_agent()));
         headers.insert("soapaction", pass.action.clone());
         if let Some(cookie) = pass.cookie {
             headers.insert(COOKIE, cookie.clone());
         }
-        *request.body_mut() = Some(call.into_envelope().into());
-        let answer =
-            self.net.exchange(request, most, budget).await.map_err(|fault| Trouble::Road(fault.while_doing(name)))?;
+        let request = Request::new(Method::POST, self.account.url.clone()).headers(headers);
+        let request = request.body(call.into_envelope().into()).reply_limit(most).timeout(budget);
+        let answer = self.net.send(request).await.map_err(|fault| Trouble::Road(fault.while_doing(name)))?;
         Ok((understood(name, &answer, pass.hidden)?, answer.headers))
     }
 
@@ -104,9 +103,9 @@ impl Client {
         if let Ok(mut path) = url.path_segments_mut() {
             path.pop_if_empty().push("vimServiceVersions.xml");
         }
-        let mut request = Request::new(Method::GET, url);
-        request.headers_mut().insert(USER_AGENT, HeaderValue::from_static(user_agent()));
-        let answer = self.net.exchange(request, element::LONGEST, self.deadlines.call).await.map_err(Trouble::Road)?;
+        let headers = HeaderMap::from_iter([(USER_AGENT, HeaderValue::from_static(user_agent()))]);
+        let request = Request::get(url).headers(headers).reply_limit(element::LONGEST).timeout(self.deadlines.call);
+        let answer = self.net.send(request).await.map_err(Trouble::Road)?;
         let version = match answer.status {
             200 => newest(&parse(&answer.body).map_err(Trouble::garbled)?),
             // Where a proxy lets nothing but the endpoint itself through.
@@ -125,7 +124,7 @@ impl fmt::Debug for Client {
 }
 
 /// The answer to the call `name`, out of its envelope.
-pub(super) fn understood(name: &str, answer: &Answer, hidden: &Hidden) -> Result<Element, Trouble> {
+pub(super) fn understood(name: &str, answer: &Reply, hidden: &Hidden) -> Result<Element, Trouble> {
     let envelope = match parse(&answer.body) {
         Ok(envelope) => envelope,
         Err(fault) if answer.status == 200 => return Err(Trouble::Road(fault.while_doing(name))),

@@ -5,6 +5,7 @@ use tokio_tungstenite::tungstenite::error::{CapacityError, ProtocolError};
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 
 use crate::fault::Fault;
+use crate::outbound::untrusted_certificate;
 
 /// The reason of a fault that only a person can mend: trying often helps nobody.
 pub const REFUSED: &str = "refused";
@@ -25,7 +26,9 @@ pub(super) fn of(error: Error) -> Fault {
         Error::Capacity(CapacityError::MessageTooLong { size, max_size }) => {
             Fault::new("too_big", format!("a message of {size} bytes is above max_frame ({max_size} bytes)"))
         }
-        Error::Io(error) if is_tls(&error) => Fault::new("tls", error.to_string()),
+        Error::Io(error) if is_tls(&error) => {
+            untrusted_certificate(&error).unwrap_or_else(|| Fault::new("tls", error.to_string()))
+        }
         Error::Tls(error) => Fault::new("tls", error.to_string()),
         Error::Io(error) => Fault::new("io", error.to_string()),
         Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) | Error::ConnectionClosed => closed(None),

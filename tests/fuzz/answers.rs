@@ -6,7 +6,7 @@ use std::time::Duration;
 use tidings::config::Config;
 use tidings::event::Body;
 use tidings::message::{Message, Origin, Receipt, SendError};
-use tidings::outbound::{Outbound, Patience};
+use tidings::outbound::{Outbound, Timeouts};
 use tidings::sinks::{AnySink, Sink};
 use tidings::sources::Source;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -91,7 +91,7 @@ fn is_whole(request: &[u8]) -> bool {
 }
 
 fn net() -> Outbound {
-    Outbound::patient(Patience { connect: Duration::from_secs(1), total: Duration::from_secs(1) })
+    Outbound::with_timeouts(Timeouts { connect: Duration::from_secs(1), total: Duration::from_secs(1) })
 }
 
 /// One verdict, in few words, after a look at its promises.

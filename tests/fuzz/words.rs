@@ -3,7 +3,7 @@
 use tidings::config_reader::{parse_duration, parse_rate, parse_size, print_duration};
 use tidings::event::{Body, EventId, path};
 use tidings::message::{Markup, Unit, cut};
-use tidings::outbound::{Endpoint, own_host_only};
+use tidings::outbound::{SecretUrl, own_host_only};
 use tidings::relay::{SilenceMatch, fits};
 
 use crate::engine::{Target, gist};
@@ -121,7 +121,7 @@ fn small_words() {
         }
         (
             (span.is_ok(), parse_size(text).is_ok(), parse_rate(text).is_ok(), path(text).is_some()),
-            (own.is_ok(), Endpoint::parse(text).is_ok(), fits(text, "service.update"), fits("a*b*c", text)),
+            (own.is_ok(), SecretUrl::parse(text).is_ok(), fits(text, "service.update"), fits("a*b*c", text)),
             matches!(EventId::parse(text), EventId::Given(_)),
         )
     });

@@ -1,4 +1,4 @@
-//! A certificate's SHA-256, as people copy it.
+//! A certificate's SHA-256 fingerprint.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fingerprint([u8; 32]);
 
-/// What older tools call a thumbprint.
+/// The length of the SHA-1 fingerprint that older tools print.
 const SHA1_DIGITS: usize = 40;
 
 impl Fingerprint {
@@ -35,7 +35,7 @@ impl FromStr for Fingerprint {
             digits.chunks(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)).collect();
         match (<[u8; 32]>::try_from(bytes), digits.len()) {
             (Ok(bytes), 64) => Ok(Self(bytes)),
-            (_, SHA1_DIGITS) => Err("this is a SHA-1 thumbprint; the SHA-256 fingerprint is wanted \
+            (_, SHA1_DIGITS) => Err("this is a SHA-1 fingerprint; SHA-256 is required \
                 (openssl x509 -noout -fingerprint -sha256)"
                 .to_owned()),
             (_, count) => Err(format!("{count} hexadecimal digits; the SHA-256 fingerprint has 64")),

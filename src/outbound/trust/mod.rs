@@ -1,6 +1,6 @@
-//! Whom TLS trusts where the system's roots do not fit: appliances come with certificates of their own making.
+//! Which certificates TLS trusts. Appliances come with self-signed ones, which the system's roots do not cover.
 //!
-//! Nothing here trusts everyone. Whoever is refused is told which certificate was seen and how to pin it.
+//! There is deliberately no way to trust every certificate. An error names the certificate and how to pin it.
 
 mod fingerprint;
 #[cfg(test)]
@@ -23,22 +23,22 @@ use crate::config_reader::{Problem, TableReader};
 use crate::fault::Fault;
 
 pub use fingerprint::Fingerprint;
-pub(super) use verifiers::refusal;
-use verifiers::{Pinned, Telling};
+pub use verifiers::untrusted_certificate;
+use verifiers::{Explaining, Pinned};
 
 /// `ca_file = "…"`, `fingerprint = "…"`, or neither.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Trust {
-    /// Whom this machine trusts anyway.
+    /// What this machine trusts.
     #[default]
     System,
-    /// Whoever shows a certificate that these have signed, and nobody else.
+    /// Certificates that these have signed, and no others.
     Roots(Arc<Roots>),
-    /// Whoever holds the key of this one certificate, whatever names and dates stand in it.
+    /// This one certificate, whatever its names and dates.
     Pinned(Fingerprint),
 }
 
-/// What a PEM file held.
+/// The certificates of a PEM file.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Roots {
     path: PathBuf,
@@ -46,17 +46,16 @@ pub struct Roots {
 }
 
 impl Trust {
-    /// Reads `ca_file` and `fingerprint` of a table. The file is read at once, so that what is wrong with it has a place.
+    /// Reads the keys `ca_file` and `fingerprint`, and the file, so that a problem with it has a place in relays.toml.
     pub fn read(table: &TableReader) -> Self {
         let (ca_file, fingerprint) = (table.text("ca_file"), table.text("fingerprint"));
-        let wrong = |span, said: String| table.reading.problem(Problem::error(span, said));
+        let wrong = |span, why: String| table.reading.problem(Problem::error(span, why));
         match (ca_file, fingerprint) {
             (None, None) => return Self::System,
             (Some(_), Some(pin)) => {
-                let said = "`fingerprint` stands beside `ca_file`: one of them is not meant";
-                let hint =
-                    "keep `ca_file` to trust whoever it has signed, or `fingerprint` to trust one certificate only";
-                table.reading.problem(Problem::error(pin.span, said).hint(hint));
+                let why = "`ca_file` and `fingerprint` exclude each other";
+                let hint = "keep `ca_file` to trust every certificate that it signed, or `fingerprint` to trust one certificate";
+                table.reading.problem(Problem::error(pin.span, why).hint(hint));
             }
             (Some(file), None) => match Self::roots(Path::new(&file.value)) {
                 Ok(roots) => return roots,
@@ -75,7 +74,7 @@ impl Trust {
         let pem = fs::read(path).map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
         let certificates: Vec<_> = CertificateDer::pem_slice_iter(&pem)
             .collect::<Result<_, _>>()
-            .map_err(|error| format!("{} is no readable PEM: {error}", path.display()))?;
+            .map_err(|error| format!("{} is not readable PEM: {error}", path.display()))?;
         let roots = Roots { path: path.to_owned(), certificates };
         roots.store().map_err(|fault| fault.to_string())?;
         Ok(Self::Roots(Arc::new(roots)))
@@ -87,7 +86,7 @@ impl Trust {
         let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|error| Fault::new("tls", format!("TLS cannot be set up: {error}")))?
-            // What rustls calls dangerous is a judge of one's own. Each of ours checks the handshake's signature.
+            // What rustls calls dangerous is a verifier of one's own. Each of ours checks the handshake's signature.
             .dangerous()
             .with_custom_certificate_verifier(verifier)
             .with_no_client_auth();
@@ -100,14 +99,14 @@ impl Trust {
                 let verifier = Verifier::new(Arc::clone(provider)).map_err(|error| {
                     Fault::new("tls", format!("the system's root certificates cannot be used: {error}"))
                 })?;
-                Arc::new(Telling(Arc::new(verifier)))
+                Arc::new(Explaining(Arc::new(verifier)))
             }
             Self::Roots(roots) => {
                 let store = Arc::new(roots.store()?);
                 let verifier = WebPkiServerVerifier::builder_with_provider(store, Arc::clone(provider))
                     .build()
                     .map_err(|error| roots.unusable(&error.to_string()))?;
-                Arc::new(Telling(verifier))
+                Arc::new(Explaining(verifier))
             }
             Self::Pinned(fingerprint) => Arc::new(Pinned::new(*fingerprint, provider)),
         })

@@ -1,9 +1,9 @@
-//! Who is trusted: reading the keys, and real handshakes with real certificates.
+//! Reading the keys, and real handshakes with real certificates.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use reqwest::{Method, Request, Url};
+use reqwest::Url;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::version::{TLS12, TLS13};
@@ -11,13 +11,13 @@ use rustls::version::{TLS12, TLS13};
 use super::{Fingerprint, Trust};
 use crate::config_reader::{ConfigReader, TableReader};
 use crate::fault::Fault;
-use crate::outbound::tls_stage::{PEER, TlsStage, Who};
-use crate::outbound::{Answer, Endpoint, Outbound};
+use crate::outbound::{Outbound, Reply, Request, SecretUrl};
+use crate::test_support::tls::{PEER, PEER_FILE, ServerCertificate, TlsServer};
 
 const HELLO: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
 
 fn pem() -> PathBuf {
-    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/src/outbound/trust/peer.pem"))
+    PathBuf::from(PEER_FILE)
 }
 
 fn peers_fingerprint() -> Fingerprint {
@@ -34,55 +34,62 @@ fn read(toml: &str) -> (Trust, Vec<String>) {
     (trust, reading.into_findings().problems.into_iter().map(|problem| problem.said).collect())
 }
 
-async fn ask(stage: &TlsStage, trust: &Trust) -> Result<Answer, Fault> {
-    let request = Request::new(Method::GET, Url::parse(&stage.url).expect("a URL"));
-    Outbound::new().trusting(trust).exchange(request, 100, Duration::from_secs(20)).await
+fn request(server: &TlsServer, limit: usize) -> Request {
+    Request::get(Url::parse(&server.url).expect("a URL")).timeout(Duration::from_secs(20)).reply_limit(limit)
+}
+
+async fn get(server: &TlsServer, trust: &Trust) -> Result<Reply, Fault> {
+    Outbound::new().trusting(trust).send(request(server, 100)).await
 }
 
 #[tokio::test]
 async fn the_right_file_and_the_right_pin_are_trusted() {
     for version in [&TLS12, &TLS13] {
-        let stage = TlsStage::open(Who::Peer, version, HELLO).await;
+        let server = TlsServer::start(ServerCertificate::Peer, version, HELLO).await;
         for trust in [Trust::roots(&pem()).expect("a certificate"), Trust::Pinned(peers_fingerprint())] {
-            let answer = ask(&stage, &trust).await.expect("trusted");
-            assert_eq!((answer.status, answer.body.as_slice()), (200, b"hello".as_slice()));
+            let reply = get(&server, &trust).await.expect("trusted");
+            assert_eq!((reply.status, reply.body.as_slice()), (200, b"hello".as_slice()));
         }
     }
 }
 
 #[tokio::test]
-async fn whoever_is_not_trusted_is_named_with_the_way_to_pin_it() {
-    let peer = TlsStage::open(Who::Peer, &TLS13, HELLO).await;
-    let fault = ask(&peer, &Trust::System).await.expect_err("nobody knows it");
+async fn an_untrusted_certificate_is_named_with_the_way_to_pin_it() {
+    let peer = TlsServer::start(ServerCertificate::Peer, &TLS13, HELLO).await;
+    let fault = get(&peer, &Trust::System).await.expect_err("untrusted");
     assert_eq!(fault.reason(), "tls");
-    insta::assert_snapshot!(fault, @r#"the server's certificate is not trusted: nobody who is trusted has signed it (if this is the right one, pin it: fingerprint = "37:37:CD:1E:99:05:CA:E2:72:39:7F:DA:43:0C:CA:CB:9C:45:B1:A6:21:EB:01:99:B7:B5:B1:88:26:9E:52:56")"#);
+    insta::assert_snapshot!(fault, @r#"the server's certificate is not trusted: no trusted authority has signed it (if it is the right one, pin it: fingerprint = "37:37:CD:1E:99:05:CA:E2:72:39:7F:DA:43:0C:CA:CB:9C:45:B1:A6:21:EB:01:99:B7:B5:B1:88:26:9E:52:56"; where that key does not exist, add its issuer to this machine's root certificates)"#);
 
-    let other = TlsStage::open(Who::Other, &TLS13, HELLO).await;
+    let other = TlsServer::start(ServerCertificate::Other, &TLS13, HELLO).await;
     for trust in [Trust::roots(&pem()).expect("a certificate"), Trust::Pinned(peers_fingerprint())] {
-        let fault = ask(&other, &trust).await.expect_err("somebody else");
-        let said = fault.to_string();
-        assert_eq!(fault.reason(), "tls", "{said}");
-        assert!(said.contains("fingerprint = \"") && !said.contains(&peers_fingerprint().to_string()), "{said}");
+        let fault = get(&other, &trust).await.expect_err("another certificate");
+        let message = fault.to_string();
+        assert_eq!(fault.reason(), "tls", "{message}");
+        assert!(
+            message.contains("fingerprint = \"") && !message.contains(&peers_fingerprint().to_string()),
+            "{message}"
+        );
     }
 }
 
 #[tokio::test]
-async fn what_the_fault_says_to_pin_is_what_works() {
-    let stage = TlsStage::open(Who::Other, &TLS13, HELLO).await;
-    let fault = ask(&stage, &Trust::Pinned(peers_fingerprint())).await.expect_err("another one");
-    let said = fault.to_string();
-    let (_, pin) = said.split_once("fingerprint = ").expect("the way out");
-    let (trust, problems) = read(&format!("fingerprint = {}", pin.trim_end_matches(')')));
+async fn the_pin_that_a_fault_names_works() {
+    let server = TlsServer::start(ServerCertificate::Other, &TLS13, HELLO).await;
+    let fault = get(&server, &Trust::Pinned(peers_fingerprint())).await.expect_err("another one");
+    let message = fault.to_string();
+    let (_, pin) = message.split_once("fingerprint = ").expect("a pin");
+    let (pin, _) = pin.split_once(';').expect("an alternative");
+    let (trust, problems) = read(&format!("fingerprint = {pin}"));
     assert!(problems.is_empty(), "{problems:?}");
-    assert_eq!(ask(&stage, &trust).await.expect("trusted now").status, 200);
+    assert_eq!(get(&server, &trust).await.expect("trusted now").status, 200);
 }
 
 #[tokio::test]
 async fn a_pinned_certificate_without_its_key_is_refused() {
     for version in [&TLS12, &TLS13] {
-        let thief = TlsStage::open(Who::Thief, version, HELLO).await;
+        let impostor = TlsServer::start(ServerCertificate::PeerWithoutKey, version, HELLO).await;
         for trust in [Trust::roots(&pem()).expect("a certificate"), Trust::Pinned(peers_fingerprint())] {
-            let fault = ask(&thief, &trust).await.expect_err("a thief");
+            let fault = get(&impostor, &trust).await.expect_err("without the key");
             assert_eq!(fault.reason(), "tls", "{fault}");
         }
     }
@@ -90,36 +97,43 @@ async fn a_pinned_certificate_without_its_key_is_refused() {
 
 #[tokio::test]
 async fn a_certificate_for_another_name_is_refused_unless_it_is_pinned() {
-    let mut stage = TlsStage::open(Who::Peer, &TLS13, HELLO).await;
-    stage.url = stage.url.replace("127.0.0.1", "localhost");
-    let fault = ask(&stage, &Trust::roots(&pem()).expect("a certificate")).await.expect_err("another name");
+    let mut server = TlsServer::start(ServerCertificate::Peer, &TLS13, HELLO).await;
+    server.url = server.url.replace("127.0.0.1", "localhost");
+    let fault = get(&server, &Trust::roots(&pem()).expect("a certificate")).await.expect_err("another name");
     assert!(fault.to_string().contains("localhost") && fault.to_string().contains("fingerprint"), "{fault}");
-    assert_eq!(ask(&stage, &Trust::Pinned(peers_fingerprint())).await.expect("pinned").status, 200);
+    assert_eq!(get(&server, &Trust::Pinned(peers_fingerprint())).await.expect("pinned").status, 200);
 }
 
 #[tokio::test]
-async fn posts_are_judged_alike_and_still_say_the_pin() {
-    let stage = TlsStage::open(Who::Peer, &TLS13, HELLO).await;
-    let to = Endpoint::parse(&stage.url).expect("a URL");
-    let net = Outbound::new().trusting(&Trust::System);
-    let error = net.post(&to, reqwest::header::HeaderMap::new(), Vec::new()).await.expect_err("nobody knows it");
-    let said = error.cause().to_string();
-    assert_eq!(error.cause().reason(), "tls");
-    assert!(said.contains(&format!("fingerprint = \"{}\"", peers_fingerprint())), "{said}");
+async fn a_message_to_an_untrusted_server_has_a_verdict_that_names_the_pin() {
+    let server = TlsServer::start(ServerCertificate::Peer, &TLS13, HELLO).await;
+    let to = SecretUrl::parse(&server.url).expect("a URL");
+    for net in [Outbound::new().trusting(&Trust::System), Outbound::new()] {
+        let error = net.deliver(Request::post(&to, Vec::new())).await.expect_err("untrusted");
+        let message = error.cause().to_string();
+        assert!(matches!(error, crate::message::SendError::Later { lane: true, .. }), "{error:?}");
+        assert_eq!(error.cause().reason(), "tls");
+        assert!(message.contains(&format!("fingerprint = \"{}\"", peers_fingerprint())), "{message}");
+    }
 }
 
 #[tokio::test]
-async fn an_answer_is_read_with_its_headers_up_to_its_limit() {
+async fn a_stream_from_an_untrusted_server_names_the_pin() {
+    let server = TlsServer::start(ServerCertificate::Peer, &TLS13, HELLO).await;
+    let fault = Outbound::new().stream(request(&server, 100)).await.expect_err("untrusted");
+    assert!(fault.to_string().contains(&format!("fingerprint = \"{}\"", peers_fingerprint())), "{fault}");
+}
+
+#[tokio::test]
+async fn a_reply_is_read_up_to_its_limit() {
     let long = format!("HTTP/1.1 418 X\r\nX-Odd: \"1\"\r\nContent-Length: 101\r\n\r\n{}", "x".repeat(101));
-    let stage = TlsStage::open(Who::Peer, &TLS13, &long).await;
+    let server = TlsServer::start(ServerCertificate::Peer, &TLS13, &long).await;
     let trust = Trust::Pinned(peers_fingerprint());
-    let fault = ask(&stage, &trust).await.expect_err("too long");
-    assert_eq!((fault.reason(), fault.to_string().as_str()), ("too_large", "the answer is longer than 100 bytes"));
+    let fault = get(&server, &trust).await.expect_err("too long");
+    assert_eq!((fault.reason(), fault.to_string().as_str()), ("too_large", "the reply is longer than 100 bytes"));
 
-    let fits = TlsStage::open(Who::Peer, &TLS13, &long.replace("101", "100").replace("xx", "x")).await;
-    let request = Request::new(Method::GET, Url::parse(&fits.url).expect("a URL"));
-    let net = Outbound::new().trusting(&trust);
-    let cut = net.exchange(request, 200, Duration::from_secs(20)).await.expect_err("half of it");
+    let fits = TlsServer::start(ServerCertificate::Peer, &TLS13, &long.replace("101", "100").replace("xx", "x")).await;
+    let cut = Outbound::new().trusting(&trust).send(request(&fits, 200)).await.expect_err("half of it");
     assert_eq!(cut.reason(), "reset", "{cut}");
 }
 
@@ -135,10 +149,10 @@ fn fingerprints_are_read_in_every_form_people_copy() {
 }
 
 #[test]
-fn what_cannot_be_trusted_has_its_place_in_the_file() {
+fn a_wrong_key_is_a_problem_at_its_place() {
     let file = pem();
     let key = file.with_file_name("peer.key");
-    for (toml, said) in [
+    for (toml, message) in [
         ("fingerprint = \"zz\"".to_owned(), "`fingerprint`: not hexadecimal digits (AB:CD:…)"),
         ("fingerprint = \"\"".to_owned(), "`fingerprint`: 0 hexadecimal digits; the SHA-256 fingerprint has 64"),
         (format!("fingerprint = \"{}\"", "é".repeat(32)), "`fingerprint`: not hexadecimal digits (AB:CD:…)"),
@@ -148,12 +162,12 @@ fn what_cannot_be_trusted_has_its_place_in_the_file() {
         ),
         (
             format!("fingerprint = \"{}\"", "AB:".repeat(20)),
-            "`fingerprint`: this is a SHA-1 thumbprint; the SHA-256 fingerprint is wanted \
+            "`fingerprint`: this is a SHA-1 fingerprint; SHA-256 is required \
              (openssl x509 -noout -fingerprint -sha256)",
         ),
         (
             format!("ca_file = {file:?}\nfingerprint = \"{}\"", peers_fingerprint()),
-            "`fingerprint` stands beside `ca_file`: one of them is not meant",
+            "`ca_file` and `fingerprint` exclude each other",
         ),
         (
             "ca_file = \"/nowhere.pem\"".to_owned(),
@@ -167,13 +181,13 @@ fn what_cannot_be_trusted_has_its_place_in_the_file() {
             ),
         ),
     ] {
-        assert_eq!(read(&toml), (Trust::System, vec![said.to_owned()]), "{toml}");
+        assert_eq!(read(&toml), (Trust::System, vec![message.to_owned()]), "{toml}");
     }
     assert!(matches!(read(&format!("ca_file = {file:?}")), (Trust::Roots(_), problems) if problems.is_empty()));
 }
 
 #[test]
-fn what_is_no_certificate_inside_is_refused() {
+fn a_file_without_a_valid_certificate_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     for (name, text) in [
         ("cut", "-----BEGIN CERTIFICATE-----\nMIIB"),

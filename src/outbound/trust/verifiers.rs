@@ -1,4 +1,4 @@
-//! The judges of certificates. Both leave the proof that the server holds the certificate's key to rustls.
+//! Certificate verifiers. Both leave the proof that the server holds the certificate's key to rustls.
 
 use std::error::Error;
 use std::fmt;
@@ -10,28 +10,28 @@ use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_sig
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, DigitallySignedStruct, OtherError, SignatureScheme};
 
-use super::Fingerprint;
+use super::fingerprint::Fingerprint;
 use crate::fault::Fault;
 use crate::outbound::redact;
 
-/// Judges as `V` does; its refusals say which certificate was seen.
+/// Verifies as `V` does; its errors name the certificate.
 #[derive(Debug)]
-pub(super) struct Telling<V>(pub(super) Arc<V>);
+pub(super) struct Explaining<V>(pub(super) Arc<V>);
 
-/// Takes one certificate and no other. Its names, dates and issuers mean nothing: it is the one that was looked at.
+/// Accepts one certificate only, whatever its names, dates and issuer: a person has looked at it.
 #[derive(Debug)]
 pub(super) struct Pinned {
     wanted: Fingerprint,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
-/// A certificate that was not trusted, carried through all the layers up to whoever words the fault.
-pub(in crate::outbound) struct Refused {
+/// An untrusted certificate, as the cause within the errors of TLS and HTTP.
+struct Untrusted {
     why: String,
-    seen: Fingerprint,
+    fingerprint: Fingerprint,
 }
 
-impl<V: ServerCertVerifier> ServerCertVerifier for Telling<V> {
+impl<V: ServerCertVerifier> ServerCertVerifier for Explaining<V> {
     fn verify_server_cert(
         &self,
         leaf: &CertificateDer<'_>,
@@ -40,7 +40,9 @@ impl<V: ServerCertVerifier> ServerCertVerifier for Telling<V> {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        self.0.verify_server_cert(leaf, intermediates, name, ocsp, now).map_err(|error| Refused::because(&error, leaf))
+        self.0
+            .verify_server_cert(leaf, intermediates, name, ocsp, now)
+            .map_err(|error| Untrusted::because(&error, leaf))
     }
 
     fn verify_tls12_signature(
@@ -81,15 +83,15 @@ impl ServerCertVerifier for Pinned {
         _: &[u8],
         _: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        // A fingerprint is public, so there is nothing to learn from how long this takes.
-        let seen = Fingerprint::of(leaf);
-        if seen == self.wanted {
+        // A fingerprint is public, so this comparison may take any time.
+        let fingerprint = Fingerprint::of(leaf);
+        if fingerprint == self.wanted {
             return Ok(ServerCertVerified::assertion());
         }
-        Err(Refused { why: "it is not the pinned one; was it renewed?".to_owned(), seen }.into())
+        Err(Untrusted { why: "it is not the pinned one; was it renewed?".to_owned(), fingerprint }.into())
     }
 
-    /// Without this, anyone could show the pinned certificate, which is no secret.
+    /// Without this, every server could present the pinned certificate, which is public.
     fn verify_tls12_signature(
         &self,
         message: &[u8],
@@ -113,60 +115,54 @@ impl ServerCertVerifier for Pinned {
     }
 }
 
-impl Refused {
+impl Untrusted {
     fn because(error: &rustls::Error, leaf: &CertificateDer<'_>) -> rustls::Error {
         let why = match error {
             rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
-                "nobody who is trusted has signed it".to_owned()
+                "no trusted authority has signed it".to_owned()
             }
             rustls::Error::InvalidCertificate(error) => redact::clean(&error.to_string(), &[]),
             other => redact::clean(&other.to_string(), &[]),
         };
-        Self { why, seen: Fingerprint::of(leaf) }.into()
+        Self { why, fingerprint: Fingerprint::of(leaf) }.into()
     }
+}
 
-    pub(in crate::outbound) fn fault(&self) -> Fault {
-        let Self { why, seen } = self;
-        Fault::new(
-            "tls",
-            format!(
-                "the server's certificate is not trusted: {why} (if this is the right one, pin it: fingerprint = \"{seen}\")"
-            ),
+impl fmt::Display for Untrusted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { why, fingerprint } = self;
+        write!(
+            f,
+            "the server's certificate is not trusted: {why} (if it is the right one, pin it: \
+             fingerprint = \"{fingerprint}\"; where that key does not exist, add its issuer to this machine's root certificates)"
         )
     }
 }
 
-/// The pin first: whoever prints this may have to cut it.
-impl fmt::Display for Refused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "to pin it: fingerprint = \"{}\" ({})", self.seen, self.why)
-    }
-}
-
-/// rustls prints what it does not know by this.
-impl fmt::Debug for Refused {
+impl fmt::Debug for Untrusted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
 
-impl Error for Refused {}
+impl Error for Untrusted {}
 
-impl From<Refused> for rustls::Error {
-    fn from(refused: Refused) -> Self {
-        Self::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(refused))))
+impl From<Untrusted> for rustls::Error {
+    fn from(untrusted: Untrusted) -> Self {
+        Self::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(untrusted))))
     }
 }
 
-/// The refused certificate behind a failed request, if it was one.
-pub(in crate::outbound) fn refusal<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e Refused> {
-    std::iter::successors(Some(error), |error: &&'e (dyn Error + 'static)| (*error).source()).find_map(refused_by)
+/// The fault where `error` was caused by an untrusted certificate: which one it is, and how to trust it.
+pub fn untrusted_certificate(error: &(dyn Error + 'static)) -> Option<Fault> {
+    let mut causes = std::iter::successors(Some(error), |error| (*error).source());
+    causes.find_map(find_untrusted).map(|untrusted| Fault::new("tls", untrusted.to_string()))
 }
 
-fn refused_by<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e Refused> {
-    // What is inside an io::Error is not its source but stands in its place, so it is opened.
+fn find_untrusted<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e Untrusted> {
+    // The source of an io::Error is the source of what it wraps, so the wrapped error itself is looked at.
     if let Some(inside) = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
-        return refused_by(inside);
+        return find_untrusted(inside);
     }
     match error.downcast_ref::<rustls::Error>()? {
         rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(other))) => other.downcast_ref(),

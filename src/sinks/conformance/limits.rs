@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::super::rehearsal::message;
+use super::super::harness::message;
 use super::rows::ROWS;
 use crate::message::{Field, Message, Severity, Signal};
 

@@ -4,9 +4,9 @@ use std::io;
 use std::sync::{Arc, Mutex};
 
 use super::super::Sink;
-use super::super::rehearsal::{message, read};
+use super::super::harness::{message, read};
 use super::Row;
-use crate::outbound::stage::{Act, Stage, reply};
+use crate::test_support::scripted_server::{ScriptedServer, Step, reply};
 
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
@@ -44,13 +44,13 @@ async fn no_secret_is_shown() {
     tracing::info!("the log is kept");
     for (row, _) in Row::answered() {
         for status in [200, 202, 302, 400, 401, 403, 404, 410, 429, 500, 503] {
-            let stage = Stage::open([]).await;
-            let echo = repeated(row, &stage.url);
+            let server = ScriptedServer::start([]).await;
+            let echo = repeated(row, &server.url);
             assert!(echo.contains("s3cr3t"), "{}", row.kind);
-            drop(stage);
-            for act in [reply(status, "", &echo), Act::SayAndClose(echo.clone()), Act::Reset] {
-                let stage = Stage::open([act]).await;
-                let sink = row.open(&stage.url);
+            drop(server);
+            for act in [reply(status, "", &echo), Step::ReplyAndClose(echo.clone()), Step::Reset] {
+                let server = ScriptedServer::start([act]).await;
+                let sink = row.open(&server.url);
                 let result = sink.send(&message("up")).await;
                 let said = result.as_ref().err().map(|error| error.cause().to_string());
                 let shown = format!("{sink:?} {result:?} {said:?} {:?}", sink.traits());

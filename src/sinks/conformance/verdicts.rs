@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::super::Sink;
-use super::super::rehearsal::{message, opened, told};
+use super::super::harness::{message, opened, told};
 use super::{Row, broken_roads};
-use crate::outbound::stage::{Act, Stage, reply};
-use crate::outbound::{Outbound, Patience};
+use crate::outbound::{Outbound, Timeouts};
+use crate::test_support::scripted_server::{ScriptedServer, Step, reply};
 
 /// What statuses mean to everyone.
 const USUAL: &[(u16, &str)] = &[
@@ -35,10 +35,10 @@ const USUAL: &[(u16, &str)] = &[
 const GARBAGE: &[&str] = &["", "<html>Please log in</html>", "{\"half\":", "null", "[]", "\"ok?\"", "{}", "\u{1}\u{2}"];
 
 /// The verdicts on one message sent again and again.
-async fn verdicts(row: &Row, acts: Vec<Act>) -> Vec<String> {
+async fn verdicts(row: &Row, acts: Vec<Step>) -> Vec<String> {
     let count = acts.len();
-    let stage = Stage::open(acts).await;
-    let sink = row.open(&stage.url);
+    let server = ScriptedServer::start(acts).await;
+    let sink = row.open(&server.url);
     let mut verdicts = Vec::new();
     for _ in 0..count {
         verdicts.push(told(&sink.send(&message("up")).await));
@@ -76,13 +76,13 @@ async fn a_success_is_taken_for_one() {
 
 #[tokio::test]
 async fn nobody_follows_a_redirect() {
-    let elsewhere = Stage::open([]).await;
+    let elsewhere = ScriptedServer::start([]).await;
     let there = format!("Location: {}/\r\n", elsewhere.url);
     for (row, _) in Row::answered() {
         let acts = [301, 302, 303, 307, 308].map(|status| reply(status, &there, ""));
         assert_eq!(verdicts(row, acts.into()).await, ["never, destination: redirect"; 5], "{}", row.kind);
     }
-    assert!(elsewhere.seen().is_empty());
+    assert!(elsewhere.requests().is_empty());
 }
 
 #[tokio::test]
@@ -109,7 +109,7 @@ async fn a_broken_road_is_tried_again() {
         for (when, act) in broken_roads() {
             assert_eq!(verdicts(row, vec![act]).await, ["later: reset"], "{}: {when}", row.kind);
         }
-        let banner = Act::SayAndClose("220 mail.example ESMTP\r\n\r\n".to_owned());
+        let banner = Step::ReplyAndClose("220 mail.example ESMTP\r\n\r\n".to_owned());
         assert_eq!(verdicts(row, vec![banner]).await, ["later: garbled"], "{}", row.kind);
     }
 }
@@ -117,10 +117,10 @@ async fn a_broken_road_is_tried_again() {
 #[tokio::test]
 async fn whoever_says_nothing_holds_the_lane() {
     let brief = Duration::from_millis(300);
-    let net = Outbound::patient(Patience { connect: brief, total: brief });
+    let net = Outbound::with_timeouts(Timeouts { connect: brief, total: brief });
     for (row, _) in Row::answered() {
-        let stage = Stage::open([Act::Stall]).await;
-        let sink = opened(row.kind, row.toml, &stage.url, &net);
+        let server = ScriptedServer::start([Step::Stall]).await;
+        let sink = opened(row.kind, row.toml, &server.url, &net);
         assert_eq!(told(&sink.send(&message("up")).await), "later, all: timeout", "{}", row.kind);
     }
 }
@@ -130,7 +130,7 @@ async fn an_endless_answer_is_cut_and_judged_by_its_status() {
     let chunk = format!("1000\r\n{}\r\n", "x".repeat(0x1000));
     for (row, _) in Row::answered() {
         let head = "HTTP/1.1 400 X\r\nTransfer-Encoding: chunked\r\n\r\n".to_owned();
-        let verdicts = verdicts(row, vec![Act::Endless(head, chunk.clone())]).await;
+        let verdicts = verdicts(row, vec![Step::Endless(head, chunk.clone())]).await;
         assert_eq!(verdicts, ["never, message: status_400"], "{}", row.kind);
     }
 }

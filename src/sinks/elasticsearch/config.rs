@@ -3,18 +3,18 @@
 use reqwest::header::{AUTHORIZATION, HeaderMap};
 
 use crate::config_reader::{Problem, Spanned, TableReader};
-use crate::outbound::{Endpoint, basic, read_login, secret_header};
+use crate::outbound::{SecretUrl, basic, read_login, secret_header};
 
 #[derive(Debug)]
 pub struct Config {
-    pub(super) url: Endpoint,
+    pub(super) url: SecretUrl,
     pub(super) index: String,
     pub(super) headers: HeaderMap,
 }
 
 impl Config {
     pub(in crate::sinks) fn read(table: &TableReader) -> Option<Self> {
-        let url = Endpoint::read_either(table, "url");
+        let url = SecretUrl::read_either(table, "url");
         let index = index(table);
         let key = table.secret("api_key").map(|key| (format!("ApiKey {}", key.value.expose()), key));
         let login =
@@ -27,7 +27,7 @@ impl Config {
         let mut url = url?.value;
         if let Some((value, secret)) = key.or(login) {
             headers.insert(AUTHORIZATION, secret_header(table.reading, &secret, &value)?);
-            url = value.split_once(' ').into_iter().fold(url, |url, (_, secret)| url.hiding(secret));
+            url = value.split_once(' ').into_iter().fold(url, |url, (_, secret)| url.redacting(secret));
         }
         Some(Self { url, index: index?, headers })
     }

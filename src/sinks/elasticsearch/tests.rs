@@ -3,9 +3,9 @@
 use serde_json::json;
 
 use super::*;
-use crate::outbound::stage::{Act, Stage, reply};
-use crate::sinks::rehearsal::{message, opened, read, told};
+use crate::sinks::harness::{message, opened, read, told};
 use crate::sinks::{AnySink, Sink};
+use crate::test_support::scripted_server::{ScriptedServer, Step, reply};
 
 const TOML: &str = "url = \"@\"\napi_key = \"s3cr3t-key\"";
 
@@ -17,19 +17,19 @@ fn items(statuses: &[u16]) -> String {
     json!({ "errors": true, "items": statuses.iter().map(item).collect::<Vec<_>>() }).to_string()
 }
 
-async fn verdicts(many: usize, acts: impl IntoIterator<Item = Act>) -> (Vec<String>, Stage) {
-    let stage = Stage::open(acts).await;
-    let sink = opened("elasticsearch", TOML, &stage.url, &Outbound::new());
+async fn verdicts(many: usize, acts: impl IntoIterator<Item = Step>) -> (Vec<String>, ScriptedServer) {
+    let server = ScriptedServer::start(acts).await;
+    let sink = opened("elasticsearch", TOML, &server.url, &Outbound::new());
     let messages: Vec<_> = (0..many).map(|n| message(&n.to_string())).collect();
     let verdicts = sink.send_all(&messages.iter().collect::<Vec<_>>()).await;
-    (verdicts.iter().map(told).collect(), stage)
+    (verdicts.iter().map(told).collect(), server)
 }
 
 #[tokio::test]
 async fn each_document_is_two_lines_under_an_id_that_lasts() {
-    let (verdicts, stage) = verdicts(1, [reply(200, "", &items(&[201]))]).await;
+    let (verdicts, server) = verdicts(1, [reply(200, "", &items(&[201]))]).await;
     assert_eq!(verdicts, ["delivered"]);
-    let seen = stage.only();
+    let seen = server.only_request();
     assert!(seen.target().starts_with("/_bulk?filter_path="), "{}", seen.head);
     let head = seen.head.to_lowercase();
     assert!(head.contains("content-type: application/x-ndjson") && head.contains("authorization: apikey s3cr3t-key"));
@@ -67,9 +67,9 @@ async fn every_document_has_a_verdict_of_its_own() {
 #[tokio::test]
 async fn what_is_too_long_for_the_server_goes_in_halves() {
     let acts = [reply(413, "", ""), reply(200, "", &items(&[201])), reply(200, "", &items(&[201, 400]))];
-    let (verdicts, stage) = verdicts(3, acts).await;
+    let (verdicts, server) = verdicts(3, acts).await;
     assert_eq!(verdicts, ["delivered", "delivered", "never, message: status_400"]);
-    assert_eq!(stage.seen().iter().map(|seen| seen.body.lines().count()).collect::<Vec<_>>(), [6, 2, 4]);
+    assert_eq!(server.requests().iter().map(|seen| seen.body.lines().count()).collect::<Vec<_>>(), [6, 2, 4]);
 }
 
 #[tokio::test]

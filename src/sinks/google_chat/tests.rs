@@ -1,7 +1,7 @@
-use super::super::rehearsal::{message, read, send, sink, told};
+use super::super::harness::{message, read, send, sink, told};
 use super::*;
 use crate::message::Field;
-use crate::outbound::stage::{Act, Stage, reply};
+use crate::test_support::scripted_server::{ScriptedServer, Step, reply};
 
 const TOML: &str = "webhook = \"@/v1/spaces/AAAA/messages?key=s3cr3t-key&token=s3cr3t-t0ken%3D\"";
 const POSTED: &str = r#"{"name":"spaces/AAAA/messages/B.C","thread":{"name":"spaces/AAAA/threads/B"},"text":"x"}"#;
@@ -121,14 +121,14 @@ async fn a_success_without_a_thread_is_a_success() {
         let (_, result) = send("google-chat", TOML, &message("x"), reply(200, "", body)).await;
         assert_eq!(told(&result), "delivered");
     }
-    let (_, result) = send("google-chat", TOML, &message("x"), Act::Reset).await;
+    let (_, result) = send("google-chat", TOML, &message("x"), Step::Reset).await;
     assert_eq!(told(&result), "later: reset");
 }
 
 #[tokio::test]
 async fn webhooks_of_one_space_share_its_limit() {
-    let stage = Stage::open([]).await;
-    let of = |toml: &str| sink("google-chat", toml, &stage).traits().destination;
+    let server = ScriptedServer::start([]).await;
+    let of = |toml: &str| sink("google-chat", toml, &server).traits().destination;
     assert_eq!(of(TOML), of("webhook = \"@/v1/spaces/AAAA/messages?key=other&token=other\""));
     assert_ne!(of(TOML), of("webhook = \"@/v1/spaces/BBBB/messages?key=other&token=other\""));
     assert!(read("google-chat", "webhook = 1").0.is_none());

@@ -8,12 +8,12 @@ use reqwest::header::{
 use super::Content;
 use super::signature::{Key, Keys};
 use crate::config_reader::{Problem, TableReader};
-use crate::outbound::Endpoint;
+use crate::outbound::SecretUrl;
 
 #[derive(Debug)]
 pub struct Config {
     pub(super) method: Method,
-    pub(super) url: Endpoint,
+    pub(super) url: SecretUrl,
     pub(super) headers: HeaderMap,
     pub(super) content: Content,
     pub(super) keys: Option<Keys>,
@@ -30,14 +30,14 @@ impl Config {
             Some("text") => Content::Text,
             _ => Content::CloudEvents,
         };
-        let url = Endpoint::read_either(table, "url");
+        let url = SecretUrl::read_either(table, "url");
         let (headers, secrets) = headers(table);
         let keys = table.table("sign").map(|sign| {
             let keys = keys(&sign);
             sign.finish();
             keys
         });
-        let url = secrets.iter().fold(url?.value, |url, secret| url.hiding(secret));
+        let url = secrets.iter().fold(url?.value, |url, secret| url.redacting(secret));
         // A signature that was asked for and cannot be made is no reason to send without one.
         let keys = keys.map_or(Some(None), |keys| keys.map(Some))?;
         Some(Self { method, url, headers, content, keys })

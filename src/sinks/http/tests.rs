@@ -2,23 +2,23 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::super::rehearsal::{message, read, send, sink, told};
+use super::super::harness::{message, read, send, sink, told};
 use super::*;
 use crate::event::EventId;
 use crate::message::Field;
-use crate::outbound::stage::{Seen, Stage, reply};
+use crate::test_support::scripted_server::{ReceivedRequest, ScriptedServer, reply};
 
 const TOML: &str = "url = \"@/in/s3cr3t-path\"";
 const SIGNED: &str =
     "url = \"@/in/s3cr3t-path\"\nsign = { standard_webhooks = \"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\" }";
 
-async fn sent(toml: &str, message: &Message) -> Seen {
+async fn sent(toml: &str, message: &Message) -> ReceivedRequest {
     let (seen, result) = send("http", toml, message, reply(204, "", "")).await;
     assert!(told(&result).starts_with("delivered"), "{result:?}");
     seen
 }
 
-fn header(seen: &Seen, name: &str) -> Option<String> {
+fn header(seen: &ReceivedRequest, name: &str) -> Option<String> {
     let line = seen.head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))?;
     Some(line.to_owned())
 }
@@ -102,11 +102,11 @@ async fn a_repetition_is_known_by_its_id_and_another_message_by_another() {
     Arc::make_mut(&mut others[0].origin.event).id = EventId::Given("t-2".into());
     Arc::make_mut(&mut others[1].origin.event).source = "test".into();
     others[2].origin.relay = "services".into();
-    let stage = Stage::open((0..5).map(|_| reply(200, "", ""))).await;
+    let server = ScriptedServer::start((0..5).map(|_| reply(200, "", ""))).await;
     let mut ids = Vec::new();
     for message in [&one, &one].into_iter().chain(&others) {
-        let Receipt(receipt) = sink("http", SIGNED, &stage).send(message).await.expect("sent");
-        let seen = stage.seen().pop().expect("a request");
+        let Receipt(receipt) = sink("http", SIGNED, &server).send(message).await.expect("sent");
+        let seen = server.requests().pop().expect("a request");
         let id = header(&seen, "webhook-id").expect("an id");
         assert_eq!(receipt.as_ref(), Some(&id));
         assert!(id.starts_with("msg_") && !id.contains('.'), "{id}");

@@ -3,10 +3,10 @@ use std::sync::Arc;
 use crate::event::Body;
 use serde_json::{Value, json};
 
-use super::super::rehearsal::{message, read, send, sink, told};
+use super::super::harness::{message, read, send, sink, told};
 use super::*;
 use crate::message::{Field, Severity, Unit};
-use crate::outbound::stage::{Act, Stage, reply};
+use crate::test_support::scripted_server::{ScriptedServer, Step, reply};
 
 const KEY: &str = "0123456789abcdefs3cr3t0123456789";
 const TOML: &str = "key = \"0123456789abcdefs3cr3t0123456789\"\nurl = \"@/v2/enqueue\"";
@@ -204,17 +204,17 @@ async fn pagerdutys_answers_have_their_verdicts() {
 async fn a_reply_that_repeats_the_key_is_not_repeated() {
     let (_, result) = send("pagerduty", TOML, &message("x"), reply(400, "", &format!("bad key {KEY}"))).await;
     assert_eq!(result.expect_err("refused").cause().to_string(), "status 400: bad key …");
-    let (_, result) = send("pagerduty", TOML, &message("x"), Act::Reset).await;
+    let (_, result) = send("pagerduty", TOML, &message("x"), Step::Reset).await;
     assert_eq!(told(&result), "later: reset");
 }
 
 #[tokio::test]
 async fn its_manner_is_a_pagers() {
-    let stage = Stage::open([]).await;
-    let traits = sink("pagerduty", TOML, &stage).traits();
+    let server = ScriptedServer::start([]).await;
+    let traits = sink("pagerduty", TOML, &server).traits();
     assert_eq!((traits.markup, traits.burst, traits.audience), (Markup::Plain, 10, Audience::Pager));
     assert_eq!(traits.rate, Some(Rate { times: 120, per: Duration::from_secs(60) }));
-    let other = sink("pagerduty", &TOML.replace("abcdef", "fedcba"), &stage).traits();
+    let other = sink("pagerduty", &TOML.replace("abcdef", "fedcba"), &server).traits();
     assert_ne!(traits.destination, other.destination);
 }
 

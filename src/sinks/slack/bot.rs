@@ -14,7 +14,7 @@ use super::verdict::{Outcome, Step};
 use crate::config_reader::{Problem, Rate, Spanned, TableReader};
 use crate::fault::Fault;
 use crate::message::{Message, Receipt, SendError, Unit, cut};
-use crate::outbound::{Endpoint, Outbound};
+use crate::outbound::{Outbound, Request, SecretUrl};
 use crate::secret::Secret;
 
 const API: &str = "https://slack.com/api";
@@ -23,7 +23,7 @@ const EDITS: Rate = Rate { times: 50, per: Duration::from_secs(60) };
 
 #[derive(Debug)]
 pub struct Config {
-    api: Endpoint,
+    api: SecretUrl,
     authorization: HeaderValue,
     channel: String,
     update: bool,
@@ -31,12 +31,12 @@ pub struct Config {
 
 impl Config {
     pub(super) fn read(table: &TableReader) -> Option<Self> {
-        let api = Endpoint::read_text(table, "api", API);
+        let api = SecretUrl::read_text(table, "api", API);
         let update = table.flag("update").unwrap_or(false);
         let channel = channel(table);
         let token = table.secret("token")?;
         let authorization = authorization(table, &token)?;
-        let api = api?.value.hiding(token.value.expose());
+        let api = api?.value.redacting(token.value.expose());
         Some(Self { api, authorization, channel: channel?, update })
     }
 }
@@ -79,8 +79,8 @@ fn authorization(table: &TableReader, token: &Spanned<Secret>) -> Option<HeaderV
 
 #[derive(Debug)]
 pub struct Bot {
-    post: Endpoint,
-    edit: Endpoint,
+    post: SecretUrl,
+    edit: SecretUrl,
     headers: HeaderMap,
     channel: String,
     update: bool,
@@ -91,7 +91,7 @@ impl Bot {
     pub(super) fn open(config: Config, net: &Outbound) -> Self {
         let Config { api, authorization, channel, update } = config;
         let headers = HeaderMap::from_iter([(AUTHORIZATION, authorization)]);
-        let (post, edit) = (api.clone().below("chat.postMessage"), api.below("chat.update"));
+        let (post, edit) = (api.clone().with_segment("chat.postMessage"), api.with_segment("chat.update"));
         Self { post, edit, headers, channel, update, net: net.clone() }
     }
 
@@ -143,7 +143,7 @@ impl Bot {
             Step::Edit => (&self.edit, "ts"),
         };
         content.extend(root.map(|root| (place.to_owned(), Value::from(root.ts.as_str()))));
-        let reply = self.net.post(to, self.headers.clone(), to_body(&content)?).await?;
+        let reply = self.net.deliver(Request::post(to, to_body(&content)?).headers(self.headers.clone())).await?;
         step.outcome(&reply)
     }
 }

@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::super::rehearsal::{message, read, send, sink, told};
+use super::super::harness::{message, read, send, sink, told};
 use super::payload::{LONGEST_TEXT, color};
 use super::*;
 use crate::message::{Field as Given, Severity, Signal, Unit};
-use crate::outbound::stage::{Act, Stage, reply};
+use crate::test_support::scripted_server::{ScriptedServer, Step, reply};
 
 const TOML: &str = "webhook = \"@/services/T0/B0/s3cr3t-hook\"";
 
@@ -200,14 +200,14 @@ async fn a_reply_that_repeats_the_webhook_is_not_repeated() {
 
 #[tokio::test]
 async fn a_broken_road_is_later() {
-    let (_, result) = send("slack", TOML, &message("x"), Act::Reset).await;
+    let (_, result) = send("slack", TOML, &message("x"), Step::Reset).await;
     assert_eq!(told(&result), "later: reset");
 }
 
 #[tokio::test]
 async fn its_manner_is_slacks() {
-    let stage = Stage::open([]).await;
-    let traits = sink("slack", TOML, &stage).traits();
+    let server = ScriptedServer::start([]).await;
+    let traits = sink("slack", TOML, &server).traits();
     assert_eq!((traits.markup, traits.burst, traits.audience), (Markup::Slack, 3, Audience::Chat));
     assert_eq!(traits.rate, Some(Rate { times: 1, per: Duration::from_secs(1) }));
     assert!(!traits.destination.contains("s3cr3t"));

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::answer::Answer;
 use crate::fault::Fault;
 use crate::message::SendError;
-use crate::outbound::{Class, Reply};
+use crate::outbound::{FailureClass, Reply};
 
 /// For a whole workspace that has said too much; Slack names no time.
 const UNTIL_A_WORKSPACE_IS_CALM: Duration = Duration::from_secs(300);
@@ -87,12 +87,12 @@ impl Step {
     }
 }
 
-fn class(reply: &Reply, answer: Option<&Answer>, word: &str) -> Option<Class> {
+fn class(reply: &Reply, answer: Option<&Answer>, word: &str) -> Option<FailureClass> {
     match word {
         "ratelimited" | "rate_limited" | "message_limit_exceeded" | "service_unavailable" | "team_added_to_org" => {
-            Some(Class::Later { lane: true })
+            Some(FailureClass::Later { lane: true })
         }
-        "internal_error" | "fatal_error" | "request_timeout" => Some(Class::Later { lane: false }),
+        "internal_error" | "fatal_error" | "request_timeout" => Some(FailureClass::Later { lane: false }),
         "channel_not_found"
         | "not_in_channel"
         | "is_archived"
@@ -115,8 +115,8 @@ fn class(reply: &Reply, answer: Option<&Answer>, word: &str) -> Option<Class> {
         | "enterprise_is_restricted"
         | "unknown_method"
         | "method_deprecated"
-        | "deprecated_endpoint" => Some(Class::NeverDestination),
-        word if word.starts_with("restricted_action") => Some(Class::NeverDestination),
+        | "deprecated_endpoint" => Some(FailureClass::NeverDestination),
+        word if word.starts_with("restricted_action") => Some(FailureClass::NeverDestination),
         "no_text"
         | "msg_too_long"
         | "invalid_blocks"
@@ -133,9 +133,9 @@ fn class(reply: &Reply, answer: Option<&Answer>, word: &str) -> Option<Class> {
         | "invalid_arg_name"
         | "invalid_array_arg"
         | "invalid_json"
-        | "json_not_object" => Some(Class::NeverMessage),
+        | "json_not_object" => Some(FailureClass::NeverMessage),
         // A word that is not known yet, or not Slack speaking at all: asking again is all that is left.
-        _ if reply.is_success() && !answer.is_some_and(|answer| answer.ok) => Some(Class::Later { lane: false }),
+        _ if reply.is_success() && !answer.is_some_and(|answer| answer.ok) => Some(FailureClass::Later { lane: false }),
         _ => None,
     }
 }

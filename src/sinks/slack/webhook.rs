@@ -3,22 +3,20 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use reqwest::header::HeaderMap;
-
 use super::super::to_body;
 use super::answer::Answer;
 use super::payload::Payload;
 use crate::message::{Message, Receipt, SendError};
-use crate::outbound::{Class, Endpoint, Outbound, Reply};
+use crate::outbound::{FailureClass, Outbound, Reply, Request, SecretUrl};
 
 #[derive(Debug)]
 pub struct Webhook {
-    url: Endpoint,
+    url: SecretUrl,
     net: Outbound,
 }
 
 impl Webhook {
-    pub(super) fn open(url: Endpoint, net: &Outbound) -> Self {
+    pub(super) fn open(url: SecretUrl, net: &Outbound) -> Self {
         Self { url, net: net.clone() }
     }
 
@@ -31,14 +29,14 @@ impl Webhook {
             Some(raw) => to_body(raw)?,
             None => to_body(&Payload::of(message))?,
         };
-        let reply = self.net.post(&self.url, HeaderMap::new(), body).await?;
+        let reply = self.net.deliver(Request::post(&self.url, body)).await?;
         reply.verdict(exceptions).map(|()| Receipt::default()).map_err(|error| with_wish_of_body(error, &reply))
     }
 }
 
 /// <https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks>: success is the word `ok`. Slack
 /// changed which status carries which word more than once, so the word counts first.
-fn exceptions(reply: &Reply) -> Option<Class> {
+fn exceptions(reply: &Reply) -> Option<FailureClass> {
     if reply.is_success() && reply.body == b"ok" {
         return None;
     }
@@ -53,7 +51,7 @@ fn exceptions(reply: &Reply) -> Option<Class> {
         | "invalid_attachments"
         | "msg_too_long"
         | "msg_blocks_too_long"
-        | "attachment_payload_limit_exceeded" => Some(Class::NeverMessage),
+        | "attachment_payload_limit_exceeded" => Some(FailureClass::NeverMessage),
         "action_prohibited"
         | "invalid_token"
         | "invalid_auth"
@@ -67,11 +65,13 @@ fn exceptions(reply: &Reply) -> Option<Class> {
         | "channel_is_archived"
         | "is_archived"
         | "account_inactive"
-        | "token_revoked" => Some(Class::NeverDestination),
-        "rate_limited" | "ratelimited" | "service_unavailable" => Some(Class::Later { lane: true }),
-        "rollup_error" | "internal_error" | "fatal_error" | "request_timeout" => Some(Class::Later { lane: false }),
+        | "token_revoked" => Some(FailureClass::NeverDestination),
+        "rate_limited" | "ratelimited" | "service_unavailable" => Some(FailureClass::Later { lane: true }),
+        "rollup_error" | "internal_error" | "fatal_error" | "request_timeout" => {
+            Some(FailureClass::Later { lane: false })
+        }
         // Not Slack speaking: a proxy's page, half an answer. Asking again is all that is left.
-        _ if reply.is_success() => Some(Class::Later { lane: false }),
+        _ if reply.is_success() => Some(FailureClass::Later { lane: false }),
         _ => None,
     }
 }

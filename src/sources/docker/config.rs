@@ -65,10 +65,10 @@ impl Config {
     /// The way to the Engine.
     pub(super) fn road(&self, net: &Outbound) -> Outbound {
         match &self.address {
-            Address::Socket(path) => net.through(path),
+            Address::Socket(path) => net.over_socket(path),
             Address::Tcp(_) => {
                 let net = net.trusting(&self.trust);
-                self.identity.as_ref().map_or(net.clone(), |identity| net.showing(identity))
+                self.identity.as_ref().map_or(net.clone(), |identity| net.with_identity(identity))
             }
         }
     }

@@ -16,7 +16,7 @@ use crate::event::{Body, Event};
 use crate::fault::Fault;
 use crate::ingress::Arrived;
 use crate::log_limiter::LogLimiter;
-use crate::outbound::Flow;
+use crate::outbound::ReplyStream;
 use crate::outbox::Outbox;
 use crate::websocket::ConnectionConfig;
 
@@ -31,7 +31,7 @@ pub(super) struct Ear<'a> {
     engine: &'a Engine,
     habits: &'a ConnectionConfig,
     out: &'a Outbox,
-    flow: Flow,
+    flow: ReplyStream,
     splitter: Splitter,
     /// Behind the last event that was read, which may be further than what is committed.
     place: Place,
@@ -47,7 +47,7 @@ impl<'a> Ear<'a> {
         engine: &'a Engine,
         habits: &'a ConnectionConfig,
         out: &'a Outbox,
-        flow: Flow,
+        flow: ReplyStream,
         place: Place,
         skips: &'a mut LogLimiter,
     ) -> Self {

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
+use reqwest::Url;
 use reqwest::header::{DATE, HeaderMap};
-use reqwest::{Method, Request, Url};
 use serde_json::Value;
 
 use super::config::{Address, Config};
 use crate::fault::Fault;
-use crate::outbound::{Answer, Flow, NOBODY, Outbound, PERMISSION};
+use crate::outbound::{NO_SOCKET, Outbound, PERMISSION, Reply, ReplyStream, Request};
 use crate::websocket::REFUSED;
 
 /// What we were written for. Newer Engines speak it as well, and what they send then stays as it is when they are renewed.
@@ -58,13 +58,13 @@ impl Engine {
     }
 
     /// The stream from `since` on. The version is known from the ping before.
-    pub(super) async fn events(&self, since: &str, filters: Option<&str>) -> Result<Flow, Fault> {
+    pub(super) async fn events(&self, since: &str, filters: Option<&str>) -> Result<ReplyStream, Fault> {
         let mut url = self.url(&format!("{}/events", self.known_version().unwrap_or_default()));
         url.query_pairs_mut().append_pair("since", since).extend_pairs(filters.map(|filters| ("filters", filters)));
-        let flow = self.net.flow(Request::new(Method::GET, url)).await.map_err(|fault| self.plain(fault))?;
+        let flow = self.net.stream(Request::get(url)).await.map_err(|fault| self.plain(fault))?;
         match flow.status() {
             200 => Ok(flow),
-            status => Err(refused(status, &words(flow.refusal(LONGEST_WORDS).await.as_bytes()))),
+            status => Err(refused(status, &words(flow.error_text(LONGEST_WORDS).await.as_bytes()))),
         }
     }
 
@@ -79,8 +79,7 @@ impl Engine {
         if answer.status != 200 {
             return Err(Fault::new("status", answer.status.to_string()));
         }
-        serde_json::from_slice(&answer.body)
-            .map_err(|error| Fault::new("not_json", format!("the answer is no JSON: {error}")))
+        answer.json()
     }
 
     fn known_version(&self) -> Option<String> {
@@ -94,9 +93,9 @@ impl Engine {
         url
     }
 
-    async fn ask(&self, path: &str, limit: usize, budget: Duration) -> Result<Answer, Fault> {
-        let request = Request::new(Method::GET, self.url(path));
-        self.net.exchange(request, limit, budget).await.map_err(|fault| self.plain(fault))
+    async fn ask(&self, path: &str, limit: usize, budget: Duration) -> Result<Reply, Fault> {
+        let request = Request::get(self.url(path)).reply_limit(limit).timeout(budget);
+        self.net.send(request).await.map_err(|fault| self.plain(fault))
     }
 
     /// What everybody meets once: said so that it needs no search.
@@ -110,7 +109,7 @@ impl Engine {
                     "the user that tidings runs as may not use {path}; add the user to the group docker (usermod -aG docker USER) and restart tidings"
                 ),
             ),
-            NOBODY => {
+            NO_SOCKET => {
                 Fault::new("no_socket", format!("there is no {path}; is Docker running here, and is `url` right?"))
             }
             _ => fault,

@@ -22,7 +22,7 @@ use super::{AlertTexts, Source};
 use crate::config_reader::print_duration;
 use crate::fault::Fault;
 use crate::log_limiter::LogLimiter;
-use crate::outbound::{Flow, Outbound};
+use crate::outbound::{Outbound, ReplyStream};
 use crate::outbox::Outbox;
 use crate::stop::Stop;
 use crate::websocket::{REFUSED, ReconnectPace};
@@ -63,7 +63,7 @@ impl Docker {
         (fault, Some(since.elapsed()))
     }
 
-    async fn connect(&self, out: &Outbox) -> Result<(Flow, Place), Fault> {
+    async fn connect(&self, out: &Outbox) -> Result<(ReplyStream, Place), Fault> {
         let there = self.engine.ping(self.config.habits.patience).await?;
         let known = out.cursor().and_then(|text| {
             let place = Place::parse(&text);

@@ -6,8 +6,7 @@ use super::reference::{Reference, Scan};
 use super::scan;
 use crate::fault::Fault;
 use crate::ingress::text_at;
-use crate::outbound::{Answer, Outbound};
-use crate::sources::api::Api;
+use crate::outbound::{Api, Outbound, Reply};
 
 /// In bytes. Enough for the detailed scan of a large image.
 const MAX_ANSWER: usize = 4 << 20;
@@ -16,13 +15,13 @@ const MAX_CODE: usize = 40;
 
 impl Reference<'_> {
     pub(super) async fn look_up(&self, api: &Api, net: &Outbound) -> Result<Value, Fault> {
-        let link = api.below(&self.page())?.to_string();
+        let link = api.url(&self.page())?.to_string();
         let found = match (self.tag, self.scan) {
             (Some(tag), Some(scan)) => return self.look_up_scan(tag, scan, api, net, &link).await,
             (tag, _) => {
                 let mut path = vec!["api", "v0", "repositories", self.namespace, self.repository];
                 path.extend(tag.into_iter().flat_map(|tag| ["tags", tag]));
-                json(&api.ask(net, &path, &[], MAX_ANSWER).await?)?
+                json(&api.get(net, &path, &[], MAX_ANSWER).await?)?
             }
         };
         // The answer for an image is a list with one element.
@@ -38,31 +37,30 @@ impl Reference<'_> {
     /// Tries the newer path first, and the older one where the registry does not know it.
     async fn look_up_scan(&self, tag: &str, scan: Scan, api: &Api, net: &Outbound, link: &str) -> Result<Value, Fault> {
         let newer = ["api", "v0", "imagescan", "scansummary", "repositories", self.namespace, self.repository, tag];
-        let mut answer = api.ask(net, &newer, &[], MAX_ANSWER).await?;
+        let mut answer = api.get(net, &newer, &[], MAX_ANSWER).await?;
         if matches!(answer.status, 404 | 405) && !code(&answer).is_some_and(|code| code.starts_with("NO_SUCH_")) {
             let older = ["api", "v0", "imagescan", "repositories", self.namespace, self.repository, tag];
             let detailed = if scan == Scan::Detailed { "true" } else { "false" };
-            answer = api.ask(net, &older, &[("detailed", detailed)], MAX_ANSWER).await?;
+            answer = api.get(net, &older, &[("detailed", detailed)], MAX_ANSWER).await?;
         }
         scan::to_json(&json(&answer)?, scan, link).ok_or_else(not_found)
     }
 }
 
-/// The body of a 2xx; else the status and the registry's error code.
-fn json(answer: &Answer) -> Result<Value, Fault> {
-    if !(200..300).contains(&answer.status) {
+/// The status, and the registry's own word for what is wrong.
+fn json(answer: &Reply) -> Result<Value, Fault> {
+    if !answer.is_success() {
         let error = match code(answer) {
             Some(code) => format!("{} {code}", answer.status),
             None => answer.status.to_string(),
         };
         return Err(Fault::new("status", error));
     }
-    serde_json::from_slice(&answer.body)
-        .map_err(|error| Fault::new("not_json", format!("the answer is not JSON: {error}")))
+    answer.json()
 }
 
 /// `NO_SUCH_TAG` of `{"errors":[{"code":"NO_SUCH_TAG", …}]}`.
-fn code(answer: &Answer) -> Option<String> {
+fn code(answer: &Reply) -> Option<String> {
     let body: Value = serde_json::from_slice(&answer.body).ok()?;
     let code = text_at(&body, "/errors/0/code")?;
     let is_word = code.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');

@@ -4,8 +4,7 @@ use reqwest::header::HeaderValue;
 
 use super::notification::Posts;
 use crate::config_reader::{Problem, TableReader};
-use crate::outbound::{Trust, basic, secret_header};
-use crate::sources::api::Api;
+use crate::outbound::{Api, Trust, basic, secret_header};
 
 #[derive(Debug)]
 pub struct Config {

@@ -9,12 +9,11 @@ use reqwest::header::{
 
 use crate::backoff::Backoff;
 use crate::config_reader::{Problem, Spanned, TableReader};
-use crate::ingress::{Labels, Split};
-use crate::outbound::Trust;
+use crate::outbound::{Trust, read_headers, read_query};
 use crate::relay::Template;
 use crate::secret::Secret;
 use crate::sources::Settings;
-use crate::sources::credentials;
+use crate::ingress::{Labels, Split};
 
 const EVERY: Duration = Duration::from_secs(60);
 /// Nobody's list of news is larger.
@@ -56,8 +55,8 @@ impl Settings for Config {}
 impl Config {
     pub(in crate::sources) fn read(table: &TableReader) -> Option<Self> {
         let url = table.required_text("url").and_then(|said| address(table, &said));
-        let headers = credentials::headers(table, is_ours, "the request itself");
-        let query = credentials::query(table);
+        let headers = read_headers(table, is_ours, "the request itself");
+        let query = read_query(table);
         let trust = Trust::read(table);
         let every = table.wait("every").unwrap_or(EVERY);
         let retry = Backoff::read(table);

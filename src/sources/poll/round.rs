@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use reqwest::Url;
 use reqwest::header::{ETAG, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED};
-use reqwest::{Method, Request, Url};
 use tracing::warn;
 
 use super::Failed;
@@ -17,7 +17,7 @@ use crate::event::{Body, Name, digest};
 use crate::fault::Fault;
 use crate::ingress::{Arrived, MAX_ELEMENTS};
 use crate::log_limiter::LogLimiter;
-use crate::outbound::{Answer, Outbound, own_host_only};
+use crate::outbound::{Outbound, Reply, Request, own_host_only};
 use crate::outbox::Outbox;
 use crate::websocket::REFUSED;
 
@@ -124,16 +124,18 @@ impl Round<'_> {
         }
     }
 
-    async fn ask(&self, url: &Url, tag: Option<&Tag>) -> Result<Answer, Failed> {
-        let mut request = Request::new(Method::GET, url.clone());
-        *request.headers_mut() = self.config.headers.clone();
+    async fn ask(&self, url: &Url, tag: Option<&Tag>) -> Result<Reply, Failed> {
+        let mut headers = self.config.headers.clone();
         let tags = tag.map(|tag| [(IF_NONE_MATCH, &tag.etag), (IF_MODIFIED_SINCE, &tag.modified)]);
         for (name, value) in tags.into_iter().flatten() {
             if let Some(value) = value.as_ref().and_then(|value| HeaderValue::try_from(value).ok()) {
-                request.headers_mut().insert(name, value);
+                headers.insert(name, value);
             }
         }
-        let answer = self.net.exchange(request, self.config.max_body, PATIENCE).await?;
+        let answer = self
+            .net
+            .send(Request::get(url.clone()).headers(headers).reply_limit(self.config.max_body).timeout(PATIENCE))
+            .await?;
         let wish = answer.retry_after();
         let failed = |reason, said: &str| Failed {
             fault: Fault::new(reason, format!("{said} (status {})", answer.status)),
@@ -151,7 +153,7 @@ impl Round<'_> {
     }
 
     /// Reads one page and sorts out what is new on it.
-    fn take(&mut self, answer: &Answer, gathered: &mut Gathered) -> Result<Body, Fault> {
+    fn take(&mut self, answer: &Reply, gathered: &mut Gathered) -> Result<Body, Fault> {
         let (body, is_feed) = document(&answer.body)?;
         gathered.is_feed |= is_feed;
         let arrived = Arrived { source: self.out.source(), kind: self.out.kind(), at: Timestamp::now() };

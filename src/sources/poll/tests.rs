@@ -9,8 +9,8 @@ use tokio::sync::mpsc;
 use super::*;
 use crate::config_reader::{ConfigReader, TableReader};
 use crate::event::{Event, Name};
-use crate::outbound::stage::{Act, Stage, reply};
 use crate::outbox::{Arrival, LinkState, SourceStatus};
+use crate::test_support::scripted_server::{ScriptedServer, Step, reply};
 use crate::websocket::peer::soon;
 
 const IDS: &str = "id = \"{{ data.id }}\"\ntime = \"{{ data.at }}\"\n";
@@ -25,10 +25,10 @@ fn read(text: &str) -> (Option<Config>, Vec<String>) {
     (config, reading.into_findings().problems.into_iter().map(|problem| problem.said).collect())
 }
 
-fn poll(stage: &Stage, rest: &str) -> Poll {
+fn poll(server: &ScriptedServer, rest: &str) -> Poll {
     let text = format!(
         "url = \"{}/list?a=b\"\nevery = \"1ms\"\nretry = {{ first = \"1ms\", max = \"2ms\" }}\n{rest}",
-        stage.url
+        server.url
     );
     let (config, problems) = read(&text);
     assert_eq!(problems, Vec::<String>::new());
@@ -55,12 +55,12 @@ impl House {
         next
     }
 
-    /// Runs until the stage was asked so often; gives the groups of events that were committed, as `subject`s.
-    async fn run(&mut self, poll: &Poll, stage: &Stage, requests: usize) -> Vec<Vec<String>> {
+    /// Runs until the server received so many requests; gives the groups of events that were committed, as `subject`s.
+    async fn run(&mut self, poll: &Poll, server: &ScriptedServer, requests: usize) -> Vec<Vec<String>> {
         let stop = Stop::new();
         let mut groups = Vec::new();
         let intake = async {
-            let enough = stage.until(requests);
+            let enough = server.wait_for(requests);
             tokio::pin!(enough);
             loop {
                 tokio::select! {
@@ -100,54 +100,60 @@ const ITEMS: &str = "items = \"items\"\nsubject = \"{{ data.n }}\"\n";
 
 #[tokio::test]
 async fn what_is_there_at_first_is_not_told_and_what_is_new_is_told_once_oldest_first() {
-    let stage = Stage::open([
+    let server = ScriptedServer::start([
         reply(200, "", &list(&[2, 1])),
         reply(200, "", &list(&[2, 1])),
         reply(200, "", &list(&[4, 3, 2, 1])),
         reply(200, "", &list(&[])),
         reply(200, "", &list(&[4, 3, 2, 1])),
         reply(200, "", &list(&[5, 4])),
-        Act::Stall,
+        Step::Stall,
     ])
     .await;
     let mut house = House::new();
-    let groups = house.run(&poll(&stage, &format!("{ITEMS}{IDS}")), &stage, 7).await;
+    let groups = house.run(&poll(&server, &format!("{ITEMS}{IDS}")), &server, 7).await;
     assert_eq!(groups, [vec!["n3", "n4"], vec!["n5"]]);
     assert_eq!(*house.status.line.borrow(), LinkState::Up);
-    assert_eq!(stage.seen()[0].target(), "/list?a=b");
+    assert_eq!(server.requests()[0].target(), "/list?a=b");
 }
 
 #[tokio::test]
 async fn another_life_tells_nothing_again_and_what_came_meanwhile() {
-    let stage =
-        Stage::open([reply(200, "", &list(&[1, 2])), Act::Stall, reply(200, "", &list(&[1, 2, 3])), Act::Stall]).await;
-    let poll = poll(&stage, &format!("{ITEMS}{IDS}from = \"beginning\""));
+    let server = ScriptedServer::start([
+        reply(200, "", &list(&[1, 2])),
+        Step::Stall,
+        reply(200, "", &list(&[1, 2, 3])),
+        Step::Stall,
+    ])
+    .await;
+    let poll = poll(&server, &format!("{ITEMS}{IDS}from = \"beginning\""));
     let mut first = House::new();
-    assert_eq!(first.run(&poll, &stage, 2).await, [vec!["n1", "n2"]]);
-    assert_eq!(first.again().run(&poll, &stage, 4).await, [vec!["n3"]]);
+    assert_eq!(first.run(&poll, &server, 2).await, [vec!["n1", "n2"]]);
+    assert_eq!(first.again().run(&poll, &server, 4).await, [vec!["n3"]]);
 }
 
 #[tokio::test]
 async fn items_without_ids_are_news_whenever_they_change_back_and_forth() {
     let says = |up: bool| reply(200, "", &json!({"n": if up { "up" } else { "down" }}).to_string());
-    let stage = Stage::open([says(true), says(true), says(false), says(false), says(true), Act::Stall]).await;
-    let groups = House::new().run(&poll(&stage, "subject = \"{{ data.n }}\""), &stage, 6).await;
+    let server =
+        ScriptedServer::start([says(true), says(true), says(false), says(false), says(true), Step::Stall]).await;
+    let groups = House::new().run(&poll(&server, "subject = \"{{ data.n }}\""), &server, 6).await;
     assert_eq!(groups, [vec!["down"], vec!["up"]]);
 }
 
 #[tokio::test]
 async fn etags_are_shown_and_an_unchanged_document_is_an_answer() {
-    let stage = Stage::open([
+    let server = ScriptedServer::start([
         reply(200, "ETag: \"v1\"\r\nLast-Modified: Mon, 13 Oct 2014 11:01:43 GMT\r\n", &list(&[1])),
         reply(304, "", ""),
         reply(200, "ETag: \"v2\"\r\n", &list(&[1, 2])),
         reply(304, "", ""),
-        Act::Stall,
+        Step::Stall,
     ])
     .await;
-    let groups = House::new().run(&poll(&stage, &format!("{ITEMS}{IDS}")), &stage, 5).await;
+    let groups = House::new().run(&poll(&server, &format!("{ITEMS}{IDS}")), &server, 5).await;
     assert_eq!(groups, [vec!["n2"]]);
-    let seen = stage.seen();
+    let seen = server.requests();
     assert!(!seen[0].head.contains("if-none-match"), "{}", seen[0].head);
     assert!(seen[1].head.contains("if-none-match: \"v1\"\r\nif-modified-since: Mon, 13 Oct 2014"), "{}", seen[1].head);
     assert!(
@@ -160,39 +166,39 @@ async fn etags_are_shown_and_an_unchanged_document_is_an_answer() {
 #[tokio::test]
 async fn what_is_new_on_a_later_page_is_told_though_the_first_is_unchanged() {
     let first = |numbers: &[u32]| reply(200, "ETag: \"one\"\r\nLink: </list?page=2>; rel=\"next\"\r\n", &list(numbers));
-    let stage = Stage::open([
+    let server = ScriptedServer::start([
         first(&[1, 2]),
         reply(200, "ETag: \"two\"\r\n", &list(&[3])),
         first(&[1, 2]),
         reply(200, "ETag: \"three\"\r\n", &list(&[3, 4])),
         reply(200, "ETag: \"all\"\r\n", &list(&[4])),
         reply(304, "", ""),
-        Act::Stall,
+        Step::Stall,
     ])
     .await;
-    let groups = House::new().run(&poll(&stage, &format!("{ITEMS}{IDS}next = \"link\"")), &stage, 7).await;
+    let groups = House::new().run(&poll(&server, &format!("{ITEMS}{IDS}next = \"link\"")), &server, 7).await;
     assert_eq!(groups, [vec!["n4"]]);
-    let seen = stage.seen();
+    let seen = server.requests();
     let asked: Vec<_> = seen.iter().map(|seen| seen.head.contains("if-none-match")).collect();
     assert_eq!(asked, [false, false, false, false, false, true, true], "only where there is one page");
 }
 
 #[tokio::test]
 async fn pages_are_followed_on_this_host_with_its_credentials_and_told_in_one_order() {
-    let stage = Stage::open([
+    let server = ScriptedServer::start([
         reply(200, "Link: </list?page=2>; rel=\"next\"\r\n", &list(&[4, 3])),
         reply(200, "", &list(&[2, 1])),
         reply(200, "Link: <https://evil.example/list>; rel=\"next\"\r\n", &list(&[5])),
-        Act::Stall,
+        Step::Stall,
     ])
     .await;
     let rest = format!(
         "{ITEMS}{IDS}from = \"beginning\"\nnext = \"link\"\nbearer = {{ env = \"TOKEN\" }}\nquery = {{ key = {{ env = \"TOKEN\" }} }}"
     );
     let mut house = House::new();
-    let groups = house.run(&poll(&stage, &rest), &stage, 4).await;
+    let groups = house.run(&poll(&server, &rest), &server, 4).await;
     assert_eq!(groups, [vec!["n1", "n2", "n3", "n4"], vec!["n5"]], "what was read before the refusal is told");
-    let seen = stage.seen();
+    let seen = server.requests();
     assert_eq!(seen[1].target(), "/list?page=2&key=s3cret");
     assert!(seen.iter().all(|seen| seen.head.contains("authorization: Bearer s3cret")));
     let LinkState::Down(fault) = house.status.line.borrow().clone() else { panic!("the poll failed") };
@@ -202,12 +208,13 @@ async fn pages_are_followed_on_this_host_with_its_credentials_and_told_in_one_or
 #[tokio::test]
 async fn pages_that_go_round_or_never_end_are_no_poll() {
     let member = |next: &str| reply(200, "", &json!({"items": [], "next": next}).to_string());
-    let stage = Stage::open([member("/list?p=1"), member("/list?a=b"), Act::Stall]).await;
+    let server = ScriptedServer::start([member("/list?p=1"), member("/list?a=b"), Step::Stall]).await;
     let mut house = House::new();
-    assert!(house.run(&poll(&stage, &format!("{ITEMS}next = \"data.next\"")), &stage, 3).await.is_empty());
-    let stage = Stage::open((0..100).map(|page| member(&format!("/list?p={page}"))).chain([Act::Stall])).await;
+    assert!(house.run(&poll(&server, &format!("{ITEMS}next = \"data.next\"")), &server, 3).await.is_empty());
+    let server =
+        ScriptedServer::start((0..100).map(|page| member(&format!("/list?p={page}"))).chain([Step::Stall])).await;
     let mut house = House::new();
-    house.run(&poll(&stage, &format!("{ITEMS}next = \"next\"")), &stage, 101).await;
+    house.run(&poll(&server, &format!("{ITEMS}next = \"next\"")), &server, 101).await;
     let LinkState::Down(fault) = house.status.line.borrow().clone() else { panic!("the poll failed") };
     assert!(fault.to_string().contains("more than 100 pages"), "{fault}");
     assert_eq!(house.out.cursor(), None);
@@ -220,9 +227,9 @@ async fn pages_that_are_too_much_together_are_not_taken() {
         reply(200, link, &list(&numbers.collect::<Vec<_>>()))
     };
     let rest = format!("{ITEMS}{IDS}from = \"beginning\"\nnext = \"link\"");
-    let stage = Stage::open([page(0..6000, true), page(6000..10_001, false), Act::Stall]).await;
+    let server = ScriptedServer::start([page(0..6000, true), page(6000..10_001, false), Step::Stall]).await;
     let mut house = House::new();
-    let groups = house.run(&poll(&stage, &rest), &stage, 3).await;
+    let groups = house.run(&poll(&server, &rest), &server, 3).await;
     assert_eq!(groups.iter().map(Vec::len).collect::<Vec<_>>(), [6000], "the page that is too much tells nothing");
     let LinkState::Down(fault) = house.status.line.borrow().clone() else { panic!("the poll failed") };
     assert!(fault.to_string().contains("10000 items"), "{fault}");
@@ -231,9 +238,9 @@ async fn pages_that_are_too_much_together_are_not_taken() {
         let link = format!("Link: </list?page={number}>; rel=\"next\"\r\n");
         reply(200, &link, &json!({"items": [{"id": number, "n": "x".repeat(900)}]}).to_string())
     };
-    let stage = Stage::open((0..5).map(large).chain([Act::Stall])).await;
+    let server = ScriptedServer::start((0..5).map(large).chain([Step::Stall])).await;
     let mut house = House::new();
-    let groups = house.run(&poll(&stage, &format!("{rest}\nmax_body = \"1KiB\"")), &stage, 6).await;
+    let groups = house.run(&poll(&server, &format!("{rest}\nmax_body = \"1KiB\"")), &server, 6).await;
     assert_eq!(groups.iter().map(Vec::len).collect::<Vec<_>>(), [4]);
     let LinkState::Down(fault) = house.status.line.borrow().clone() else { panic!("the poll failed") };
     assert!(fault.to_string().contains("4 times `max_body`"), "{fault}");
@@ -244,35 +251,35 @@ async fn a_long_list_is_known_to_its_end_though_its_end_could_not_be_read_once()
     let all: Vec<_> = (0..10_000).collect();
     let first = |numbers: &[u32]| reply(200, "Link: </list?page=2>; rel=\"next\"\r\n", &list(numbers));
     let new: Vec<_> = (10_000..10_005).chain(0..4995).collect();
-    let stage = Stage::open([
+    let server = ScriptedServer::start([
         first(&all[..5000]),
         reply(200, "", &list(&all[5000..])),
         first(&new),
         reply(500, "", ""),
         first(&new),
         reply(200, "", &list(&all[5000..])),
-        Act::Stall,
+        Step::Stall,
     ])
     .await;
-    let groups = House::new().run(&poll(&stage, &format!("{ITEMS}{IDS}next = \"link\"")), &stage, 7).await;
+    let groups = House::new().run(&poll(&server, &format!("{ITEMS}{IDS}next = \"link\"")), &server, 7).await;
     assert_eq!(groups.iter().map(Vec::len).collect::<Vec<_>>(), [5], "{groups:?}");
 }
 
 #[tokio::test]
 async fn the_cursor_goes_into_the_next_query_and_survives() {
-    let stage = Stage::open([
+    let server = ScriptedServer::start([
         reply(200, "", &list(&[3, 1])),
         reply(200, "", &list(&[])),
         reply(200, "", &list(&[4])),
-        Act::Stall,
-        Act::Stall,
+        Step::Stall,
+        Step::Stall,
     ])
     .await;
-    let poll = poll(&stage, &format!("{ITEMS}{IDS}cursor = \"{{{{ data.at }}}}\"\ncursor_param = \"after\""));
+    let poll = poll(&server, &format!("{ITEMS}{IDS}cursor = \"{{{{ data.at }}}}\"\ncursor_param = \"after\""));
     let mut house = House::new();
-    assert_eq!(house.run(&poll, &stage, 4).await, [vec!["n4"]]);
-    house.again().run(&poll, &stage, 5).await;
-    let targets: Vec<_> = stage.seen().iter().map(|seen| seen.target().to_owned()).collect();
+    assert_eq!(house.run(&poll, &server, 4).await, [vec!["n4"]]);
+    house.again().run(&poll, &server, 5).await;
+    let targets: Vec<_> = server.requests().iter().map(|seen| seen.target().to_owned()).collect();
     let after = |at: u32| format!("/list?a=b&after={at}");
     let (three, four) = (after(1_454_345_251), after(1_454_345_252));
     assert_eq!(targets, ["/list?a=b", &three, &three, &four, &four]);
@@ -281,10 +288,10 @@ async fn the_cursor_goes_into_the_next_query_and_survives() {
 #[tokio::test]
 async fn an_item_of_the_far_future_is_told_and_no_cursor() {
     let ahead = json!({"items": [{"id": 1, "n": "n1", "at": 1_454_345_248}, {"id": 2, "n": "n2", "at": "2999-01-01T00:00:00Z"}]});
-    let stage = Stage::open([reply(200, "", &ahead.to_string()), Act::Stall]).await;
+    let server = ScriptedServer::start([reply(200, "", &ahead.to_string()), Step::Stall]).await;
     let rest = format!("{ITEMS}{IDS}from = \"beginning\"\ncursor = \"{{{{ data.at }}}}\"");
-    assert_eq!(House::new().run(&poll(&stage, &rest), &stage, 2).await, [vec!["n1", "n2"]]);
-    assert_eq!(stage.seen()[1].target(), "/list?a=b&since=1454345248");
+    assert_eq!(House::new().run(&poll(&server, &rest), &server, 2).await, [vec!["n1", "n2"]]);
+    assert_eq!(server.requests()[1].target(), "/list?a=b&since=1454345248");
 }
 
 #[tokio::test]
@@ -294,28 +301,28 @@ async fn a_feed_is_read_like_any_list() {
     };
     let old = "<item><title>old</title><guid>1</guid><pubDate>Mon, 13 Oct 2014 11:01:43 +0000</pubDate></item>";
     let new = "<item><title>new</title><guid>2</guid><pubDate>Mon, 13 Oct 2014 12:01:43 +0000</pubDate></item>";
-    let stage = Stage::open([feed(old), feed(&format!("{new}{old}")), Act::Stall]).await;
-    assert_eq!(House::new().run(&poll(&stage, ""), &stage, 3).await, [vec!["new"]]);
+    let server = ScriptedServer::start([feed(old), feed(&format!("{new}{old}")), Step::Stall]).await;
+    assert_eq!(House::new().run(&poll(&server, ""), &server, 3).await, [vec!["new"]]);
 }
 
 #[tokio::test]
 async fn failures_are_told_apart_and_cost_nothing() {
-    let stage = Stage::open([
+    let server = ScriptedServer::start([
         reply(200, "", &list(&[1])),
         reply(500, "", ""),
         reply(200, "", "no JSON"),
         reply(200, "", "{\"error\":\"busy\"}"),
         reply(302, "Location: https://evil.example/\r\n", ""),
-        Act::Reset,
+        Step::Reset,
         reply(200, "", &list(&[1, 2])),
-        Act::Stall,
+        Step::Stall,
     ])
     .await;
     let mut house = House::new();
-    let groups = house.run(&poll(&stage, &format!("{ITEMS}{IDS}")), &stage, 8).await;
+    let groups = house.run(&poll(&server, &format!("{ITEMS}{IDS}")), &server, 8).await;
     assert_eq!(groups, [vec!["n2"]]);
     assert_eq!(*house.status.line.borrow(), LinkState::Up);
-    assert!(stage.seen().iter().all(|seen| seen.target() == "/list?a=b"));
+    assert!(server.requests().iter().all(|seen| seen.target() == "/list?a=b"));
 }
 
 #[tokio::test]
@@ -325,8 +332,8 @@ async fn who_asks_to_be_left_alone_is_left_alone_and_who_refuses_us_for_longer()
         (reply(503, "Retry-After: 3600\r\n", ""), "status"),
         (reply(401, "", ""), REFUSED),
     ] {
-        let stage = Stage::open([answer]).await;
-        let (poll, mut house, stop) = (poll(&stage, ""), House::new(), Stop::new());
+        let server = ScriptedServer::start([answer]).await;
+        let (poll, mut house, stop) = (poll(&server, ""), House::new(), Stop::new());
         let (ran, ()) = join!(Box::pin(poll.run(&house.out, &stop)), async {
             let down = soon(house.status.line.wait_for(|line| matches!(line, LinkState::Down(_))))
                 .await
@@ -339,7 +346,7 @@ async fn who_asks_to_be_left_alone_is_left_alone_and_who_refuses_us_for_longer()
             stop.trigger();
         });
         assert_eq!(ran, Ok(()));
-        assert_eq!(stage.seen().len(), 1, "{reason}");
+        assert_eq!(server.requests().len(), 1, "{reason}");
     }
 }
 

@@ -1,10 +1,9 @@
 //! `[source.tutum.NAME]`
 
 use crate::config_reader::{Problem, Spanned, TableReader};
-use crate::outbound::{basic, secret_header};
+use crate::outbound::{Api, basic, secret_header};
 use crate::secret::Secret;
 use crate::sources::Settings;
-use crate::sources::api::Api;
 use crate::websocket::{Address, ConnectionConfig};
 
 const STREAM: &str = "wss://stream.tutum.co/v1/events";

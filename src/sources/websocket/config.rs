@@ -3,12 +3,11 @@
 use reqwest::header::{CONNECTION, HeaderName, HeaderValue, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
 
 use crate::config_reader::{Problem, Spanned, TableReader};
-use crate::ingress::{Labels, Split};
+use crate::outbound::{Api, read_headers, read_query};
 use crate::relay::{Condition, Template};
 use crate::secret::Secret;
 use crate::sources::Settings;
-use crate::sources::api::Api;
-use crate::sources::credentials;
+use crate::ingress::{Labels, Split};
 use crate::websocket::{Address, ConnectionConfig, LONGEST_MESSAGE};
 
 #[derive(Debug)]
@@ -34,8 +33,8 @@ impl Config {
         let stream = url.and_then(|url| Address::read(table.reading, &url));
         let base = table.text("api");
         let api = base.as_ref().map(|base| Api::read(table.reading, base));
-        let query = credentials::query(table);
-        let mut headers = credentials::headers(table, is_ours, "the WebSocket's handshake");
+        let query = read_query(table);
+        let mut headers = read_headers(table, is_ours, "the WebSocket's handshake");
         headers.extend(subprotocol(table).map(|value| (SEC_WEBSOCKET_PROTOCOL, value)));
         let subscribe = table.messages("subscribe");
         let split = Split::read(table);

@@ -4,9 +4,9 @@ use super::*;
 use crate::fault::Fault;
 use crate::stop::Stop;
 
-async fn refused(acts: impl IntoIterator<Item = Act>) -> Trouble {
-    let stage = Stage::open(acts.into_iter().collect::<Vec<_>>()).await;
-    let trouble = client(&stage.url).login().await.expect_err("not let in");
+async fn refused(acts: impl IntoIterator<Item = Step>) -> Trouble {
+    let server = ScriptedServer::start(acts.into_iter().collect::<Vec<_>>()).await;
+    let trouble = client(&server.url).login().await.expect_err("not let in");
     shows_no_secret(&trouble);
     trouble
 }
@@ -20,10 +20,10 @@ fn road(trouble: Trouble) -> Fault {
 
 #[tokio::test]
 async fn a_login_is_four_calls_and_the_cookie_goes_back_with_its_quotes() {
-    let (stage, session) = entered([says(captured::TIME)]).await;
+    let (server, session) = entered([says(captured::TIME)]).await;
     assert_eq!(session.current_time().await.expect("the time").to_string(), "2026-11-20T21:49:17.77878241Z");
 
-    let seen = stage.seen();
+    let seen = server.requests();
     assert!(seen[0].head.starts_with("GET /sdk/vimServiceVersions.xml HTTP/1.1\r\n"), "{}", seen[0].head);
     for (at, name) in ["RetrieveServiceContent", "Login", "CurrentTime", "CurrentTime"].into_iter().enumerate() {
         let head = &seen[at + 1].head;
@@ -51,15 +51,15 @@ async fn a_login_is_four_calls_and_the_cookie_goes_back_with_its_quotes() {
 
 #[tokio::test]
 async fn a_session_knows_where_it_is_and_shows_nothing_else() {
-    let (stage, session) = entered([]).await;
+    let (server, session) = entered([]).await;
     assert_eq!(session.about().api_type, "VirtualCenter");
     assert_eq!((session.about().version.as_str(), session.about().build.as_str()), ("6.5.0", "5973321"));
     assert_eq!(session.about().instance_uuid, "dbed6e0c-bd88-4ef6-b594-21283e1c677f");
     assert_eq!(session.root_folder().to_string(), "Folder:group-d1");
     assert_eq!(session.session_key(), KEY);
     assert_eq!(session.time_at_login().to_string(), "2026-11-20T21:49:17.77878241Z");
-    assert_eq!(format!("{session:?} {:?}", client(&stage.url)), "Session(127.0.0.1) Client(127.0.0.1)");
-    let shown = format!("{:?}", account(&stage.url));
+    assert_eq!(format!("{session:?} {:?}", client(&server.url)), "Session(127.0.0.1) Client(127.0.0.1)");
+    let shown = format!("{:?}", account(&server.url));
     assert!(!shown.contains(PASSWORD), "{shown}");
 }
 
@@ -68,9 +68,9 @@ async fn a_cookie_without_quotes_and_among_others_is_kept_as_well() {
     let login = "Set-Cookie: other=1\r\nSet-Cookie: vmware_soap_session=e72df474-2341; HttpOnly\r\n";
     let acts =
         [versions(), says(captured::CONTENT), reply(200, login, &envelope(captured::LOGIN)), says(captured::TIME)];
-    let stage = Stage::open(acts).await;
-    client(&stage.url).login().await.expect("let in");
-    let head = &stage.seen()[3].head;
+    let server = ScriptedServer::start(acts).await;
+    client(&server.url).login().await.expect("let in");
+    let head = &server.requests()[3].head;
     assert!(head.lines().any(|line| line == "cookie: vmware_soap_session=e72df474-2341"), "{head}");
 }
 
@@ -86,9 +86,9 @@ async fn the_newest_version_is_asked_for_and_never_one_below_the_floor() {
         (reply(200, "", "<namespaces/>"), "urn:vim25/6.5"),
         (reply(404, "", "<html>no"), "urn:vim25/6.5"),
     ] {
-        let stage = Stage::open([answer, says(captured::CONTENT), logged_in(), says(captured::TIME)]).await;
-        client(&stage.url).login().await.expect("let in");
-        let head = &stage.seen()[1].head;
+        let server = ScriptedServer::start([answer, says(captured::CONTENT), logged_in(), says(captured::TIME)]).await;
+        client(&server.url).login().await.expect("let in");
+        let head = &server.requests()[1].head;
         assert!(head.lines().any(|line| line == format!("soapaction: \"{action}\"")), "{action} in {head}");
     }
 }
@@ -156,9 +156,9 @@ async fn a_login_without_a_cookie_or_a_service_is_no_session() {
 async fn a_session_that_cannot_be_used_is_left_again() {
     let dead = faults("NotAuthenticated", "", "");
     let bye = says("<LogoutResponse xmlns=\"urn:vim25\"></LogoutResponse>");
-    let stage = Stage::open([versions(), says(captured::CONTENT), logged_in(), dead, bye]).await;
-    assert_eq!(client(&stage.url).login().await.expect_err("dead"), Trouble::LoggedOut);
-    assert!(body_of(&stage.seen()[4]).starts_with("<Logout "));
+    let server = ScriptedServer::start([versions(), says(captured::CONTENT), logged_in(), dead, bye]).await;
+    assert_eq!(client(&server.url).login().await.expect_err("dead"), Trouble::LoggedOut);
+    assert!(body_of(&server.requests()[4]).starts_with("<Logout "));
 }
 
 #[tokio::test]
@@ -166,18 +166,18 @@ async fn a_stop_in_the_middle_leaves_the_session_that_was_made() {
     let bye = || says("<LogoutResponse xmlns=\"urn:vim25\"></LogoutResponse>");
     for (stalled, acts) in [
         // The session is there, and nothing more is heard.
-        (4, vec![versions(), says(captured::CONTENT), logged_in(), Act::Stall, bye()]),
+        (4, vec![versions(), says(captured::CONTENT), logged_in(), Step::Stall, bye()]),
         // Nobody is logged in yet: there is nothing to leave.
-        (2, vec![versions(), Act::Stall]),
+        (2, vec![versions(), Step::Stall]),
     ] {
-        let (stage, stop) = (Stage::open(acts).await, Stop::new());
-        let client = client(&stage.url);
+        let (server, stop) = (ScriptedServer::start(acts).await, Stop::new());
+        let client = client(&server.url);
         let (session, ()) = tokio::join!(client.login_unless(&stop), async {
-            stage.until(stalled).await;
+            server.wait_for(stalled).await;
             stop.trigger();
         });
         assert!(matches!(session, Ok(None)), "{session:?}");
-        let bodies: Vec<_> = stage.seen().into_iter().skip(stalled).map(|seen| body_of(&seen)).collect();
+        let bodies: Vec<_> = server.requests().into_iter().skip(stalled).map(|seen| body_of(&seen)).collect();
         assert!(bodies.iter().all(|body| body.starts_with("<Logout ")), "{bodies:?}");
         assert_eq!(bodies.len(), usize::from(stalled == 4));
     }

@@ -14,9 +14,9 @@ use reqwest::Url;
 
 use super::client::Deadlines;
 use super::{Account, Client, Reference, Session, Trouble};
-use crate::outbound::stage::{Act, Seen, Stage, reply};
 use crate::outbound::{Outbound, Trust};
 use crate::secret::Secret;
+use crate::test_support::scripted_server::{ReceivedRequest, ScriptedServer, Step, reply};
 
 const PASSWORD: &str = "p4ss<&>word";
 const KEY: &str = "52e72df4-k3y";
@@ -45,7 +45,7 @@ fn client(url: &str) -> Client {
 }
 
 /// A 200 with this in its envelope.
-fn says(body: &str) -> Act {
+fn says(body: &str) -> Step {
     reply(200, "", &envelope(body))
 }
 
@@ -61,7 +61,7 @@ fn envelope(body: &str) -> String {
 }
 
 /// A fault as vCenter gives it: 500, and its class inside `<detail>`.
-fn faults(class: &str, said: &str, inside: &str) -> Act {
+fn faults(class: &str, said: &str, inside: &str) -> Step {
     reply(500, "", &envelope(&fault(class, said, inside)))
 }
 
@@ -73,33 +73,33 @@ fn fault(class: &str, said: &str, inside: &str) -> String {
 }
 
 /// What every login begins with.
-fn versions() -> Act {
+fn versions() -> Step {
     reply(200, "", captured::VERSIONS)
 }
 
-fn logged_in() -> Act {
+fn logged_in() -> Step {
     reply(200, &format!("Set-Cookie: {COOKIE}; Path=/; HttpOnly; Secure;\r\n"), &envelope(captured::LOGIN))
 }
 
 /// The whole login, and then `acts`.
-async fn entered(acts: impl IntoIterator<Item = Act>) -> (Stage, Session) {
+async fn entered(acts: impl IntoIterator<Item = Step>) -> (ScriptedServer, Session) {
     entered_with(PATIENT, acts).await
 }
 
-async fn entered_with(deadlines: Deadlines, acts: impl IntoIterator<Item = Act>) -> (Stage, Session) {
+async fn entered_with(deadlines: Deadlines, acts: impl IntoIterator<Item = Step>) -> (ScriptedServer, Session) {
     let script = [versions(), says(captured::CONTENT), logged_in(), says(captured::TIME)];
-    let stage = Stage::open(script.into_iter().chain(acts).collect::<Vec<_>>()).await;
-    let client = Client::with_deadlines(account(&stage.url), &Outbound::new(), deadlines);
+    let server = ScriptedServer::start(script.into_iter().chain(acts).collect::<Vec<_>>()).await;
+    let client = Client::with_deadlines(account(&server.url), &Outbound::new(), deadlines);
     let session = client.login().await.expect("let in");
-    (stage, session)
+    (server, session)
 }
 
 /// The body of the call that came after the login as number `at`, without its envelope.
-fn said(stage: &Stage, at: usize) -> String {
-    body_of(&stage.seen()[4 + at])
+fn said(server: &ScriptedServer, at: usize) -> String {
+    body_of(&server.requests()[4 + at])
 }
 
-fn body_of(seen: &Seen) -> String {
+fn body_of(seen: &ReceivedRequest) -> String {
     let (_, rest) = seen.body.split_once("<soapenv:Body>").expect("an envelope");
     rest.strip_suffix("</soapenv:Body></soapenv:Envelope>").expect("its end").to_owned()
 }

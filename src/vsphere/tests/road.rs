@@ -3,12 +3,12 @@
 use rustls::version::TLS13;
 
 use super::*;
-use crate::outbound::tls_stage::{TlsStage, Who};
+use crate::test_support::tls::{ServerCertificate, TlsServer};
 
 const BRIEF: Deadlines = Deadlines { call: Duration::from_millis(300), ..PATIENT };
 
-async fn trouble(act: Act) -> Trouble {
-    let (_stage, session) = entered([act]).await;
+async fn trouble(act: Step) -> Trouble {
+    let (_server, session) = entered([act]).await;
     let trouble = session.current_time().await.expect_err("no time");
     shows_no_secret(&trouble);
     trouble
@@ -118,14 +118,14 @@ async fn what_is_not_vcenters_answer_is_the_roads_trouble() {
 #[tokio::test]
 async fn a_body_that_breaks_off_is_no_answer() {
     let head = "HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n";
-    let trouble = trouble(Act::SayAndClose(format!("{head}<soapenv:Envelope>"))).await;
+    let trouble = trouble(Step::ReplyAndClose(format!("{head}<soapenv:Envelope>"))).await;
     assert!(matches!(trouble, Trouble::Road(_)), "{trouble:?}");
     assert_eq!(trouble.fault().reason(), "reset", "{trouble}");
 }
 
 #[tokio::test]
 async fn whoever_does_not_answer_is_not_waited_for() {
-    let (_stage, session) = entered_with(BRIEF, [Act::Stall]).await;
+    let (_server, session) = entered_with(BRIEF, [Step::Stall]).await;
     let trouble = session.current_time().await.expect_err("no time");
     assert_eq!(trouble.fault().reason(), "timeout", "{trouble}");
     let nobody = client("http://127.0.0.1:1").login().await.expect_err("nobody");
@@ -134,8 +134,8 @@ async fn whoever_does_not_answer_is_not_waited_for() {
 
 #[tokio::test]
 async fn an_unknown_certificate_is_named_with_the_way_to_pin_it() {
-    let stage = TlsStage::open(Who::Peer, &TLS13, "").await;
-    let trouble = client(&stage.url).login().await.expect_err("unknown");
+    let server = TlsServer::start(ServerCertificate::Peer, &TLS13, "").await;
+    let trouble = client(&server.url).login().await.expect_err("unknown");
     assert!(matches!(trouble, Trouble::Road(_)), "{trouble:?}");
     assert_eq!(trouble.fault().reason(), "tls");
     assert!(trouble.to_string().contains("pin it: fingerprint = \"37:37:CD:"), "{trouble}");

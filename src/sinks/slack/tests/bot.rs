@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::super::super::rehearsal::{message, read, sink, told};
+use super::super::super::harness::{message, read, sink, told};
 use super::super::super::{AnySink, Audience, Sink, SinkTraits};
 use super::super::ONE_A_SECOND;
 use crate::config_reader::Rate;
 use crate::fault::Fault;
 use crate::message::{Markup, Message, Receipt, SendError};
 use crate::outbound::Outbound;
-use crate::outbound::stage::{Act, Seen, Stage, reply};
+use crate::test_support::scripted_server::{ReceivedRequest, ScriptedServer, Step, reply};
 
 pub(super) const TOML: &str = "token = \"xoxb-s3cr3t-t0ken\"\nchannel = \"C1\"\napi = \"@/api\"";
 pub(super) const UPDATING: &str = "token = \"xoxb-s3cr3t-t0ken\"\nchannel = \"C1\"\napi = \"@/api/\"\nupdate = true";
@@ -29,26 +29,30 @@ pub(super) fn later(text: &str) -> Message {
     later
 }
 
-async fn attempt(toml: &str, message: &Message, acts: Vec<Act>) -> (Vec<Seen>, Result<Receipt, SendError>) {
+async fn attempt(toml: &str, message: &Message, acts: Vec<Step>) -> (Vec<ReceivedRequest>, Result<Receipt, SendError>) {
     let requests = acts.len();
-    let stage = Stage::open(acts).await;
-    let sink = sink("slack", toml, &stage);
+    let server = ScriptedServer::start(acts).await;
+    let sink = sink("slack", toml, &server);
     let result = sink.send(message).await;
     let shown = format!("{sink:?} {result:?}");
     assert!(!shown.contains("s3cr3t"), "{shown}");
-    assert_eq!(stage.seen().len(), requests, "as many requests as answers");
-    (stage.seen(), result)
+    assert_eq!(server.requests().len(), requests, "as many requests as answers");
+    (server.requests(), result)
 }
 
 /// What was asked, and the verdict; one answer of Slack's for each request that is made.
-pub(super) async fn sent(toml: &str, message: &Message, answers: &[&str]) -> (Vec<Seen>, Result<Receipt, SendError>) {
+pub(super) async fn sent(
+    toml: &str,
+    message: &Message,
+    answers: &[&str],
+) -> (Vec<ReceivedRequest>, Result<Receipt, SendError>) {
     attempt(toml, message, answers.iter().map(|body| reply(200, "", body)).collect()).await
 }
 
 /// Method and body of each request.
 pub(super) async fn said(toml: &str, message: &Message, answers: &[&str]) -> (Vec<(String, Value)>, String) {
     let (seen, result) = sent(toml, message, answers).await;
-    let method = |seen: &Seen| seen.target().rsplit('/').next().expect("a method").to_owned();
+    let method = |seen: &ReceivedRequest| seen.target().rsplit('/').next().expect("a method").to_owned();
     (seen.iter().map(|seen| (method(seen), seen.json())).collect(), told(&result))
 }
 
@@ -103,12 +107,12 @@ async fn what_slack_found_wrong_in_a_payload_is_kept() {
 
 #[tokio::test]
 async fn what_may_have_been_done_is_told_from_what_does_no_harm_twice() {
-    let maybe = async |toml: &str, message: &Message, acts: Vec<Act>| match attempt(toml, message, acts).await.1 {
+    let maybe = async |toml: &str, message: &Message, acts: Vec<Step>| match attempt(toml, message, acts).await.1 {
         Err(SendError::Later { maybe, .. }) => maybe,
         other => panic!("{other:?}"),
     };
     let say = |body: &str| reply(200, "", body);
-    for act in [Act::Reset, say(&no("internal_error")), say(&no("fatal_error"))] {
+    for act in [Step::Reset, say(&no("internal_error")), say(&no("fatal_error"))] {
         assert!(maybe(TOML, &message("x"), vec![act.clone()]).await);
         assert!(maybe(UPDATING, &later("x"), vec![say(DONE), act.clone()]).await);
         assert!(!maybe(UPDATING, &later("x"), vec![act]).await, "an edit may be made again");
@@ -141,8 +145,8 @@ async fn a_message_that_slack_does_not_name_was_delivered_all_the_same() {
 
 #[tokio::test]
 async fn its_manner_is_a_bots() {
-    let stage = Stage::open([]).await;
-    let of = |toml: &str| -> SinkTraits { sink("slack", toml, &stage).traits() };
+    let server = ScriptedServer::start([]).await;
+    let of = |toml: &str| -> SinkTraits { sink("slack", toml, &server).traits() };
     let (bot, updating) = (of(TOML), of(UPDATING));
     assert!(bot.remembers && bot.audience == Audience::Chat && !bot.knows_repeats);
     assert_eq!((bot.markup, bot.burst, bot.rate), (Markup::Slack, 3, Some(ONE_A_SECOND)));

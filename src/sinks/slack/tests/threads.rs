@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::super::super::rehearsal::{message, told};
+use super::super::super::harness::{message, told};
 use super::super::payload::standing;
 use super::bot::{DONE, POSTED, TOML, UPDATING, later, no, said, sent};
 use crate::message::{Severity, Signal};

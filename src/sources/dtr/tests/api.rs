@@ -3,7 +3,7 @@
 use tokio::join;
 
 use super::*;
-use crate::outbound::tls_stage::{TlsStage, Who};
+use crate::test_support::tls::{PEER_FILE, ServerCertificate, TlsServer};
 use crate::websocket::peer::{Peer, soon};
 
 fn ok(body: &Value) -> String {
@@ -150,10 +150,9 @@ async fn errors_have_the_status_and_the_registrys_code() {
 #[tokio::test]
 async fn a_registry_with_a_private_certificate_is_trusted_if_configured() {
     let answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";
-    let stage = TlsStage::open(Who::Peer, &rustls::version::TLS13, answer).await;
-    let at = |rest: &str| dtr(&format!("api = \"{}\"\n{rest}", stage.url));
+    let server = TlsServer::start(ServerCertificate::Peer, &rustls::version::TLS13, answer).await;
+    let at = |rest: &str| dtr(&format!("api = \"{}\"\n{rest}", server.url));
     let fault = soon(at("").look_up("foo/bar")).await.expect_err("an unknown certificate");
     assert!(fault.reason() == "tls" && fault.to_string().contains("fingerprint = "), "{fault}");
-    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/src/outbound/trust/peer.pem");
-    assert!(soon(at(&format!("ca_file = \"{file}\"")).look_up("foo/bar")).await.is_ok());
+    assert!(soon(at(&format!("ca_file = \"{PEER_FILE}\"")).look_up("foo/bar")).await.is_ok());
 }

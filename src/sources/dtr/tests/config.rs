@@ -16,7 +16,7 @@ fn credentials_and_address_are_required_together() {
         ),
         (
             "api = \"https://dtr.example\"\nfingerprint = \"ab\"\nca_file = \"x\"",
-            "`fingerprint` stands beside `ca_file`: one of them is not meant",
+            "`ca_file` and `fingerprint` exclude each other",
         ),
         ("apt = 1", "unknown key `apt`"),
     ] {

@@ -1,36 +1,39 @@
-//! What went wrong on the road: told apart, and told without the address.
+//! Requests that got no reply: why, without the address.
 
 use std::error::Error;
 use std::io;
 
-use super::redact;
+use super::{redact, trust};
 use crate::fault::Fault;
 use crate::message::SendError;
 
-/// This machine does not let us connect: a Unix socket that belongs to others, or its own firewall.
+/// This machine does not permit the connection: a Unix socket of another user, or its own firewall.
 pub const PERMISSION: &str = "permission";
-/// There is no such Unix socket.
-pub const NOBODY: &str = "no_socket";
+/// The Unix socket does not exist.
+pub const NO_SOCKET: &str = "no_socket";
 
-/// A failure below HTTP as a fault. `secrets` are kept out of its words.
+/// `secrets` are kept out of the message.
 pub(super) fn fault(error: reqwest::Error, secrets: &[String]) -> Fault {
+    if let Some(untrusted) = trust::untrusted_certificate(&error) {
+        return untrusted;
+    }
     let reason = reason(&error);
     let error = error.without_url();
     let what = match reason {
-        "timeout" => "no answer in time",
-        "dns" => "the host's name has no address",
-        "tls" => "no trusted connection",
-        "connect" | PERMISSION | NOBODY => "no connection",
+        "timeout" => "no reply in time",
+        "dns" => "the host name has no address",
+        "tls" => "TLS failed",
+        "connect" | PERMISSION | NO_SOCKET => "no connection",
         "reset" => "the connection broke",
-        _ => "no readable answer",
+        _ => "the reply is unreadable",
     };
-    Fault::new(reason, redact::clean(&format!("{what}: {}", root(&error)), secrets))
+    Fault::new(reason, redact::clean(&format!("{what}: {}", root_cause(&error)), secrets))
 }
 
-/// The same as a verdict. Whoever cannot be reached cannot be reached by the next message either; a connection
-/// that broke may have been this message's own. Once there was a connection, the message may have gone through it.
-pub(super) fn judged(fault: Fault) -> SendError {
-    let lane = matches!(fault.reason(), "timeout" | "dns" | "tls" | "connect" | PERMISSION | NOBODY);
+/// What a failed request means for its message. A receiver that cannot be reached holds the whole lane; a connection
+/// that broke may be this message's own trouble. Once there was a connection the message may have been delivered.
+pub(super) fn verdict(fault: Fault) -> SendError {
+    let lane = matches!(fault.reason(), "timeout" | "dns" | "tls" | "connect" | PERMISSION | NO_SOCKET);
     let maybe = matches!(fault.reason(), "timeout" | "reset" | "garbled");
     SendError::Later { wait: None, lane, maybe, cause: fault }
 }
@@ -50,11 +53,11 @@ fn reason(error: &reqwest::Error) -> &'static str {
         let kind = causes().find_map(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind);
         return match kind {
             Some(io::ErrorKind::PermissionDenied) => PERMISSION,
-            Some(io::ErrorKind::NotFound) => NOBODY,
+            Some(io::ErrorKind::NotFound) => NO_SOCKET,
             _ => "connect",
         };
     }
-    // hyper has no type for a connection that ended too early, only these words.
+    // hyper has no type for a connection that ended too early, only this text.
     let broke = |cause: &(dyn Error + 'static)| {
         cause.is::<io::Error>() || cause.to_string().contains("connection closed before message completed")
     };
@@ -62,15 +65,15 @@ fn reason(error: &reqwest::Error) -> &'static str {
 }
 
 fn is_tls(cause: &(dyn Error + 'static)) -> bool {
-    // What is inside an io::Error is not its source but stands in its place, so it is opened.
+    // The source of an io::Error is the source of what it wraps, so the wrapped error itself is looked at.
     match cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
         Some(inside) => is_tls(inside),
         None => cause.is::<rustls::Error>(),
     }
 }
 
-/// The last of the chain, which is what happened; the layers above it only say where it passed.
-fn root(error: &reqwest::Error) -> String {
+/// The last of the chain says what happened; the others only name the layers above it.
+fn root_cause(error: &reqwest::Error) -> String {
     let mut last: &dyn Error = error;
     while let Some(cause) = last.source() {
         last = cause;

@@ -10,7 +10,7 @@ use crate::config_reader::{ConfigReader, TableReader};
 use crate::event::{Body, Event, EventId, Name};
 use crate::message::{Message, Origin, Receipt, SendError};
 use crate::outbound::Outbound;
-use crate::outbound::stage::{Act, Seen, Stage};
+use crate::test_support::scripted_server::{ReceivedRequest, ScriptedServer, Step};
 
 pub(super) fn message(text: &str) -> Message {
     let event = Event {
@@ -27,8 +27,8 @@ pub(super) fn message(text: &str) -> Message {
 }
 
 /// The sink that `toml` describes; `@` in it is the stage's address.
-pub(super) fn sink(kind: &str, toml: &str, stage: &Stage) -> AnySink {
-    opened(kind, toml, &stage.url, &Outbound::new())
+pub(super) fn sink(kind: &str, toml: &str, server: &ScriptedServer) -> AnySink {
+    opened(kind, toml, &server.url, &Outbound::new())
 }
 
 pub(super) fn opened(kind: &str, toml: &str, url: &str, net: &Outbound) -> AnySink {
@@ -47,13 +47,18 @@ pub(super) fn read(kind: &str, toml: &str) -> (Option<SinkConfig>, Vec<String>) 
 }
 
 /// What the sink makes of one message and one answer.
-pub(super) async fn send(kind: &str, toml: &str, message: &Message, answer: Act) -> (Seen, Result<Receipt, SendError>) {
-    let stage = Stage::open([answer]).await;
-    let sink = sink(kind, toml, &stage);
+pub(super) async fn send(
+    kind: &str,
+    toml: &str,
+    message: &Message,
+    answer: Step,
+) -> (ReceivedRequest, Result<Receipt, SendError>) {
+    let server = ScriptedServer::start([answer]).await;
+    let sink = sink(kind, toml, &server);
     let result = sink.send(message).await;
     let shown = format!("{sink:?} {result:?}");
     assert!(!shown.contains("s3cr3t"), "{shown}");
-    (stage.only(), result)
+    (server.only_request(), result)
 }
 
 /// A verdict as one short line.

@@ -1,22 +1,22 @@
-//! Keeps what stands in an event from choosing where our credentials go.
+//! Keeps the content of an event from choosing where our credentials go.
 
 use reqwest::Url;
 
 use crate::fault::Fault;
 
-/// No reference that we know is near this.
+/// Far above every known reference.
 const LONGEST_REFERENCE: usize = 4096;
 
-/// `reference`, which came out of an event, as a URL below `base`, which came out of relays.toml.
-/// Whatever would lead to another scheme, host or port is refused.
+/// Resolves `reference`, which came out of an event, against `base`, which came out of relays.toml. Refuses a
+/// reference to another scheme, host or port.
 pub fn own_host_only(base: &Url, reference: &str) -> Result<Url, Fault> {
     if reference.is_empty() || reference.len() > LONGEST_REFERENCE {
-        return Err(refused("the reference is empty or far too long"));
+        return Err(refused("the reference is empty or too long"));
     }
-    // URL readers disagree about these: some drop them, some take `\` for `/`, some find a user before `@`.
+    // URL parsers disagree about these: some drop them, some take `\` for `/`, some find a user before `@`.
     if reference.contains(|letter: char| letter.is_control() || letter.is_whitespace() || matches!(letter, '\\' | '@'))
     {
-        return Err(refused("the reference holds characters that no reference needs"));
+        return Err(refused("the reference holds a forbidden character"));
     }
     let mut url = base.join(reference).map_err(|_| refused("the reference is not part of a URL"))?;
     if url.origin() != base.origin() || !matches!(url.scheme(), "http" | "https") {
@@ -51,7 +51,7 @@ mod tests {
             ("https://dashboard.tutum.example:443/a", "https://dashboard.tutum.example/a"),
             ("HTTPS://DASHBOARD.tutum.example/a", "https://dashboard.tutum.example/a"),
             ("/../../a", "https://dashboard.tutum.example/a"),
-            // Encoded, these are nothing but names on our own host.
+            // Encoded, these are plain names on our own host.
             ("/%2f%2fevil.example/", "https://dashboard.tutum.example/%2f%2fevil.example/"),
             ("%68ttp://evil.example/", "https://dashboard.tutum.example/%68ttp://evil.example/"),
             ("/%40evil.example", "https://dashboard.tutum.example/%40evil.example"),
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn what_leads_elsewhere_is_refused() {
+    fn references_to_other_hosts_are_refused() {
         for hostile in [
             "",
             "//evil.example/",
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_gets_through_stays_at_home() {
+    fn every_accepted_reference_stays_on_the_host() {
         for odd in [
             "／／evil.example/",
             "/／evil.example/",

@@ -1,4 +1,4 @@
-//! Addresses out of relays.toml.
+//! URLs out of relays.toml that are never shown.
 
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -11,65 +11,63 @@ use super::redact;
 use crate::config_reader::{Problem, Spanned, TableReader};
 use crate::secret::Secret;
 
-/// A URL out of relays.toml that must never be shown: webhook URLs are credentials.
-/// Debug and Display show scheme and host only.
+/// A URL out of relays.toml, which may be a credential as webhook URLs are. Debug and Display show scheme and host.
 #[derive(Clone)]
-pub struct Endpoint {
+pub struct SecretUrl {
     url: Url,
+    /// Removed from replies before these are logged.
     secrets: Arc<[String]>,
 }
 
-impl Endpoint {
-    /// Reads the secret `key` (`webhook = { env = "SLACK_URL" }`) as an http(s) URL; what is wrong becomes a problem.
-    /// `please` is what is said where it is missing.
-    pub fn read_secret(table: &TableReader, key: &'static str, please: &str) -> Option<Spanned<Self>> {
-        let Some(said) = table.secret(key) else {
+impl SecretUrl {
+    /// Reads the secret `key` (`webhook = { env = "SLACK_URL" }`) as an http(s) URL; anything else becomes a problem.
+    /// `hint` belongs to the problem that it is missing.
+    pub fn read_secret(table: &TableReader, key: &'static str, hint: &str) -> Option<Spanned<Self>> {
+        let Some(secret) = table.secret(key) else {
             if !table.has(key) {
-                table.missing_but(key, Some(please));
+                table.missing_but(key, Some(hint));
             }
             return None;
         };
-        Self::of_secret(table, key, said)
+        Self::from_secret(table, key, secret)
     }
 
-    /// As [`Endpoint::read_secret`], for an address that may as well stand in the file.
+    /// As [`SecretUrl::read_secret`], for a URL that may be written in the file.
     pub fn read_either(table: &TableReader, key: &'static str) -> Option<Spanned<Self>> {
-        let said = table.text_or_secret(key);
-        if said.is_none() && !table.has(key) {
+        let secret = table.text_or_secret(key);
+        if secret.is_none() && !table.has(key) {
             table.missing(key);
         }
-        Self::of_secret(table, key, said?)
+        Self::from_secret(table, key, secret?)
     }
 
-    fn of_secret(table: &TableReader, key: &'static str, said: Spanned<Secret>) -> Option<Spanned<Self>> {
-        let endpoint = match Self::parse(said.value.expose()) {
-            Ok(endpoint) => endpoint,
-            Err(why) => {
-                table.reading.problem(Problem::error(said.span, format!("`{key}`: {why}")));
-                return None;
-            }
-        };
-        let secrets = redact::secrets_in(&endpoint.url).into();
-        Some(Spanned { value: Self { secrets, ..endpoint }, span: said.span })
+    fn from_secret(table: &TableReader, key: &'static str, secret: Spanned<Secret>) -> Option<Spanned<Self>> {
+        let mut url = Self::parse_at(table, key, Spanned { value: secret.value.expose(), span: secret.span })?;
+        url.value.secrets = redact::secrets_in(&url.value.url).into();
+        Some(url)
     }
 
-    /// Reads `key` (`api = "https://…"`), which is no secret, as an http(s) URL; `default` where it is not written.
+    /// Reads `key` (`api = "https://…"`), which is no secret, as an http(s) URL; `default` where it is unset.
     pub fn read_text(table: &TableReader, key: &'static str, default: &str) -> Option<Spanned<Self>> {
-        let said = match table.text(key) {
-            Some(said) => said,
+        let text = match table.text(key) {
+            Some(text) => text,
             None if table.has(key) => return None,
             None => Spanned { value: default.to_owned(), span: table.span.clone() },
         };
-        match Self::parse(&said.value) {
-            Ok(endpoint) => Some(Spanned { value: endpoint, span: said.span }),
+        Self::parse_at(table, key, Spanned { value: &text.value, span: text.span })
+    }
+
+    fn parse_at(table: &TableReader, key: &'static str, text: Spanned<&str>) -> Option<Spanned<Self>> {
+        match Self::parse(text.value) {
+            Ok(url) => Some(Spanned { value: url, span: text.span }),
             Err(why) => {
-                table.reading.problem(Problem::error(said.span, format!("`{key}`: {why}")));
+                table.reading.problem(Problem::error(text.span, format!("`{key}`: {why}")));
                 None
             }
         }
     }
 
-    /// What is wrong is said without repeating any of `text`.
+    /// The error repeats nothing of `text`.
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut url = Url::parse(text).map_err(|error| format!("not a URL ({error})"))?;
         if !matches!(url.scheme(), "http" | "https") {
@@ -85,10 +83,10 @@ impl Endpoint {
         Ok(Self { url, secrets: Arc::default() })
     }
 
-    /// The same address with `name=value` in its query, unless `name` is asked there already. The rest of the
-    /// query stays letter for letter: some tokens do not survive being encoded anew.
+    /// Adds `name=value` to the query, unless `name` is there already. The rest of the query stays as it is, byte for
+    /// byte: some tokens do not survive another encoding.
     #[must_use]
-    pub fn asking(mut self, name: &str, value: &str) -> Self {
+    pub fn with_query(mut self, name: &str, value: &str) -> Self {
         if self.url.query_pairs().any(|(known, _)| known == name) {
             return self;
         }
@@ -100,19 +98,19 @@ impl Endpoint {
         self
     }
 
-    /// One address below this one: `chat.update` below `https://slack.com/api`.
+    /// Appends a segment to the path: `chat.update` to `https://slack.com/api`.
     #[must_use]
-    pub fn below(mut self, name: &str) -> Self {
-        // Only of URLs that are no addresses of the web is there nothing below, and no endpoint is one.
+    pub fn with_segment(mut self, name: &str) -> Self {
+        // An http(s) URL always has a path.
         if let Ok(mut path) = self.url.path_segments_mut() {
             path.pop_if_empty().push(name);
         }
         self
     }
 
-    /// The same address, whose replies may repeat `secret`, which must not be repeated any further.
+    /// Removes `secret`, too, from replies before these are logged.
     #[must_use]
-    pub fn hiding(mut self, secret: &str) -> Self {
+    pub fn redacting(mut self, secret: &str) -> Self {
         if !secret.is_empty() {
             self.secrets = self.secrets.iter().cloned().chain([secret.to_owned()]).collect();
         }
@@ -123,12 +121,12 @@ impl Endpoint {
         &self.url
     }
 
-    /// What the vendor counts by: the address without its query, as a digest. Two sinks of one address share its limit.
+    /// A digest of the URL without its query: sinks of one destination share the vendor's rate limit.
     pub fn destination(&self) -> String {
         destination(&[self.url.scheme(), self.url.host_str().unwrap_or_default(), self.url.path()], self.url.port())
     }
 
-    /// As [`Endpoint::destination`], where the vendor counts by a key in the body.
+    /// As [`SecretUrl::destination`], where the vendor's limit is for a key in the body.
     pub fn destination_of(&self, key: &str) -> String {
         destination(&[&self.destination(), key], None)
     }
@@ -138,14 +136,14 @@ impl Endpoint {
     }
 }
 
-/// Lives no longer than the process, so the hash need not be the same in another build.
+/// Not kept beyond the process, so the hash may differ in another build.
 fn destination(parts: &[&str], port: Option<u16>) -> String {
     let mut hasher = DefaultHasher::new();
     (parts, port).hash(&mut hasher);
     format!("{:016x}", hasher.finish())
 }
 
-/// Whether a URL's host is this machine itself.
+/// Whether a URL's host is this machine.
 pub fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
     let address = host.trim_start_matches('[').trim_end_matches(']');
@@ -155,13 +153,13 @@ pub fn is_loopback(url: &Url) -> bool {
     }
 }
 
-impl fmt::Debug for Endpoint {
+impl fmt::Debug for SecretUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
 
-impl fmt::Display for Endpoint {
+impl fmt::Display for SecretUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}://{}/…", self.url.scheme(), self.url.host_str().unwrap_or_default())
     }
@@ -186,47 +184,47 @@ mod tests {
 
     fn problems(
         toml: &str,
-        read: impl Fn(&TableReader) -> Option<Spanned<Endpoint>>,
-    ) -> (Option<Endpoint>, Vec<String>) {
+        read: impl Fn(&TableReader) -> Option<Spanned<SecretUrl>>,
+    ) -> (Option<SecretUrl>, Vec<String>) {
         let reading = ConfigReader::new(toml, &env);
         let tree = reading.tree();
-        let endpoint = read(&TableReader::new(&reading, "sink.slack", &tree)).map(|said| said.value);
-        (endpoint, reading.into_findings().problems.into_iter().map(|problem| problem.said).collect())
+        let url = read(&TableReader::new(&reading, "sink.slack", &tree)).map(|url| url.value);
+        (url, reading.into_findings().problems.into_iter().map(|problem| problem.said).collect())
     }
 
     #[test]
     fn a_webhook_is_read_and_never_shown() {
-        let (endpoint, problems) = problems("webhook = { env = \"HOOK\" }", |table| {
-            Endpoint::read_secret(table, "webhook", "Please provide a URL")
+        let (url, problems) = problems("webhook = { env = \"HOOK\" }", |table| {
+            SecretUrl::read_secret(table, "webhook", "Please provide a URL")
         });
-        let endpoint = endpoint.expect("a good one");
+        let url = url.expect("a valid one");
         assert!(problems.is_empty());
-        assert_eq!(endpoint.url().as_str(), HOOK);
-        assert_eq!(format!("{endpoint} {endpoint:?}"), "https://hooks.slack.example/… https://hooks.slack.example/…");
-        assert!(!endpoint.destination().contains("s3cr3t"));
+        assert_eq!(url.url().as_str(), HOOK);
+        assert_eq!(format!("{url} {url:?}"), "https://hooks.slack.example/… https://hooks.slack.example/…");
+        assert!(!url.destination().contains("s3cr3t"));
     }
 
     #[test]
-    fn what_is_wrong_is_said_without_the_value() {
-        for (name, said) in [
+    fn a_problem_does_not_repeat_the_value() {
+        for (name, message) in [
             ("FTP", "`webhook`: the URL must begin with https:// or http://"),
             ("USER", "`webhook`: the URL must hold no user and no password"),
             ("NONE", "`webhook`: not a URL (relative URL without a base)"),
             ("UNSET", "`webhook`: the variable UNSET is not set"),
         ] {
             let toml = format!("webhook = {{ env = \"{name}\" }}");
-            let (endpoint, problems) =
-                problems(&toml, |table| Endpoint::read_secret(table, "webhook", "Please provide a URL"));
-            assert!(endpoint.is_none());
-            assert_eq!(problems, [said]);
+            let (url, problems) =
+                problems(&toml, |table| SecretUrl::read_secret(table, "webhook", "Please provide a URL"));
+            assert!(url.is_none());
+            assert_eq!(problems, [message]);
         }
-        let (_, problems) = problems("", |table| Endpoint::read_secret(table, "webhook", "Please provide a URL"));
+        let (_, problems) = problems("", |table| SecretUrl::read_secret(table, "webhook", "Please provide a URL"));
         assert_eq!(problems, ["`webhook` is missing here"]);
     }
 
     #[test]
-    fn an_address_that_is_no_secret_has_a_default() {
-        let read = |table: &TableReader| Endpoint::read_text(table, "api", "https://api.example/v1");
+    fn a_url_that_is_no_secret_has_a_default() {
+        let read = |table: &TableReader| SecretUrl::read_text(table, "api", "https://api.example/v1");
         assert_eq!(problems("", read).0.expect("the default").url().as_str(), "https://api.example/v1");
         assert_eq!(problems("api = \"http://[::1]:9/\"", read).0.expect("written").url().as_str(), "http://[::1]:9/");
         assert_eq!(problems("api = \"x\"", read).1, ["`api`: not a URL (relative URL without a base)"]);
@@ -234,25 +232,25 @@ mod tests {
     }
 
     #[test]
-    fn a_query_is_extended_but_not_encoded_anew() {
-        let endpoint = Endpoint::parse("https://chat.example/m?key=a&token=b%3D").expect("a URL").asking("option", "X");
-        assert_eq!(endpoint.url().as_str(), "https://chat.example/m?key=a&token=b%3D&option=X");
-        assert_eq!(endpoint.asking("option", "Y").url().query(), Some("key=a&token=b%3D&option=X"));
+    fn a_query_is_extended_but_not_encoded_again() {
+        let url = SecretUrl::parse("https://chat.example/m?key=a&token=b%3D").expect("a URL").with_query("option", "X");
+        assert_eq!(url.url().as_str(), "https://chat.example/m?key=a&token=b%3D&option=X");
+        assert_eq!(url.with_query("option", "Y").url().query(), Some("key=a&token=b%3D&option=X"));
     }
 
     #[test]
-    fn what_lies_below_an_address_lies_there_whether_it_ends_in_a_slash_or_not() {
+    fn a_segment_is_appended_with_or_without_a_final_slash() {
         for base in ["https://slack.example/api", "https://slack.example/api/"] {
-            let below = Endpoint::parse(base).expect("a URL").below("chat.update");
-            assert_eq!(below.url().as_str(), "https://slack.example/api/chat.update");
+            let longer = SecretUrl::parse(base).expect("a URL").with_segment("chat.update");
+            assert_eq!(longer.url().as_str(), "https://slack.example/api/chat.update");
         }
-        let bare = Endpoint::parse("http://127.0.0.1:9?a=b").expect("a URL").below("x/y");
+        let bare = SecretUrl::parse("http://127.0.0.1:9?a=b").expect("a URL").with_segment("x/y");
         assert_eq!(bare.url().as_str(), "http://127.0.0.1:9/x%2Fy?a=b");
     }
 
     #[test]
-    fn one_destination_is_one_address_without_its_query() {
-        let of = |text| Endpoint::parse(text).expect("a URL").destination();
+    fn a_destination_is_a_url_without_its_query() {
+        let of = |text| SecretUrl::parse(text).expect("a URL").destination();
         assert_eq!(of("https://x.example/a?token=1"), of("https://x.example/a?token=2"));
         assert_eq!(of("https://x.example/a").len(), 16);
         for other in ["http://x.example/a", "https://x.example:1/a", "https://y.example/a", "https://x.example/b"] {
@@ -261,8 +259,8 @@ mod tests {
     }
 
     #[test]
-    fn loopback_is_told_from_the_rest() {
-        for (url, near) in [
+    fn loopback_hosts_are_recognized() {
+        for (url, is_local) in [
             ("http://127.0.0.1:1/", true),
             ("http://127.9.9.9/", true),
             ("http://[::1]/", true),
@@ -271,7 +269,7 @@ mod tests {
             ("http://localhost.example/", false),
             ("http://10.0.0.1/", false),
         ] {
-            assert_eq!(is_loopback(&Url::parse(url).expect("a URL")), near, "{url}");
+            assert_eq!(is_loopback(&Url::parse(url).expect("a URL")), is_local, "{url}");
         }
     }
 }
