@@ -1,5 +1,6 @@
 //! `[source.docker.NAME]`
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use reqwest::Url;
@@ -37,7 +38,7 @@ pub struct Config {
     pub(super) identity: Option<Identity>,
     /// As the Engine wants them; None: everything.
     pub(super) filters: Option<String>,
-    pub(super) habits: ConnectionConfig,
+    pub(super) connection: ConnectionConfig,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,7 +51,7 @@ impl Settings for Config {}
 
 impl Config {
     pub(in crate::sources) fn read(table: &TableReader) -> Option<Self> {
-        let habits = ConnectionConfig::read(table);
+        let connection = ConnectionConfig::read(table);
         let trust = Trust::read(table);
         let identity = Identity::read(table);
         let filters = filters(table);
@@ -59,7 +60,7 @@ impl Config {
             None if table.has("url") => None,
             None => Some(Address::Socket(SOCKET.into())),
         };
-        Some(Self { address: address?, trust, identity, filters, habits })
+        Some(Self { address: address?, trust, identity, filters, connection })
     }
 
     /// The way to the Engine.
@@ -128,6 +129,15 @@ impl Address {
             // Any host will do; the socket leads to one Engine only.
             Self::Socket(_) => Url::parse("http://docker/").expect("it is a URL"),
             Self::Tcp(url) => url.clone(),
+        }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Socket(path) => write!(f, "unix://{}", path.display()),
+            Self::Tcp(url) => url.fmt(f),
         }
     }
 }

@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::config::{Address, Config};
 use crate::fault::Fault;
 use crate::outbound::{Answer, Flow, NOBODY, Outbound, PERMISSION};
-use crate::websocket::REFUSED;
+use crate::reconnect::REFUSED;
 
 /// What we were written for. Newer Engines speak it as well, and what they send then stays as it is when they are renewed.
 const OUR_VERSION: (u32, u32) = (1, 44);

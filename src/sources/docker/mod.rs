@@ -12,20 +12,16 @@ mod splitter;
 #[cfg(test)]
 mod tests;
 
-use std::time::Duration;
-
 use serde_json::Value;
-use tokio::time::{Instant, sleep};
-use tracing::{error, info, warn};
+use tracing::warn;
 
 use super::{AlertTexts, Source};
-use crate::config_reader::print_duration;
 use crate::fault::Fault;
 use crate::log_limiter::LogLimiter;
 use crate::outbound::{Flow, Outbound};
 use crate::outbox::Outbox;
+use crate::reconnect::Reconnect;
 use crate::stop::Stop;
-use crate::websocket::{REFUSED, ReconnectPace};
 
 pub(super) use config::Config;
 use ear::Ear;
@@ -50,21 +46,19 @@ impl Docker {
         Self { config, engine }
     }
 
-    /// One connection, from its making to its end: why it ended, and how long it stood, if it did.
-    async fn attend(&self, out: &Outbox, skips: &mut LogLimiter) -> (Fault, Option<Duration>) {
+    /// Connects and reads until the connection is lost.
+    async fn connect_and_read(&self, reconnect: &mut Reconnect<'_>, out: &Outbox, skips: &mut LogLimiter) -> Fault {
         let (flow, place) = match self.connect(out).await {
             Ok(connected) => connected,
-            Err(fault) => return (fault, None),
+            Err(fault) => return fault,
         };
-        info!(source = %out.source(), "Connected");
+        reconnect.connected();
         out.up();
-        let since = Instant::now();
-        let fault = Ear::new(&self.engine, &self.config.habits, out, flow, place, skips).listen().await;
-        (fault, Some(since.elapsed()))
+        Ear::new(&self.engine, &self.config.connection, out, flow, place, skips).listen().await
     }
 
     async fn connect(&self, out: &Outbox) -> Result<(Flow, Place), Fault> {
-        let there = self.engine.ping(self.config.habits.patience).await?;
+        let there = self.engine.ping(self.config.connection.connect_timeout).await?;
         let known = out.cursor().and_then(|text| {
             let place = Place::parse(&text);
             if place.is_none() {
@@ -87,27 +81,16 @@ impl Docker {
 
 impl Source for Docker {
     async fn run(&self, out: &Outbox, stop: &Stop) -> Result<(), Fault> {
-        let habits = &self.config.habits;
-        let mut pace = ReconnectPace::new(habits.retry);
+        let Config { address, connection, .. } = &self.config;
+        let mut reconnect = Reconnect::new(out.source(), address, connection.reconnect, stop);
         let mut skips = LogLimiter::default();
-        loop {
-            let Some((fault, stood)) = stop.or(Box::pin(self.attend(out, &mut skips))).await else { return Ok(()) };
-            let wait = match stood {
-                _ if fault.reason() == REFUSED => habits.refused,
-                Some(stood) => pace.after_loss(stood),
-                None => pace.after_failure(),
-            };
-            let (source, again) = (out.source(), print_duration(wait));
-            if fault.reason() == REFUSED {
-                error!(%source, %fault, "not let in; next try in {again}");
-            } else {
-                warn!(%source, reason = fault.reason(), %fault, "not connected; next try in {again}");
-            }
+        while reconnect.wait().await.is_some() {
+            let reading = Box::pin(self.connect_and_read(&mut reconnect, out, &mut skips));
+            let Some(fault) = stop.or(reading).await else { break };
+            reconnect.lost(&fault);
             out.down(fault);
-            if stop.or(sleep(wait)).await.is_none() {
-                return Ok(());
-            }
         }
+        Ok(())
     }
 
     /// `container/NAME`, `image/NAME`, `network/NAME`, `volume/NAME`, `service/NAME`, `node/NAME`.

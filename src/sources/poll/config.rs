@@ -7,9 +7,9 @@ use reqwest::header::{
     ACCEPT, ACCEPT_ENCODING, CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH,
 };
 
-use crate::backoff::Backoff;
 use crate::config_reader::{Problem, Spanned, TableReader};
 use crate::outbound::Trust;
+use crate::reconnect::ReconnectConfig;
 use crate::relay::Template;
 use crate::secret::Secret;
 use crate::sources::Settings;
@@ -31,7 +31,7 @@ pub struct Config {
     pub(super) query: Vec<(String, Secret)>,
     pub(super) trust: Trust,
     pub(super) every: Duration,
-    pub(super) retry: Backoff,
+    pub(super) reconnect: ReconnectConfig,
     pub(super) items: Option<Split>,
     pub(super) labels: Labels,
     /// Whether items have ids of their own.
@@ -61,7 +61,7 @@ impl Config {
         let query = credentials::query(table);
         let trust = Trust::read(table);
         let every = table.wait("every").unwrap_or(EVERY);
-        let retry = Backoff::read(table);
+        let reconnect = ReconnectConfig::read(table);
         let items = Split::read_key(table, "items");
         let labels = Labels::read(table, &ROOTS);
         let cursor = cursor(table);
@@ -86,7 +86,7 @@ impl Config {
             query: query.into_iter().map(|(name, secret)| (name.value, secret.value)).collect(),
             trust,
             every,
-            retry,
+            reconnect,
             items,
             labels,
             has_ids: table.has("id"),
@@ -95,6 +95,13 @@ impl Config {
             from_beginning,
             max_body: usize::try_from(max_body.min(u32::MAX.into())).unwrap_or(usize::MAX),
         })
+    }
+}
+
+impl Config {
+    /// For logs: scheme, host and port, since path and query may be secret.
+    pub(super) fn host(&self) -> String {
+        self.url.origin().ascii_serialization()
     }
 }
 

@@ -9,7 +9,6 @@ use reqwest::header::{ETAG, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINC
 use reqwest::{Method, Request, Url};
 use tracing::warn;
 
-use super::Failed;
 use super::config::Config;
 use super::place::{Place, Tag};
 use super::reading::{Item, document, items_of, next_page};
@@ -18,9 +17,9 @@ use crate::fault::Fault;
 use crate::log_limiter::LogLimiter;
 use crate::outbound::{Answer, Outbound, own_host_only};
 use crate::outbox::Outbox;
+use crate::reconnect::REFUSED;
 use crate::sources::labels::Arrived;
 use crate::sources::posted::split::MOST_ELEMENTS;
-use crate::websocket::REFUSED;
 
 const MOST_PAGES: usize = 100;
 /// All pages of a poll are held until they are committed together: so many of the largest.
@@ -31,6 +30,19 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const LONGEST_CURSOR: usize = 4096;
 const LONGEST_TAG: usize = 1024;
 const A_DAY: SignedDuration = SignedDuration::from_hours(24);
+
+/// Why a poll failed, and how long the server asked not to be contacted.
+#[derive(Debug)]
+pub(super) struct PollError {
+    pub(super) fault: Fault,
+    pub(super) retry_after: Option<Duration>,
+}
+
+impl From<Fault> for PollError {
+    fn from(fault: Fault) -> Self {
+        Self { fault, retry_after: None }
+    }
+}
 
 pub(super) struct Round<'a> {
     pub(super) config: &'a Config,
@@ -56,7 +68,7 @@ struct Gathered {
 }
 
 impl Round<'_> {
-    pub(super) async fn poll(mut self) -> Result<(), Failed> {
+    pub(super) async fn poll(mut self) -> Result<(), PollError> {
         let of = digest(&[self.config.url.as_str()]);
         let before = self.out.cursor().and_then(|text| {
             let place = Place::parse(&text);
@@ -87,7 +99,7 @@ impl Round<'_> {
     }
 
     /// True when all pages were read, false when nothing has changed.
-    async fn gather(&mut self, place: &Place, gathered: &mut Gathered) -> Result<bool, Failed> {
+    async fn gather(&mut self, place: &Place, gathered: &mut Gathered) -> Result<bool, PollError> {
         let mut url = self.first_address(place);
         let key = digest(&[url.as_str()]);
         let mut visited = HashSet::new();
@@ -125,7 +137,7 @@ impl Round<'_> {
         }
     }
 
-    async fn ask(&self, url: &Url, tag: Option<&Tag>) -> Result<Answer, Failed> {
+    async fn ask(&self, url: &Url, tag: Option<&Tag>) -> Result<Answer, PollError> {
         let mut request = Request::new(Method::GET, url.clone());
         *request.headers_mut() = self.config.headers.clone();
         let tags = tag.map(|tag| [(IF_NONE_MATCH, &tag.etag), (IF_MODIFIED_SINCE, &tag.modified)]);
@@ -135,16 +147,16 @@ impl Round<'_> {
             }
         }
         let answer = self.net.exchange(request, self.config.max_body, PATIENCE).await?;
-        let wish = answer.retry_after();
-        let failed = |reason, said: &str| Failed {
+        let retry_after = answer.retry_after();
+        let failed = |reason, said: &str| PollError {
             fault: Fault::new(reason, format!("{said} (status {})", answer.status)),
-            wish,
+            retry_after,
         };
         match answer.status {
             200 | 203 => Ok(answer),
             304 if tag.is_some() => Ok(answer),
             300..=399 => Err(failed("redirect", "it moved elsewhere: `url` is to say where, nothing is followed")),
-            401 | 403 if wish.is_none() => Err(failed(REFUSED, "we are not let in")),
+            401 | 403 if retry_after.is_none() => Err(failed(REFUSED, "we are not let in")),
             404 | 410 => Err(failed("status_404", "there is nothing at this address")),
             429 | 403 => Err(failed("rate_limited", "we ask too often")),
             _ => Err(failed("status", "it answers with a failure")),

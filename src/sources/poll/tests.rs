@@ -11,6 +11,7 @@ use crate::config_reader::{ConfigReader, TableReader};
 use crate::event::{Event, Name};
 use crate::outbound::stage::{Act, Stage, reply};
 use crate::outbox::{Arrival, LinkState, SourceStatus};
+use crate::reconnect::REFUSED;
 use crate::websocket::peer::soon;
 
 const IDS: &str = "id = \"{{ data.id }}\"\ntime = \"{{ data.at }}\"\n";

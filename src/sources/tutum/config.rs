@@ -17,7 +17,7 @@ const FILTERS: [&str; 3] = ["type", "object", "parent"];
 pub struct Config {
     pub(super) stream: Address,
     pub(super) api: Api,
-    pub(super) habits: ConnectionConfig,
+    pub(super) connection: ConnectionConfig,
     /// Which keys the credentials are, for when they are refused.
     pub(super) credentials: String,
 }
@@ -35,7 +35,7 @@ impl Settings for Config {}
 
 impl Config {
     pub(in crate::sources) fn read(table: &TableReader) -> Option<Self> {
-        let habits = ConnectionConfig::read(table);
+        let connection = ConnectionConfig::read(table);
         let stream = stream(table);
         let api = text_or(table, "api", API);
         let api = Api::read(table.reading, &api);
@@ -44,7 +44,7 @@ impl Config {
         let (mut stream, mut api, credentials) = (stream?, api?, credentials?);
         credentials.show_to_stream(table, &mut stream, in_header)?;
         credentials.show_to_api(table, &mut api)?;
-        Some(Self { stream, api, habits, credentials: credentials.name() })
+        Some(Self { stream, api, connection, credentials: credentials.name() })
     }
 }
 

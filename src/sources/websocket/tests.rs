@@ -9,7 +9,7 @@ use super::*;
 use crate::config_reader::{ConfigReader, TableReader};
 use crate::event::{EventId, Name};
 use crate::outbox::{Arrival, LinkState, SourceStatus};
-use crate::websocket::peer::{Asked, Peer, hear, say, soon};
+use crate::websocket::peer::{Handshake, Peer, receive, send, soon};
 
 fn env(name: &str) -> Option<String> {
     (name == "TOKEN").then(|| "s3 cr&t".to_owned())
@@ -28,7 +28,7 @@ fn read(text: &str) -> (Option<Config>, Vec<String>, Option<String>) {
 }
 
 fn source(peer: &Peer, rest: &str) -> Websocket {
-    let (config, _, _) = read(&format!("url = \"{}\"\n{rest}", peer.at("ws", "/stream?v=1")));
+    let (config, _, _) = read(&format!("url = \"{}\"\n{rest}", peer.url("ws", "/stream?v=1")));
     Websocket::open(config.expect("right"), &Outbound::new())
 }
 
@@ -38,11 +38,11 @@ fn ends() -> (Outbox, SourceStatus, mpsc::Receiver<Arrival>) {
     (out, status, arrivals)
 }
 
-async fn asked(rest: &str) -> Asked {
+async fn asked(rest: &str) -> Handshake {
     let peer = Peer::new().await;
     let (source, (out, _pulse, _arrivals), stop) = (source(&peer, rest), ends(), Stop::new());
     let (ran, asked) = join!(Box::pin(source.run(&out, &stop)), async {
-        let (_, asked) = peer.socket_and_what_was_asked().await;
+        let (_, asked) = peer.accept_with_handshake().await;
         stop.trigger();
         asked
     });
@@ -69,11 +69,11 @@ async fn frames_become_events_as_relays_toml_words_them() {
         "type = \"{{ data.kind }}\"\nid = \"{{ data.id }}\"\nsubject = \"{{ data.on }}\"\ntime = \"{{ data.at }}\"";
     let (source, (out, mut status, mut arrivals), stop) = (source(&peer, labels), ends(), Stop::new());
     let script = async {
-        let mut socket = peer.socket().await;
+        let mut socket = peer.accept().await;
         soon(status.line.wait_for(|line| *line == LinkState::Up)).await.expect("it lives");
-        say(&mut socket, r#"{"kind":"Door.Opened","id":"17","on":"door","at":"2016-02-01T16:47:28Z"}"#).await;
-        say(&mut socket, "no JSON").await;
-        say(&mut socket, "{}").await;
+        send(&mut socket, r#"{"kind":"Door.Opened","id":"17","on":"door","at":"2016-02-01T16:47:28Z"}"#).await;
+        send(&mut socket, "no JSON").await;
+        send(&mut socket, "{}").await;
         let first = soon(arrivals.recv()).await.expect("an event").into_events().remove(0);
         assert_eq!((&*first.r#type, &*first.subject), ("Door.Opened", "door"));
         assert_eq!(first.id, EventId::Given("17".into()));
@@ -94,7 +94,7 @@ async fn only_a_source_with_an_api_can_be_asked() {
     assert_eq!(fault.reason(), "no_look_up");
     assert!(fault.to_string().contains("`api`"));
     let source =
-        source(&peer, &format!("api = \"{}\"\nbearer = \"t\"\nheaders = {{ X-Key = \"k\" }}", peer.at("http", "")));
+        source(&peer, &format!("api = \"{}\"\nbearer = \"t\"\nheaders = {{ X-Key = \"k\" }}", peer.url("http", "")));
     let answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]";
     let (found, head) = join!(soon(source.look_up("/things/1")), peer.answer(answer));
     assert_eq!(found, Ok(serde_json::json!([])));
@@ -109,7 +109,7 @@ fn what_cannot_be_meant_is_said() {
     const URL: &str = "url = \"wss://h.example/\"\n";
     for (text, wanted) in [
         ("", "`url` is missing here"),
-        ("url = \"http://h.example/\"", "a WebSocket's URL begins with ws or wss, not with http"),
+        ("url = \"http://h.example/\"", "a WebSocket URL begins with ws or wss, not with http"),
         (
             &format!("{URL}headers = {{ Upgrade = \"x\" }}"),
             "`Upgrade` belongs to the WebSocket's handshake and cannot be set",
@@ -135,9 +135,9 @@ async fn what_is_wanted_is_asked_for_after_every_connecting() {
     let (source, (out, mut status, _arrivals), stop) = (source(&peer, rest), ends(), Stop::new());
     let script = async {
         for _ in 0..2 {
-            let mut socket = peer.protocol_socket("v2.json").await;
-            assert_eq!(hear(&mut socket).await, "hello");
-            let login: Value = serde_json::from_str(&hear(&mut socket).await).expect("JSON");
+            let mut socket = peer.accept_protocol("v2.json").await;
+            assert_eq!(receive(&mut socket).await, "hello");
+            let login: Value = serde_json::from_str(&receive(&mut socket).await).expect("JSON");
             assert_eq!(login, serde_json::json!({"op": "login", "key": "s3 cr&t"}));
             soon(status.line.wait_for(|line| *line == LinkState::Up)).await.expect("it lives");
             drop(socket);
@@ -155,23 +155,23 @@ async fn a_message_is_answered_when_it_is_safe_and_a_heartbeat_is_no_event() {
         ack = \"{% if data.type == 'ping' %}pong{% elif data.id %}got {{ data.id }}{% endif %}\"";
     let (source, (out, status, mut arrivals), stop) = (source(&peer, rest), ends(), Stop::new());
     let script = async {
-        let mut socket = peer.socket().await;
-        say(&mut socket, r#"{"type":"ping"}"#).await;
-        assert_eq!(hear(&mut socket).await, "pong");
-        say(&mut socket, r#"{"id":7,"list":[1,2]}"#).await;
+        let mut socket = peer.accept().await;
+        send(&mut socket, r#"{"type":"ping"}"#).await;
+        assert_eq!(receive(&mut socket).await, "pong");
+        send(&mut socket, r#"{"id":7,"list":[1,2]}"#).await;
         let arrival = soon(arrivals.recv()).await.expect("an event");
-        let unanswered = tokio::time::timeout(std::time::Duration::from_millis(50), hear(&mut socket)).await;
+        let unanswered = tokio::time::timeout(std::time::Duration::from_millis(50), receive(&mut socket)).await;
         assert!(unanswered.is_err(), "nothing is safe yet");
         arrival.committed.expect("somebody waits").send(Ok(())).expect("still waiting");
-        assert_eq!(hear(&mut socket).await, "got 7");
+        assert_eq!(receive(&mut socket).await, "got 7");
         let subjects: Vec<_> = match arrival.group {
             crate::outbox::Group::Many { events, .. } => events.into_iter().map(|event| event.subject).collect(),
             crate::outbox::Group::One(event) => panic!("{event:?}"),
         };
         assert_eq!(subjects, ["7 1".into(), "7 2".into()]);
-        say(&mut socket, r#"{"id":8,"list":3}"#).await;
-        say(&mut socket, r#"{"type":"ping"}"#).await;
-        assert_eq!(hear(&mut socket).await, "pong", "what could not be split is not answered");
+        send(&mut socket, r#"{"id":8,"list":3}"#).await;
+        send(&mut socket, r#"{"type":"ping"}"#).await;
+        assert_eq!(receive(&mut socket).await, "pong", "what could not be split is not answered");
         assert_eq!(status.skipped.load(Ordering::Relaxed), 1);
         stop.trigger();
     };

@@ -15,6 +15,7 @@ use crate::backoff::Backoff;
 use crate::config_reader::{ConfigReader, TableReader};
 use crate::event::{Event, Name};
 use crate::outbox::{Arrival, Gap, LinkState, SourceStatus};
+use crate::reconnect::REFUSED;
 use crate::websocket::peer::soon;
 use engine::{BEGINNING, Engine as Fake};
 
@@ -31,8 +32,8 @@ fn docker(engine: &Fake, rest: &str) -> Docker {
     let (config, problems) = read(&format!("url = \"unix://{}\"\n{rest}", engine.path().display()));
     assert_eq!(problems, Vec::<String>::new());
     let mut config = config.expect("right");
-    config.habits.retry = Backoff { first: Duration::from_millis(1), max: Duration::from_millis(5) };
-    config.habits.refused = Duration::from_millis(5);
+    config.connection.reconnect.retry = Backoff { first: Duration::from_millis(1), max: Duration::from_millis(5) };
+    config.connection.reconnect.refused = Duration::from_millis(5);
     Docker::open(config, &Outbound::new())
 }
 

@@ -20,7 +20,7 @@ fn credentials_are_asked_for_in_plain_words() {
             "`url` has no `events` in its path, so there is no place for a namespace",
         ),
         (&format!("{WHOLE}api = \"ws://h.example\""), "an API's address begins with https or http, not with ws"),
-        (&format!("{WHOLE}url = \"https://h.example\""), "a WebSocket's URL begins with ws or wss, not with https"),
+        (&format!("{WHOLE}url = \"https://h.example\""), "a WebSocket URL begins with ws or wss, not with https"),
         (&format!("{WHOLE}send_auth = \"body\""), "`body` is not one of query, header"),
     ] {
         assert_eq!(read(text).1, [wanted], "{text}");

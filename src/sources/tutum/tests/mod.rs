@@ -15,7 +15,7 @@ use crate::backoff::Backoff;
 use crate::config_reader::{ConfigReader, TableReader};
 use crate::event::{Event, Name};
 use crate::outbox::{Arrival, LinkState, SourceStatus};
-use crate::websocket::peer::{Asked, Peer, Socket, say, soon, until_goodbye};
+use crate::websocket::peer::{Handshake, Peer, Socket, send, soon, until_closed};
 
 const PAIR: &str = "user = { env = \"TUTUM_USERNAME\" }\ntoken = { env = \"TUTUM_TOKEN\" }\n";
 const WHOLE: &str = "auth = { env = \"TUTUM_AUTH\" }\n";
@@ -42,11 +42,12 @@ fn read(text: &str) -> (Option<Config>, Vec<String>) {
 }
 
 fn tutum(peer: &Peer, rest: &str) -> Tutum {
-    let (url, api) = (peer.at("ws", "/v1/events"), peer.at("http", ""));
+    let (url, api) = (peer.url("ws", "/v1/events"), peer.url("http", ""));
     let (config, problems) = read(&format!("url = \"{url}\"\napi = \"{api}\"\n{rest}"));
     assert_eq!(problems, Vec::<String>::new());
     let mut tutum = Tutum::open(config.expect("right"), &Outbound::new());
-    tutum.config.habits.retry = Backoff { first: Duration::from_millis(1), max: Duration::from_millis(5) };
+    tutum.config.connection.reconnect.retry =
+        Backoff { first: Duration::from_millis(1), max: Duration::from_millis(5) };
     tutum
 }
 
@@ -82,10 +83,10 @@ async fn with<T>(tutum: &Tutum, out: &Outbox, script: impl Future<Output = T>) -
     done
 }
 
-async fn asked(rest: &str) -> Asked {
+async fn asked(rest: &str) -> Handshake {
     let peer = Peer::new().await;
     let (tutum, ends) = (tutum(&peer, rest), ends(8));
-    with(&tutum, &ends.out, async { peer.socket_and_what_was_asked().await.1 }).await
+    with(&tutum, &ends.out, async { peer.accept_with_handshake().await.1 }).await
 }
 
 #[tokio::test]
@@ -114,9 +115,9 @@ async fn events_arrive_in_order_and_the_rest_does_not() {
     let peer = Peer::new().await;
     let (tutum, mut ends) = (tutum(&peer, PAIR), ends(8));
     with(&tutum, &ends.out, async {
-        let mut socket = peer.socket().await;
+        let mut socket = peer.accept().await;
         assert_eq!(*ends.status.line.borrow(), LinkState::Connecting, "an open socket is not yet let in");
-        say(&mut socket, r#"{"type":"auth"}"#).await;
+        send(&mut socket, r#"{"type":"auth"}"#).await;
         line_is(&mut ends.status, |line| *line == LinkState::Up).await;
         for text in [
             r#"{"type":"user-notifications","data":[]}"#,
@@ -126,7 +127,7 @@ async fn events_arrive_in_order_and_the_rest_does_not() {
             &"[".repeat(100_000),
             r#"{"type":"service","action":"update","resource_uri":"/api/v1/service/2/","state":"Running"}"#,
         ] {
-            say(&mut socket, text).await;
+            send(&mut socket, text).await;
         }
         soon(socket.send(Message::binary(vec![0xff, 0x00]))).await.expect("sent");
         soon(socket.send(Message::binary(&br#"{"type":"stack","action":"delete"}"#[..]))).await.expect("sent");
@@ -151,12 +152,12 @@ async fn a_peer_that_greets_nobody_is_up_with_its_first_event_or_after_a_while()
     let peer = Peer::new().await;
     let (tutum, mut ends) = (tutum(&peer, &format!("{PAIR}ping = \"300ms\"")), ends(8));
     with(&tutum, &ends.out, async {
-        let mut socket = peer.socket().await;
-        say(&mut socket, r#"{"type":"node","action":"update"}"#).await;
+        let mut socket = peer.accept().await;
+        send(&mut socket, r#"{"type":"node","action":"update"}"#).await;
         line_is(&mut ends.status, |line| *line == LinkState::Up).await;
         soon(socket.close(None)).await.expect("closed");
         line_is(&mut ends.status, |line| matches!(line, LinkState::Down(_))).await;
-        let _silent = peer.socket().await;
+        let _silent = peer.accept().await;
         line_is(&mut ends.status, |line| *line == LinkState::Up).await;
     })
     .await;
@@ -166,18 +167,18 @@ async fn a_peer_that_greets_nobody_is_up_with_its_first_event_or_after_a_while()
 async fn refused_credentials_are_named_and_tried_again_later() {
     let peer = Peer::new().await;
     let (mut tutum, mut ends) = (tutum(&peer, PAIR), ends(8));
-    tutum.config.habits.refused = Duration::from_millis(1);
+    tutum.config.connection.reconnect.refused = Duration::from_millis(1);
     with(&tutum, &ends.out, async {
-        let mut socket = peer.socket().await;
-        say(&mut socket, r#"{"type":"error","data":{"errorMessage":"UNAUTHORIZED"}}"#).await;
-        assert_eq!(until_goodbye(&mut socket).await, Some(1005), "we hang up");
+        let mut socket = peer.accept().await;
+        send(&mut socket, r#"{"type":"error","data":{"errorMessage":"UNAUTHORIZED"}}"#).await;
+        assert_eq!(until_closed(&mut socket).await, Some(1005), "we hang up");
         let line = line_is(&mut ends.status, |line| matches!(line, LinkState::Down(_))).await;
         let LinkState::Down(fault) = line else { panic!("{line:?}") };
         assert_eq!(fault.reason(), "refused");
         let said = "the stream refuses `user` (env TUTUM_USERNAME) and `token` (env TUTUM_TOKEN)";
         assert_eq!(fault.to_string(), said);
-        let mut socket = peer.socket().await;
-        say(&mut socket, r#"{"type":"error","data":{"errorMessage":"QUOTA"}}"#).await;
+        let mut socket = peer.accept().await;
+        send(&mut socket, r#"{"type":"error","data":{"errorMessage":"QUOTA"}}"#).await;
         assert_eq!(&*next(&mut ends.arrivals).await.r#type, "error", "any other error is an event");
     })
     .await;
@@ -191,7 +192,7 @@ async fn a_full_intake_slows_the_source_down_and_loses_neither_line_nor_event() 
     let (tutum, mut ends) = (tutum(&peer, &format!("{PAIR}ping = \"200ms\"")), ends(1));
     let serve = |mut socket: Socket| async move {
         for number in 0..EVENTS {
-            say(&mut socket, &format!(r#"{{"type":"node","action":"update","resource_uri":"{number}"}}"#)).await;
+            send(&mut socket, &format!(r#"{{"type":"node","action":"update","resource_uri":"{number}"}}"#)).await;
         }
         while soon(socket.next()).await.is_some_and(|message| message.is_ok_and(|message| !message.is_close())) {}
     };
@@ -206,9 +207,9 @@ async fn a_full_intake_slows_the_source_down_and_loses_neither_line_nor_event() 
         assert_eq!(*ends.status.line.borrow(), LinkState::Up);
         stop.trigger();
     };
-    let (ran, (), ()) = join!(Box::pin(tutum.run(&ends.out, &stop)), async { serve(peer.socket().await).await }, read);
+    let (ran, (), ()) = join!(Box::pin(tutum.run(&ends.out, &stop)), async { serve(peer.accept().await).await }, read);
     assert_eq!(ran, Ok(()));
-    assert!(!peer.was_called(), "it was one connection all the time");
+    assert!(!peer.has_pending_connection(), "it was one connection all the time");
 }
 
 #[tokio::test]
@@ -217,13 +218,13 @@ async fn a_stop_ends_a_source_that_waits_for_room() {
     let (tutum, mut ends) = (tutum(&peer, PAIR), ends(1));
     let stop = Stop::new();
     let (ran, code) = join!(Box::pin(tutum.run(&ends.out, &stop)), async {
-        let mut socket = peer.socket().await;
+        let mut socket = peer.accept().await;
         for _ in 0..3 {
-            say(&mut socket, r#"{"type":"node","action":"update"}"#).await;
+            send(&mut socket, r#"{"type":"node","action":"update"}"#).await;
         }
         line_is(&mut ends.status, |line| *line == LinkState::Up).await;
         stop.trigger();
-        until_goodbye(&mut socket).await
+        until_closed(&mut socket).await
     });
     assert_eq!((ran, code), (Ok(()), Some(1005)));
 }
@@ -246,14 +247,14 @@ async fn look_ups_carry_the_credentials_to_their_own_host_only() {
 async fn foreign_references_are_refused_before_anything_is_sent() {
     let (peer, foreign) = (Peer::new().await, Peer::new().await);
     let tutum = tutum(&peer, PAIR);
-    let port = foreign.at("http", "/x");
+    let port = foreign.url("http", "/x");
     for reference in
         [port.as_str(), port.trim_start_matches("http:"), "https://evil.example/", "file:///etc/passwd", ""]
     {
         let fault = soon(tutum.look_up(reference)).await.expect_err(reference);
         assert_eq!(fault.reason(), "foreign_host", "{reference}");
     }
-    assert!(!peer.was_called() && !foreign.was_called());
+    assert!(!peer.has_pending_connection() && !foreign.has_pending_connection());
 }
 
 #[tokio::test]
