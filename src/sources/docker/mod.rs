@@ -1,14 +1,14 @@
-//! A Docker Engine's own stream of events, over its socket or over TLS.
+//! The event stream of a Docker Engine, over its socket or over TLS.
 //!
-//! An Engine remembers its last events for a while: after a loss it is asked for what happened since, and what it no
-//! longer knows is told as a gap.
+//! An Engine remembers its last 256 events: after a loss the source reads on from its cursor, and what the Engine no
+//! longer knows is reported as a gap.
 
 mod config;
-mod ear;
+mod cursor;
 mod engine;
-mod meaning;
-mod place;
+mod parse;
 mod splitter;
+mod stream_reader;
 #[cfg(test)]
 mod tests;
 
@@ -24,9 +24,9 @@ use crate::reconnect::Reconnect;
 use crate::stop::Stop;
 
 pub(super) use config::Config;
-use ear::Ear;
+use cursor::Cursor;
 use engine::Engine;
-use place::Place;
+use stream_reader::StreamReader;
 
 #[derive(Debug)]
 pub struct Docker {
@@ -47,35 +47,35 @@ impl Docker {
     }
 
     /// Connects and reads until the connection is lost.
-    async fn connect_and_read(&self, reconnect: &mut Reconnect<'_>, out: &Outbox, skips: &mut LogLimiter) -> Fault {
-        let (flow, place) = match self.connect(out).await {
+    async fn connect_and_read(&self, reconnect: &mut Reconnect<'_>, out: &Outbox, log: &mut LogLimiter) -> Fault {
+        let (flow, cursor) = match self.connect(out).await {
             Ok(connected) => connected,
             Err(fault) => return fault,
         };
         reconnect.connected();
         out.up();
-        Ear::new(&self.engine, &self.config.connection, out, flow, place, skips).listen().await
+        StreamReader::new(&self.engine, &self.config.connection, out, flow, cursor, log).read().await
     }
 
-    async fn connect(&self, out: &Outbox) -> Result<(Flow, Place), Fault> {
-        let there = self.engine.ping(self.config.connection.connect_timeout).await?;
-        let known = out.cursor().and_then(|text| {
-            let place = Place::parse(&text);
-            if place.is_none() {
-                warn!(source = %out.source(), "where this source stood cannot be read; it goes on from now");
+    async fn connect(&self, out: &Outbox) -> Result<(Flow, Cursor), Fault> {
+        let engine_time = self.engine.ping(self.config.connection.connect_timeout).await?;
+        let stored = out.cursor().and_then(|text| {
+            let cursor = Cursor::parse(&text);
+            if cursor.is_none() {
+                warn!(source = %out.source(), "stored cursor is unreadable, continuing from now");
             }
-            place
+            cursor
         });
-        let place = if let Some(place) = known {
-            place
+        let cursor = if let Some(cursor) = stored {
+            cursor
         } else {
-            // Written down before anything happens, so that the first outage is no hole either.
-            let place = Place::beginning(there);
-            out.put_all(Vec::new(), Some(place.print())).await?;
-            place
+            // Committed before the first event, so that nothing is missed even if the first connection is lost.
+            let cursor = Cursor::starting_at(engine_time);
+            out.put_all(Vec::new(), Some(cursor.print())).await?;
+            cursor
         };
-        let flow = self.engine.events(&place.since(), self.config.filters.as_deref()).await?;
-        Ok((flow, place))
+        let flow = self.engine.events(&cursor.since(), self.config.filters.as_deref()).await?;
+        Ok((flow, cursor))
     }
 }
 
@@ -83,9 +83,9 @@ impl Source for Docker {
     async fn run(&self, out: &Outbox, stop: &Stop) -> Result<(), Fault> {
         let Config { address, connection, .. } = &self.config;
         let mut reconnect = Reconnect::new(out.source(), address, connection.reconnect, stop);
-        let mut skips = LogLimiter::default();
+        let mut log = LogLimiter::default();
         while reconnect.wait().await.is_some() {
-            let reading = Box::pin(self.connect_and_read(&mut reconnect, out, &mut skips));
+            let reading = Box::pin(self.connect_and_read(&mut reconnect, out, &mut log));
             let Some(fault) = stop.or(reading).await else { break };
             reconnect.lost(&fault);
             out.down(fault);
@@ -98,7 +98,7 @@ impl Source for Docker {
         self.engine.inspect(reference).await
     }
 
-    /// From the Engine's memory; what is no longer in there is told.
+    /// From the Engine's memory; what is no longer in there is reported as a gap.
     fn catches_up(&self) -> bool {
         true
     }

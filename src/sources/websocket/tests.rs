@@ -120,7 +120,7 @@ fn what_cannot_be_meant_is_said() {
             &format!("{URL}bearer = {{ env = \"TOKEN\" }}\nheaders = {{ authorization = \"x\" }}"),
             "more than one of `bearer`, `basic` and an `authorization` header",
         ),
-        (&format!("{URL}subprotocol = \"a b\""), "`a b` is no name of a subprotocol"),
+        (&format!("{URL}subprotocol = \"a b\""), "`a b` is not a valid subprotocol"),
         (&format!("{URL}subscribe = [\"{}\"]", "x".repeat(9000)), "this message is longer than 8192 bytes"),
         (&format!("{URL}query = {{ key = {{ env = \"UNSET\" }} }}"), "`key`: the variable UNSET is not set"),
     ] {
