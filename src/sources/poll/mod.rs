@@ -1,10 +1,10 @@
-//! A document that is asked for again and again: JSON, or an Atom or RSS feed. What is new in it is told, once.
+//! Polls a document: JSON, or an Atom or RSS feed. Every new item in it becomes one event.
 
 mod config;
+mod cursor;
+mod document;
 mod feed;
-mod place;
-mod reading;
-mod round;
+mod poll_run;
 #[cfg(test)]
 mod tests;
 
@@ -20,7 +20,7 @@ use crate::reconnect::Reconnect;
 use crate::stop::Stop;
 
 pub(super) use config::Config;
-use round::{PollError, Round};
+use poll_run::{PollError, PollRun};
 
 #[derive(Debug)]
 pub struct Poll {
@@ -44,10 +44,10 @@ impl Poll {
 impl Source for Poll {
     async fn run(&self, out: &Outbox, stop: &Stop) -> Result<(), Fault> {
         let mut reconnect = Reconnect::new(out.source(), self.config.host(), self.config.reconnect, stop);
-        let mut skips = LogLimiter::default();
+        let mut log = LogLimiter::default();
         loop {
-            let round = Round { config: &self.config, net: &self.net, out, skips: &mut skips };
-            let Some(polled) = stop.or(Box::pin(round.poll())).await else { return Ok(()) };
+            let run = PollRun { config: &self.config, net: &self.net, out, log: &mut log };
+            let Some(polled) = stop.or(Box::pin(run.poll())).await else { return Ok(()) };
             let waited = match polled {
                 Ok(()) => {
                     reconnect.answered();
@@ -67,10 +67,10 @@ impl Source for Poll {
     }
 
     async fn look_up(&self, _reference: &str) -> Result<Value, Fault> {
-        Err(Fault::new("no_look_up", "nothing can be fetched from this source: it has one address only"))
+        Err(Fault::new("no_look_up", "nothing can be fetched from this source: it has only one address"))
     }
 
-    /// What happens while it cannot be asked is there when it can.
+    /// Items that appear during an outage are in the document afterwards.
     fn catches_up(&self) -> bool {
         true
     }

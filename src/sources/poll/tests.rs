@@ -1,4 +1,4 @@
-//! The whole source against a server that plays a script. Sockets are real, so no clock is frozen.
+//! The whole source against a scripted server. Sockets are real, so the clock is not paused.
 
 use std::time::Duration;
 
@@ -33,30 +33,30 @@ fn poll(stage: &Stage, rest: &str) -> Poll {
     );
     let (config, problems) = read(&text);
     assert_eq!(problems, Vec::<String>::new());
-    Poll::open(config.expect("right"), &Outbound::new())
+    Poll::open(config.expect("a valid configuration"), &Outbound::new())
 }
 
-struct House {
+struct Harness {
     out: Outbox,
     status: SourceStatus,
     arrivals: mpsc::Receiver<Arrival>,
 }
 
-impl House {
+impl Harness {
     fn new() -> Self {
         let (sender, arrivals) = mpsc::channel(8);
         let (out, status) = Outbox::new(Name::from("list"), Name::from("poll"), sender);
         Self { out, status, arrivals }
     }
 
-    /// Another life of the daemon, which stands where this one did.
-    fn again(&self) -> Self {
+    /// After a restart of the daemon, with the same cursor.
+    fn restarted(&self) -> Self {
         let next = Self::new();
         next.out.resume_at(self.out.cursor());
         next
     }
 
-    /// Runs until the stage was asked so often; gives the groups of events that were committed, as `subject`s.
+    /// Runs until the server got this many requests. Returns the subjects of the committed events, by group.
     async fn run(&mut self, poll: &Poll, stage: &Stage, requests: usize) -> Vec<Vec<String>> {
         let stop = Stop::new();
         let mut groups = Vec::new();
@@ -86,7 +86,7 @@ impl House {
 fn commit(arrival: Arrival) -> Vec<Event> {
     let Arrival { group, cursor, committed } = arrival;
     cursor.into_iter().for_each(crate::outbox::Cursor::moved);
-    committed.expect("somebody waits").send(Ok(())).unwrap_or_default();
+    committed.expect("a put that waits").send(Ok(())).unwrap_or_default();
     Arrival { group, cursor: None, committed: None }.into_events()
 }
 
@@ -100,7 +100,7 @@ fn list(numbers: &[u32]) -> String {
 const ITEMS: &str = "items = \"items\"\nsubject = \"{{ data.n }}\"\n";
 
 #[tokio::test]
-async fn what_is_there_at_first_is_not_told_and_what_is_new_is_told_once_oldest_first() {
+async fn items_of_the_first_poll_are_skipped_and_new_ones_become_events_once_oldest_first() {
     let stage = Stage::open([
         reply(200, "", &list(&[2, 1])),
         reply(200, "", &list(&[2, 1])),
@@ -111,33 +111,33 @@ async fn what_is_there_at_first_is_not_told_and_what_is_new_is_told_once_oldest_
         Act::Stall,
     ])
     .await;
-    let mut house = House::new();
-    let groups = house.run(&poll(&stage, &format!("{ITEMS}{IDS}")), &stage, 7).await;
+    let mut harness = Harness::new();
+    let groups = harness.run(&poll(&stage, &format!("{ITEMS}{IDS}")), &stage, 7).await;
     assert_eq!(groups, [vec!["n3", "n4"], vec!["n5"]]);
-    assert_eq!(*house.status.line.borrow(), LinkState::Up);
+    assert_eq!(*harness.status.line.borrow(), LinkState::Up);
     assert_eq!(stage.seen()[0].target(), "/list?a=b");
 }
 
 #[tokio::test]
-async fn another_life_tells_nothing_again_and_what_came_meanwhile() {
+async fn after_a_restart_only_items_that_appeared_meanwhile_become_events() {
     let stage =
         Stage::open([reply(200, "", &list(&[1, 2])), Act::Stall, reply(200, "", &list(&[1, 2, 3])), Act::Stall]).await;
     let poll = poll(&stage, &format!("{ITEMS}{IDS}from = \"beginning\""));
-    let mut first = House::new();
+    let mut first = Harness::new();
     assert_eq!(first.run(&poll, &stage, 2).await, [vec!["n1", "n2"]]);
-    assert_eq!(first.again().run(&poll, &stage, 4).await, [vec!["n3"]]);
+    assert_eq!(first.restarted().run(&poll, &stage, 4).await, [vec!["n3"]]);
 }
 
 #[tokio::test]
-async fn items_without_ids_are_news_whenever_they_change_back_and_forth() {
-    let says = |up: bool| reply(200, "", &json!({"n": if up { "up" } else { "down" }}).to_string());
-    let stage = Stage::open([says(true), says(true), says(false), says(false), says(true), Act::Stall]).await;
-    let groups = House::new().run(&poll(&stage, "subject = \"{{ data.n }}\""), &stage, 6).await;
+async fn items_without_ids_become_events_at_every_change() {
+    let status = |up: bool| reply(200, "", &json!({"n": if up { "up" } else { "down" }}).to_string());
+    let stage = Stage::open([status(true), status(true), status(false), status(false), status(true), Act::Stall]).await;
+    let groups = Harness::new().run(&poll(&stage, "subject = \"{{ data.n }}\""), &stage, 6).await;
     assert_eq!(groups, [vec!["down"], vec!["up"]]);
 }
 
 #[tokio::test]
-async fn etags_are_shown_and_an_unchanged_document_is_an_answer() {
+async fn etags_are_sent_and_an_unchanged_document_is_a_success() {
     let stage = Stage::open([
         reply(200, "ETag: \"v1\"\r\nLast-Modified: Mon, 13 Oct 2014 11:01:43 GMT\r\n", &list(&[1])),
         reply(304, "", ""),
@@ -146,7 +146,7 @@ async fn etags_are_shown_and_an_unchanged_document_is_an_answer() {
         Act::Stall,
     ])
     .await;
-    let groups = House::new().run(&poll(&stage, &format!("{ITEMS}{IDS}")), &stage, 5).await;
+    let groups = Harness::new().run(&poll(&stage, &format!("{ITEMS}{IDS}")), &stage, 5).await;
     assert_eq!(groups, [vec!["n2"]]);
     let seen = stage.seen();
     assert!(!seen[0].head.contains("if-none-match"), "{}", seen[0].head);
@@ -159,7 +159,7 @@ async fn etags_are_shown_and_an_unchanged_document_is_an_answer() {
 }
 
 #[tokio::test]
-async fn what_is_new_on_a_later_page_is_told_though_the_first_is_unchanged() {
+async fn new_items_on_a_later_page_are_found_even_if_the_first_page_is_unchanged() {
     let first = |numbers: &[u32]| reply(200, "ETag: \"one\"\r\nLink: </list?page=2>; rel=\"next\"\r\n", &list(numbers));
     let stage = Stage::open([
         first(&[1, 2]),
@@ -171,15 +171,15 @@ async fn what_is_new_on_a_later_page_is_told_though_the_first_is_unchanged() {
         Act::Stall,
     ])
     .await;
-    let groups = House::new().run(&poll(&stage, &format!("{ITEMS}{IDS}next = \"link\"")), &stage, 7).await;
+    let groups = Harness::new().run(&poll(&stage, &format!("{ITEMS}{IDS}next = \"link\"")), &stage, 7).await;
     assert_eq!(groups, [vec!["n4"]]);
     let seen = stage.seen();
-    let asked: Vec<_> = seen.iter().map(|seen| seen.head.contains("if-none-match")).collect();
-    assert_eq!(asked, [false, false, false, false, false, true, true], "only where there is one page");
+    let conditional: Vec<_> = seen.iter().map(|seen| seen.head.contains("if-none-match")).collect();
+    assert_eq!(conditional, [false, false, false, false, false, true, true], "only where there is one page");
 }
 
 #[tokio::test]
-async fn pages_are_followed_on_this_host_with_its_credentials_and_told_in_one_order() {
+async fn pages_are_followed_on_the_same_host_with_credentials_and_sorted_together() {
     let stage = Stage::open([
         reply(200, "Link: </list?page=2>; rel=\"next\"\r\n", &list(&[4, 3])),
         reply(200, "", &list(&[2, 1])),
@@ -190,42 +190,42 @@ async fn pages_are_followed_on_this_host_with_its_credentials_and_told_in_one_or
     let rest = format!(
         "{ITEMS}{IDS}from = \"beginning\"\nnext = \"link\"\nbearer = {{ env = \"TOKEN\" }}\nquery = {{ key = {{ env = \"TOKEN\" }} }}"
     );
-    let mut house = House::new();
-    let groups = house.run(&poll(&stage, &rest), &stage, 4).await;
-    assert_eq!(groups, [vec!["n1", "n2", "n3", "n4"], vec!["n5"]], "what was read before the refusal is told");
+    let mut harness = Harness::new();
+    let groups = harness.run(&poll(&stage, &rest), &stage, 4).await;
+    assert_eq!(groups, [vec!["n1", "n2", "n3", "n4"], vec!["n5"]], "items before the refused page become events");
     let seen = stage.seen();
     assert_eq!(seen[1].target(), "/list?page=2&key=s3cret");
     assert!(seen.iter().all(|seen| seen.head.contains("authorization: Bearer s3cret")));
-    let LinkState::Down(fault) = house.status.line.borrow().clone() else { panic!("the poll failed") };
+    let LinkState::Down(fault) = harness.status.line.borrow().clone() else { panic!("the poll failed") };
     assert_eq!(fault.reason(), "foreign_host");
 }
 
 #[tokio::test]
-async fn pages_that_go_round_or_never_end_are_no_poll() {
+async fn pages_that_form_a_circle_or_never_end_fail() {
     let member = |next: &str| reply(200, "", &json!({"items": [], "next": next}).to_string());
     let stage = Stage::open([member("/list?p=1"), member("/list?a=b"), Act::Stall]).await;
-    let mut house = House::new();
-    assert!(house.run(&poll(&stage, &format!("{ITEMS}next = \"data.next\"")), &stage, 3).await.is_empty());
+    let mut harness = Harness::new();
+    assert!(harness.run(&poll(&stage, &format!("{ITEMS}next = \"data.next\"")), &stage, 3).await.is_empty());
     let stage = Stage::open((0..100).map(|page| member(&format!("/list?p={page}"))).chain([Act::Stall])).await;
-    let mut house = House::new();
-    house.run(&poll(&stage, &format!("{ITEMS}next = \"next\"")), &stage, 101).await;
-    let LinkState::Down(fault) = house.status.line.borrow().clone() else { panic!("the poll failed") };
+    let mut harness = Harness::new();
+    harness.run(&poll(&stage, &format!("{ITEMS}next = \"next\"")), &stage, 101).await;
+    let LinkState::Down(fault) = harness.status.line.borrow().clone() else { panic!("the poll failed") };
     assert!(fault.to_string().contains("more than 100 pages"), "{fault}");
-    assert_eq!(house.out.cursor(), None);
+    assert_eq!(harness.out.cursor(), None);
 }
 
 #[tokio::test]
-async fn pages_that_are_too_much_together_are_not_taken() {
+async fn pages_above_the_limits_in_total_are_not_read() {
     let page = |numbers: std::ops::Range<u32>, next: bool| {
         let link = if next { "Link: </list?page=2>; rel=\"next\"\r\n" } else { "" };
         reply(200, link, &list(&numbers.collect::<Vec<_>>()))
     };
     let rest = format!("{ITEMS}{IDS}from = \"beginning\"\nnext = \"link\"");
     let stage = Stage::open([page(0..6000, true), page(6000..10_001, false), Act::Stall]).await;
-    let mut house = House::new();
-    let groups = house.run(&poll(&stage, &rest), &stage, 3).await;
-    assert_eq!(groups.iter().map(Vec::len).collect::<Vec<_>>(), [6000], "the page that is too much tells nothing");
-    let LinkState::Down(fault) = house.status.line.borrow().clone() else { panic!("the poll failed") };
+    let mut harness = Harness::new();
+    let groups = harness.run(&poll(&stage, &rest), &stage, 3).await;
+    assert_eq!(groups.iter().map(Vec::len).collect::<Vec<_>>(), [6000], "the page above the limit yields no events");
+    let LinkState::Down(fault) = harness.status.line.borrow().clone() else { panic!("the poll failed") };
     assert!(fault.to_string().contains("10000 items"), "{fault}");
 
     let large = |number: u32| {
@@ -233,15 +233,15 @@ async fn pages_that_are_too_much_together_are_not_taken() {
         reply(200, &link, &json!({"items": [{"id": number, "n": "x".repeat(900)}]}).to_string())
     };
     let stage = Stage::open((0..5).map(large).chain([Act::Stall])).await;
-    let mut house = House::new();
-    let groups = house.run(&poll(&stage, &format!("{rest}\nmax_body = \"1KiB\"")), &stage, 6).await;
+    let mut harness = Harness::new();
+    let groups = harness.run(&poll(&stage, &format!("{rest}\nmax_body = \"1KiB\"")), &stage, 6).await;
     assert_eq!(groups.iter().map(Vec::len).collect::<Vec<_>>(), [4]);
-    let LinkState::Down(fault) = house.status.line.borrow().clone() else { panic!("the poll failed") };
+    let LinkState::Down(fault) = harness.status.line.borrow().clone() else { panic!("the poll failed") };
     assert!(fault.to_string().contains("4 times `max_body`"), "{fault}");
 }
 
 #[tokio::test]
-async fn a_long_list_is_known_to_its_end_though_its_end_could_not_be_read_once() {
+async fn a_long_list_stays_known_to_its_end_even_if_its_end_could_not_be_read_once() {
     let all: Vec<_> = (0..10_000).collect();
     let first = |numbers: &[u32]| reply(200, "Link: </list?page=2>; rel=\"next\"\r\n", &list(numbers));
     let new: Vec<_> = (10_000..10_005).chain(0..4995).collect();
@@ -255,12 +255,12 @@ async fn a_long_list_is_known_to_its_end_though_its_end_could_not_be_read_once()
         Act::Stall,
     ])
     .await;
-    let groups = House::new().run(&poll(&stage, &format!("{ITEMS}{IDS}next = \"link\"")), &stage, 7).await;
+    let groups = Harness::new().run(&poll(&stage, &format!("{ITEMS}{IDS}next = \"link\"")), &stage, 7).await;
     assert_eq!(groups.iter().map(Vec::len).collect::<Vec<_>>(), [5], "{groups:?}");
 }
 
 #[tokio::test]
-async fn the_cursor_goes_into_the_next_query_and_survives() {
+async fn the_cursor_is_sent_in_the_next_query_and_survives_a_restart() {
     let stage = Stage::open([
         reply(200, "", &list(&[3, 1])),
         reply(200, "", &list(&[])),
@@ -270,9 +270,9 @@ async fn the_cursor_goes_into_the_next_query_and_survives() {
     ])
     .await;
     let poll = poll(&stage, &format!("{ITEMS}{IDS}cursor = \"{{{{ data.at }}}}\"\ncursor_param = \"after\""));
-    let mut house = House::new();
-    assert_eq!(house.run(&poll, &stage, 4).await, [vec!["n4"]]);
-    house.again().run(&poll, &stage, 5).await;
+    let mut harness = Harness::new();
+    assert_eq!(harness.run(&poll, &stage, 4).await, [vec!["n4"]]);
+    harness.restarted().run(&poll, &stage, 5).await;
     let targets: Vec<_> = stage.seen().iter().map(|seen| seen.target().to_owned()).collect();
     let after = |at: u32| format!("/list?a=b&after={at}");
     let (three, four) = (after(1_454_345_251), after(1_454_345_252));
@@ -280,27 +280,27 @@ async fn the_cursor_goes_into_the_next_query_and_survives() {
 }
 
 #[tokio::test]
-async fn an_item_of_the_far_future_is_told_and_no_cursor() {
+async fn an_item_from_the_future_becomes_an_event_but_not_the_cursor() {
     let ahead = json!({"items": [{"id": 1, "n": "n1", "at": 1_454_345_248}, {"id": 2, "n": "n2", "at": "2999-01-01T00:00:00Z"}]});
     let stage = Stage::open([reply(200, "", &ahead.to_string()), Act::Stall]).await;
     let rest = format!("{ITEMS}{IDS}from = \"beginning\"\ncursor = \"{{{{ data.at }}}}\"");
-    assert_eq!(House::new().run(&poll(&stage, &rest), &stage, 2).await, [vec!["n1", "n2"]]);
+    assert_eq!(Harness::new().run(&poll(&stage, &rest), &stage, 2).await, [vec!["n1", "n2"]]);
     assert_eq!(stage.seen()[1].target(), "/list?a=b&since=1454345248");
 }
 
 #[tokio::test]
-async fn a_feed_is_read_like_any_list() {
+async fn a_feed_is_a_list_of_items() {
     let feed = |entries: &str| {
         reply(200, "Content-Type: application/rss+xml\r\n", &format!("<rss><channel>{entries}</channel></rss>"))
     };
     let old = "<item><title>old</title><guid>1</guid><pubDate>Mon, 13 Oct 2014 11:01:43 +0000</pubDate></item>";
     let new = "<item><title>new</title><guid>2</guid><pubDate>Mon, 13 Oct 2014 12:01:43 +0000</pubDate></item>";
     let stage = Stage::open([feed(old), feed(&format!("{new}{old}")), Act::Stall]).await;
-    assert_eq!(House::new().run(&poll(&stage, ""), &stage, 3).await, [vec!["new"]]);
+    assert_eq!(Harness::new().run(&poll(&stage, ""), &stage, 3).await, [vec!["new"]]);
 }
 
 #[tokio::test]
-async fn failures_are_told_apart_and_cost_nothing() {
+async fn failures_lose_no_events() {
     let stage = Stage::open([
         reply(200, "", &list(&[1])),
         reply(500, "", ""),
@@ -312,30 +312,30 @@ async fn failures_are_told_apart_and_cost_nothing() {
         Act::Stall,
     ])
     .await;
-    let mut house = House::new();
-    let groups = house.run(&poll(&stage, &format!("{ITEMS}{IDS}")), &stage, 8).await;
+    let mut harness = Harness::new();
+    let groups = harness.run(&poll(&stage, &format!("{ITEMS}{IDS}")), &stage, 8).await;
     assert_eq!(groups, [vec!["n2"]]);
-    assert_eq!(*house.status.line.borrow(), LinkState::Up);
+    assert_eq!(*harness.status.line.borrow(), LinkState::Up);
     assert!(stage.seen().iter().all(|seen| seen.target() == "/list?a=b"));
 }
 
 #[tokio::test]
-async fn who_asks_to_be_left_alone_is_left_alone_and_who_refuses_us_for_longer() {
+async fn retry_after_is_respected_and_refused_credentials_wait_longer() {
     for (answer, reason) in [
         (reply(429, "Retry-After: 3600\r\n", ""), "rate_limited"),
         (reply(503, "Retry-After: 3600\r\n", ""), "status"),
         (reply(401, "", ""), REFUSED),
     ] {
         let stage = Stage::open([answer]).await;
-        let (poll, mut house, stop) = (poll(&stage, ""), House::new(), Stop::new());
-        let (ran, ()) = join!(Box::pin(poll.run(&house.out, &stop)), async {
-            let down = soon(house.status.line.wait_for(|line| matches!(line, LinkState::Down(_))))
+        let (poll, mut harness, stop) = (poll(&stage, ""), Harness::new(), Stop::new());
+        let (ran, ()) = join!(Box::pin(poll.run(&harness.out, &stop)), async {
+            let down = soon(harness.status.line.wait_for(|line| matches!(line, LinkState::Down(_))))
                 .await
-                .expect("it lives")
+                .expect("the source runs")
                 .clone();
-            let LinkState::Down(fault) = down else { panic!("down") };
+            let LinkState::Down(fault) = down else { panic!("not down") };
             assert_eq!(fault.reason(), reason);
-            // The usual waits are of a millisecond or two: somebody who did not listen would have asked by now.
+            // The backoff is a millisecond or two, so a retry would have happened by now.
             tokio::time::sleep(Duration::from_millis(50)).await;
             stop.trigger();
         });
@@ -345,13 +345,16 @@ async fn who_asks_to_be_left_alone_is_left_alone_and_who_refuses_us_for_longer()
 }
 
 #[test]
-fn what_cannot_be_meant_is_said() {
+fn invalid_values_are_reported() {
     const URL: &str = "url = \"https://h.example/\"\n";
     for (text, wanted) in [
         ("", "`url` is missing here"),
-        ("url = \"ftp://h.example/\"", "what is polled has an address that begins with https or http, not with ftp"),
+        ("url = \"ftp://h.example/\"", "a URL to poll begins with https or http, not with ftp"),
         (&format!("{URL}every = \"0s\""), "`every` must be longer than nothing"),
-        (&format!("{URL}cursor_param = \"x\""), "`cursor_param` names what `cursor` says, and there is no `cursor`"),
+        (
+            &format!("{URL}cursor_param = \"x\""),
+            "`cursor_param` is the name of the parameter for `cursor`, which is not set",
+        ),
         (&format!("{URL}next = \"a..b\""), "`a..b` is no path"),
         (&format!("{URL}items = \"a[]\""), "`a[]` is no path to a list"),
         (&format!("{URL}from = \"end\""), "`end` is not one of now, beginning"),
@@ -365,8 +368,8 @@ fn what_cannot_be_meant_is_said() {
 }
 
 #[test]
-fn nothing_printed_shows_a_credential() {
+fn debug_output_contains_no_credentials() {
     let text = "url = \"https://h.example/\"\nbearer = { env = \"TOKEN\" }\nquery = { key = { env = \"TOKEN\" } }";
-    let printed = format!("{:?}", Poll::open(read(text).0.expect("right"), &Outbound::new()));
+    let printed = format!("{:?}", Poll::open(read(text).0.expect("a valid configuration"), &Outbound::new()));
     assert!(!printed.contains("s3cret"), "{printed}");
 }

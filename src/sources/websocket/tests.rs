@@ -1,4 +1,4 @@
-//! The whole source against scripted peers. Sockets are real, so no clock is frozen.
+//! The whole source against scripted peers. Sockets are real, so the clock is not paused.
 
 use std::sync::atomic::Ordering;
 
@@ -29,48 +29,48 @@ fn read(text: &str) -> (Option<Config>, Vec<String>, Option<String>) {
 
 fn source(peer: &Peer, rest: &str) -> Websocket {
     let (config, _, _) = read(&format!("url = \"{}\"\n{rest}", peer.url("ws", "/stream?v=1")));
-    Websocket::open(config.expect("right"), &Outbound::new())
+    Websocket::open(config.expect("a valid configuration"), &Outbound::new())
 }
 
-fn ends() -> (Outbox, SourceStatus, mpsc::Receiver<Arrival>) {
+fn outbox() -> (Outbox, SourceStatus, mpsc::Receiver<Arrival>) {
     let (sender, arrivals) = mpsc::channel(8);
     let (out, status) = Outbox::new(Name::from("feed"), Name::from("websocket"), sender);
     (out, status, arrivals)
 }
 
-async fn asked(rest: &str) -> Handshake {
+async fn handshake(rest: &str) -> Handshake {
     let peer = Peer::new().await;
-    let (source, (out, _pulse, _arrivals), stop) = (source(&peer, rest), ends(), Stop::new());
-    let (ran, asked) = join!(Box::pin(source.run(&out, &stop)), async {
-        let (_, asked) = peer.accept_with_handshake().await;
+    let (source, (out, _status, _arrivals), stop) = (source(&peer, rest), outbox(), Stop::new());
+    let (ran, handshake) = join!(Box::pin(source.run(&out, &stop)), async {
+        let (_, handshake) = peer.accept_with_handshake().await;
         stop.trigger();
-        asked
+        handshake
     });
     assert_eq!(ran, Ok(()));
-    asked
+    handshake
 }
 
 #[tokio::test]
-async fn what_is_shown_to_be_let_in_is_exact() {
-    let bearer = asked("bearer = { env = \"TOKEN\" }").await;
+async fn credentials_are_sent_in_the_handshake() {
+    let bearer = handshake("bearer = { env = \"TOKEN\" }").await;
     assert_eq!((bearer.uri.as_str(), bearer.header("authorization")), ("/stream?v=1", "Bearer s3 cr&t"));
-    let basic = asked("basic = { user = \"Aladdin\", password = \"open sesame\" }").await;
+    let basic = handshake("basic = { user = \"Aladdin\", password = \"open sesame\" }").await;
     assert_eq!(basic.header("authorization"), "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
     let rest = "query = { key = { env = \"TOKEN\" }, room = \"a/b\" }\nheaders = { X-Key = { env = \"TOKEN\" }, Origin = \"https://o.example\" }";
-    let rest = asked(rest).await;
+    let rest = handshake(rest).await;
     assert_eq!(rest.uri, "/stream?v=1&key=s3%20cr%26t&room=a%2Fb");
     assert_eq!((rest.header("x-key"), rest.header("origin")), ("s3 cr&t", "https://o.example"));
 }
 
 #[tokio::test]
-async fn frames_become_events_as_relays_toml_words_them() {
+async fn frames_become_events_with_the_configured_labels() {
     let peer = Peer::new().await;
     let labels =
         "type = \"{{ data.kind }}\"\nid = \"{{ data.id }}\"\nsubject = \"{{ data.on }}\"\ntime = \"{{ data.at }}\"";
-    let (source, (out, mut status, mut arrivals), stop) = (source(&peer, labels), ends(), Stop::new());
+    let (source, (out, mut status, mut arrivals), stop) = (source(&peer, labels), outbox(), Stop::new());
     let script = async {
         let mut socket = peer.accept().await;
-        soon(status.line.wait_for(|line| *line == LinkState::Up)).await.expect("it lives");
+        soon(status.line.wait_for(|line| *line == LinkState::Up)).await.expect("the source runs");
         send(&mut socket, r#"{"kind":"Door.Opened","id":"17","on":"door","at":"2016-02-01T16:47:28Z"}"#).await;
         send(&mut socket, "no JSON").await;
         send(&mut socket, "{}").await;
@@ -88,7 +88,7 @@ async fn frames_become_events_as_relays_toml_words_them() {
 }
 
 #[tokio::test]
-async fn only_a_source_with_an_api_can_be_asked() {
+async fn only_a_source_with_an_api_can_look_up() {
     let peer = Peer::new().await;
     let fault = source(&peer, "").look_up("/x").await.expect_err("no API");
     assert_eq!(fault.reason(), "no_look_up");
@@ -105,7 +105,7 @@ async fn only_a_source_with_an_api_can_be_asked() {
 }
 
 #[test]
-fn what_cannot_be_meant_is_said() {
+fn invalid_values_are_reported() {
     const URL: &str = "url = \"wss://h.example/\"\n";
     for (text, wanted) in [
         ("", "`url` is missing here"),
@@ -129,19 +129,19 @@ fn what_cannot_be_meant_is_said() {
 }
 
 #[tokio::test]
-async fn what_is_wanted_is_asked_for_after_every_connecting() {
+async fn subscriptions_are_sent_after_every_connect() {
     let peer = Peer::new().await;
     let rest = "subprotocol = [\"v2.json\"]\nsubscribe = [\"hello\", { op = \"login\", key = { env = \"TOKEN\" } }]";
-    let (source, (out, mut status, _arrivals), stop) = (source(&peer, rest), ends(), Stop::new());
+    let (source, (out, mut status, _arrivals), stop) = (source(&peer, rest), outbox(), Stop::new());
     let script = async {
         for _ in 0..2 {
             let mut socket = peer.accept_protocol("v2.json").await;
             assert_eq!(receive(&mut socket).await, "hello");
             let login: Value = serde_json::from_str(&receive(&mut socket).await).expect("JSON");
             assert_eq!(login, serde_json::json!({"op": "login", "key": "s3 cr&t"}));
-            soon(status.line.wait_for(|line| *line == LinkState::Up)).await.expect("it lives");
+            soon(status.line.wait_for(|line| *line == LinkState::Up)).await.expect("the source runs");
             drop(socket);
-            soon(status.line.wait_for(|line| *line != LinkState::Up)).await.expect("it lives");
+            soon(status.line.wait_for(|line| *line != LinkState::Up)).await.expect("the source runs");
         }
         stop.trigger();
     };
@@ -149,11 +149,11 @@ async fn what_is_wanted_is_asked_for_after_every_connecting() {
 }
 
 #[tokio::test]
-async fn a_message_is_answered_when_it_is_safe_and_a_heartbeat_is_no_event() {
+async fn a_message_is_answered_after_its_commit_and_a_heartbeat_is_not_an_event() {
     let peer = Peer::new().await;
     let rest = "ignore = \"data.type == 'ping'\"\nsplit = \"data.list\"\nsubject = \"{{ body.id }} {{ data }}\"\n\
         ack = \"{% if data.type == 'ping' %}pong{% elif data.id %}got {{ data.id }}{% endif %}\"";
-    let (source, (out, status, mut arrivals), stop) = (source(&peer, rest), ends(), Stop::new());
+    let (source, (out, status, mut arrivals), stop) = (source(&peer, rest), outbox(), Stop::new());
     let script = async {
         let mut socket = peer.accept().await;
         send(&mut socket, r#"{"type":"ping"}"#).await;
@@ -161,8 +161,8 @@ async fn a_message_is_answered_when_it_is_safe_and_a_heartbeat_is_no_event() {
         send(&mut socket, r#"{"id":7,"list":[1,2]}"#).await;
         let arrival = soon(arrivals.recv()).await.expect("an event");
         let unanswered = tokio::time::timeout(std::time::Duration::from_millis(50), receive(&mut socket)).await;
-        assert!(unanswered.is_err(), "nothing is safe yet");
-        arrival.committed.expect("somebody waits").send(Ok(())).expect("still waiting");
+        assert!(unanswered.is_err(), "nothing is committed yet");
+        arrival.committed.expect("a put that waits").send(Ok(())).expect("the put still waits");
         assert_eq!(receive(&mut socket).await, "got 7");
         let subjects: Vec<_> = match arrival.group {
             crate::outbox::Group::Many { events, .. } => events.into_iter().map(|event| event.subject).collect(),
@@ -171,7 +171,7 @@ async fn a_message_is_answered_when_it_is_safe_and_a_heartbeat_is_no_event() {
         assert_eq!(subjects, ["7 1".into(), "7 2".into()]);
         send(&mut socket, r#"{"id":8,"list":3}"#).await;
         send(&mut socket, r#"{"type":"ping"}"#).await;
-        assert_eq!(receive(&mut socket).await, "pong", "what could not be split is not answered");
+        assert_eq!(receive(&mut socket).await, "pong", "a message that cannot be split is not answered");
         assert_eq!(status.skipped.load(Ordering::Relaxed), 1);
         stop.trigger();
     };
@@ -190,10 +190,10 @@ fn an_unset_secret_inside_leaves_an_optional_source_out() {
 }
 
 #[test]
-fn nothing_printed_shows_a_credential() {
+fn debug_output_contains_no_credentials() {
     let (config, _, _) = read(
         "url = \"wss://h.example/?k=secret\"\nbearer = { env = \"TOKEN\" }\nquery = { key = { env = \"TOKEN\" } }",
     );
-    let printed = format!("{:?}", Websocket::open(config.expect("right"), &Outbound::new()));
+    let printed = format!("{:?}", Websocket::open(config.expect("a valid configuration"), &Outbound::new()));
     assert!(!printed.contains("s3") && !printed.contains("k=secret"), "{printed}");
 }
