@@ -1,4 +1,4 @@
-//! How long to wait before the next try: for connections (here and now) and for deliveries (written down).
+//! Exponential backoff with jitter, for connections and for deliveries.
 
 use std::time::Duration;
 
@@ -20,12 +20,12 @@ impl Default for Backoff {
 }
 
 impl Backoff {
-    /// `retry = { first, max }` of a source or sink; what is not said is as usual.
+    /// `retry = { first, max }` of a source or sink; missing values have defaults.
     pub fn read(table: &TableReader) -> Self {
-        let usual = Self::default();
-        let Some(retry) = table.table("retry") else { return usual };
-        let first = retry.wait("first").unwrap_or(usual.first);
-        let max = retry.wait("max").unwrap_or(usual.max.max(first));
+        let default = Self::default();
+        let Some(retry) = table.table("retry") else { return default };
+        let first = retry.wait("first").unwrap_or(default.first);
+        let max = retry.wait("max").unwrap_or(default.max.max(first));
         if first > max {
             retry.reading.problem(Problem::error(retry.span.clone(), "`first` is longer than `max`"));
         }
@@ -33,7 +33,7 @@ impl Backoff {
         Self { first, max: max.max(first) }
     }
 
-    /// The endless row of waits between tries to connect: doubling, jittered, never above `max`.
+    /// The endless sequence of waits between attempts to connect: doubled each time, with jitter, at most `max`.
     pub fn waits(&self) -> impl Iterator<Item = Duration> + Send + use<> {
         let max = self.max;
         ExponentialBuilder::default()
@@ -45,8 +45,8 @@ impl Backoff {
             .map(move |wait| wait.min(max))
     }
 
-    /// The wait after failed attempt `attempt` (from 1) of a delivery: full jitter, so `draw` is uniform in 0..1.
-    /// A pure function, because its result is written into the queue.
+    /// The wait after the failed attempt number `attempt` (from 1) of a delivery, with full jitter: `draw` is uniform in
+    /// 0..1. A pure function, because its result is stored.
     pub fn after(&self, attempt: u32, draw: f64) -> Duration {
         let doublings = attempt.saturating_sub(1).min(31);
         let ceiling = self.first.saturating_mul(1 << doublings).min(self.max);

@@ -9,7 +9,7 @@
 //!  4  config
 //!  3  intake  delivery  admin
 //!  2  sources/*  sinks/*
-//!  1  ingress  relay  outbox  store  http_server  vsphere  websocket  outbound  supervisor  metrics  log_limiter
+//!  1  ingress  relay  outbox  store  http_server  vsphere  websocket  reconnect  outbound  supervisor  metrics  log_limiter
 //!  0  message  event  backoff  config_reader  secret  stop  fault  test_support
 //! ```
 //!
@@ -34,6 +34,7 @@ pub mod message;
 pub mod metrics;
 pub mod outbound;
 pub mod outbox;
+pub mod reconnect;
 pub mod relay;
 pub mod secret;
 pub mod sinks;

@@ -1,4 +1,4 @@
-//! What came and was no event is said in the log, but not as often as it comes.
+//! Limits how often a repeated warning is logged.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,23 +6,24 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::{debug, warn};
 
-/// A peer that sends nothing but rubbish fills one line a minute.
-const BETWEEN_WARNINGS: Duration = Duration::from_secs(60);
+/// So that a peer that sends nothing but invalid messages causes one line a minute.
+const INTERVAL: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Default)]
 pub struct LogLimiter {
-    unsaid: u64,
-    said: Option<Instant>,
+    /// Since the last line.
+    count: u64,
+    last_logged: Option<Instant>,
 }
 
 impl LogLimiter {
-    /// `what` and `why` of one thing that source `name` could not make sense of.
+    /// Logs at most once a minute, with the count since the last line and the latest `why`.
     pub fn note(&mut self, name: &str, what: &str, why: impl fmt::Display) {
         debug!(source = name, %why, "{what}");
-        self.unsaid += 1;
-        if self.said.is_none_or(|said| said.elapsed() >= BETWEEN_WARNINGS) {
-            warn!(source = name, count = self.unsaid, last = %why, "{what}");
-            *self = Self { unsaid: 0, said: Some(Instant::now()) };
+        self.count += 1;
+        if self.last_logged.is_none_or(|at| at.elapsed() >= INTERVAL) {
+            warn!(source = name, count = self.count, last = %why, "{what}");
+            *self = Self { count: 0, last_logged: Some(Instant::now()) };
         }
     }
 }
@@ -32,14 +33,14 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn warnings_come_at_most_once_a_minute_and_count_the_rest() {
-        let mut skips = LogLimiter::default();
+    async fn warnings_are_logged_once_a_minute_with_the_count_of_the_rest() {
+        let mut log = LogLimiter::default();
         for _ in 0..3 {
-            skips.note("prod", "skipped", "x");
+            log.note("prod", "skipped", "x");
         }
-        assert_eq!(skips.unsaid, 2);
-        tokio::time::advance(BETWEEN_WARNINGS).await;
-        skips.note("prod", "skipped", "x");
-        assert_eq!(skips.unsaid, 0);
+        assert_eq!(log.count, 2);
+        tokio::time::advance(INTERVAL).await;
+        log.note("prod", "skipped", "x");
+        assert_eq!(log.count, 0);
     }
 }

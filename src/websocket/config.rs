@@ -1,26 +1,24 @@
-//! How a connection is kept: the keys that all sources with a WebSocket share.
+//! The configuration keys that all sources with a long-lived connection share.
 
 use std::time::Duration;
 
-use crate::backoff::Backoff;
 use crate::config_reader::{Problem, TableReader};
+use crate::reconnect::ReconnectConfig;
 
-/// Below this an honest message would not fit.
-const LEAST_FRAME: u64 = 1024;
+/// A smaller limit would reject ordinary messages.
+const SMALLEST_FRAME: u64 = 1024;
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct ConnectionConfig {
-    /// How often the peer is asked for a sign of life, and how long it has for one.
+    /// The interval of pings, and the time limit for an answer.
     pub ping: Duration,
-    /// No data for so long means a dead peer, whatever its pongs say.
+    /// Without data for this long the peer is considered dead, even if it answers pings.
     pub idle: Option<Duration>,
-    pub retry: Backoff,
-    /// A frame or message above this is not read, in bytes.
+    pub reconnect: ReconnectConfig,
+    /// The largest frame or message that is read, in bytes.
     pub max_frame: usize,
-    /// How long connecting, TLS and the handshake may take together.
-    pub patience: Duration,
-    /// The wait after refused credentials: a person must change something first.
-    pub refused: Duration,
+    /// For connecting, TLS and the handshake together.
+    pub connect_timeout: Duration,
 }
 
 impl Default for ConnectionConfig {
@@ -28,10 +26,9 @@ impl Default for ConnectionConfig {
         Self {
             ping: Duration::from_secs(5),
             idle: None,
-            retry: Backoff::default(),
+            reconnect: ReconnectConfig::default(),
             max_frame: 1 << 20,
-            patience: Duration::from_secs(10),
-            refused: Duration::from_secs(300),
+            connect_timeout: Duration::from_secs(10),
         }
     }
 }
@@ -39,13 +36,13 @@ impl Default for ConnectionConfig {
 impl ConnectionConfig {
     /// Reads `ping`, `idle`, `max_frame` and `retry = { first, max }`.
     pub fn read(table: &TableReader) -> Self {
-        let usual = Self::default();
+        let default = Self::default();
         Self {
-            ping: table.wait("ping").unwrap_or(usual.ping),
+            ping: table.wait("ping").unwrap_or(default.ping),
             idle: table.wait("idle"),
-            max_frame: max_frame(table).unwrap_or(usual.max_frame),
-            retry: Backoff::read(table),
-            ..usual
+            max_frame: max_frame(table).unwrap_or(default.max_frame),
+            reconnect: ReconnectConfig::read(table),
+            ..default
         }
     }
 }
@@ -54,10 +51,10 @@ fn max_frame(table: &TableReader) -> Option<usize> {
     let size = table.size("max_frame")?;
     // Offsets into a body are 32 bits.
     match usize::try_from(size) {
-        Ok(bytes) if (LEAST_FRAME..=u64::from(u32::MAX)).contains(&size) => Some(bytes),
+        Ok(bytes) if (SMALLEST_FRAME..=u64::from(u32::MAX)).contains(&size) => Some(bytes),
         _ => {
-            let place = table.item("max_frame").map_or(table.span.clone(), |item| item.span.clone());
-            table.reading.problem(Problem::error(place, "`max_frame` must be at least 1KiB and below 4GiB"));
+            let span = table.item("max_frame").map_or(table.span.clone(), |item| item.span.clone());
+            table.reading.problem(Problem::error(span, "`max_frame` must be at least 1KiB and below 4GiB"));
             None
         }
     }
@@ -72,23 +69,23 @@ mod tests {
         let reading = ConfigReader::new(text, &|_| None);
         let tree = reading.tree();
         let table = TableReader::new(&reading, "source.websocket", &tree);
-        let habits = ConnectionConfig::read(&table);
+        let config = ConnectionConfig::read(&table);
         table.finish();
-        (habits, reading.into_findings().problems.into_iter().map(|problem| problem.said).collect())
+        (config, reading.into_findings().problems.into_iter().map(|problem| problem.said).collect())
     }
 
     #[test]
-    fn what_is_not_said_is_as_usual() {
+    fn missing_keys_have_defaults() {
         assert_eq!(read(""), (ConnectionConfig::default(), vec![]));
-        let (habits, problems) =
+        let (config, problems) =
             read("ping = \"1s\"\nidle = \"2m\"\nmax_frame = \"64KiB\"\nretry = { first = \"10ms\", max = \"20ms\" }");
         assert_eq!(problems, Vec::<String>::new());
-        assert_eq!((habits.ping.as_secs(), habits.idle.map(|idle| idle.as_secs())), (1, Some(120)));
-        assert_eq!((habits.max_frame, habits.retry.first.as_millis()), (65536, 10));
+        assert_eq!((config.ping.as_secs(), config.idle.map(|idle| idle.as_secs())), (1, Some(120)));
+        assert_eq!((config.max_frame, config.reconnect.retry.first.as_millis()), (65536, 10));
     }
 
     #[test]
-    fn what_would_spin_or_never_hear_is_refused() {
+    fn values_that_would_cause_a_busy_loop_or_reject_everything_are_refused() {
         let text =
             "ping = \"0s\"\nidle = \"0ms\"\nmax_frame = \"1B\"\nretry = { first = \"0s\", max = \"1s\", most = 3 }";
         assert_eq!(

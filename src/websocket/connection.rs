@@ -1,4 +1,4 @@
-//! One connection from its first packet to its last, with a limit on everything in between.
+//! One connection: everything between its first and its last packet has a limit.
 
 use std::io;
 use std::net::SocketAddr;
@@ -17,181 +17,185 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message, Utf8Bytes};
 use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, client_async_tls_with_config};
 
-use super::{Address, ConnectionConfig, faults};
+use super::address::Address;
+use super::config::ConnectionConfig;
+use super::faults;
 use crate::config_reader::print_duration;
 use crate::fault::Fault;
 
-/// We write pings, pongs and a close; a peer that reads none of them must not make us store them.
-const UNREAD_BY_PEER: usize = 16 * 1024;
-/// A read zeroes its buffer first, so a large one costs time when frames come one by one; this holds a hundred.
-const READ_AT_ONCE: usize = 32 * 1024;
-/// How long a goodbye may take.
-const GOODBYE: Duration = Duration::from_secs(1);
+/// The limit of what is buffered for a peer that does not read: pings, pongs, a close and short messages.
+const WRITE_BUFFER: usize = 16 * 1024;
+/// Each read zeroes its buffer first, so a large one is slow when frames arrive one by one. This holds about a hundred.
+const READ_BUFFER: usize = 32 * 1024;
+/// The limit for the closing handshake.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 pub(super) struct Connection {
-    socket: WebSocketStream<MaybeTlsStream<Ear<TcpStream>>>,
+    socket: WebSocketStream<MaybeTlsStream<ActivityStream<TcpStream>>>,
     ping: Duration,
     idle: Option<Duration>,
     ping_at: Instant,
-    /// Data came since the alarm last rang. Clocks are read when it rings, not for every frame.
-    fresh: bool,
+    /// Data arrived since the timer last fired. The clock is read when it fires, not for every frame.
+    data_arrived: bool,
     quiet_since: Instant,
-    alarm: Pin<Box<Sleep>>,
-    stood: bool,
+    timer: Pin<Box<Sleep>>,
+    is_stable: bool,
 }
 
-pub(super) enum Heard {
+pub(super) enum Received {
     Text(Utf8Bytes),
-    /// A message that is not even text.
+    /// A message that is not UTF-8.
     Binary,
-    /// The connection has stood for one interval of pings. Said once.
-    Standing,
+    /// The connection has lasted for one ping interval. Reported once.
+    Stable,
 }
 
 impl Connection {
     pub(super) async fn open(
         address: &Address,
         tls: Option<Arc<rustls::ClientConfig>>,
-        habits: &ConnectionConfig,
+        config: &ConnectionConfig,
     ) -> Result<Self, Fault> {
-        let late = || Fault::new("timeout", format!("no connection within {}", print_duration(habits.patience)));
-        let socket = timeout(habits.patience, connect(address, tls, habits)).await.map_err(|_| late())??;
+        let limit = config.connect_timeout;
+        let late = |_| Fault::new("timeout", format!("no connection within {}", print_duration(limit)));
+        let socket = timeout(limit, connect(address, tls, config)).await.map_err(late)??;
         let now = Instant::now();
         let mut connection = Self {
             socket,
-            ping: habits.ping,
-            idle: habits.idle,
-            ping_at: now + habits.ping,
-            fresh: false,
+            ping: config.ping,
+            idle: config.idle,
+            ping_at: now + config.ping,
+            data_arrived: false,
             quiet_since: now,
-            alarm: Box::pin(tokio::time::sleep_until(now)),
-            stood: false,
+            timer: Box::pin(tokio::time::sleep_until(now)),
+            is_stable: false,
         };
-        connection.set_alarm();
+        connection.set_timer();
         Ok(connection)
     }
 
-    /// What comes next. While nobody calls this nothing is read, and the peer's clock stands: whatever it sent
-    /// meanwhile is read before the alarm is looked at.
-    pub(super) async fn next(&mut self) -> Result<Heard, Fault> {
+    /// The next message. Between calls nothing is read and the peer cannot time out: what it sent meanwhile is read
+    /// before the timer is polled.
+    pub(super) async fn next(&mut self) -> Result<Received, Fault> {
         loop {
-            // A flood of frames that need no waiting must not starve the other tasks.
+            // A flood of frames that are ready at once must not starve the other tasks.
             tokio::task::consume_budget().await;
-            let heard = tokio::select! {
+            let received = tokio::select! {
                 biased;
-                frame = self.socket.next() => self.sort(frame).await?,
-                () = &mut self.alarm => self.ring().await?,
+                frame = self.socket.next() => self.handle_frame(frame).await?,
+                () = &mut self.timer => self.handle_timer().await?,
             };
-            if let Some(heard) = heard {
-                return Ok(heard);
+            if let Some(received) = received {
+                return Ok(received);
             }
         }
     }
 
-    /// Says one message. A peer that does not take it in time is dead.
-    pub(super) async fn say(&mut self, text: &str) -> Result<(), Fault> {
-        let stuck = |_| Fault::new("dead_peer", "the peer takes nothing any more");
-        timeout(self.ping, self.socket.send(Message::text(text))).await.map_err(stuck)?.map_err(faults::of)
+    /// Sends one message. A peer that does not accept it in time is considered dead.
+    pub(super) async fn send(&mut self, text: &str) -> Result<(), Fault> {
+        self.send_in_time(Message::text(text)).await
     }
 
-    /// Says goodbye, and hears the peer's if it comes soon.
+    async fn send_in_time(&mut self, message: Message) -> Result<(), Fault> {
+        let sent = timeout(self.ping, self.socket.send(message)).await;
+        sent.map_err(|_| faults::not_reading())?.map_err(faults::from_error)
+    }
+
+    /// Sends a close frame, and waits shortly for the peer's.
     pub(super) async fn close(mut self) {
-        let goodbye = async {
+        let closing = async {
             if self.socket.close(None).await.is_ok() {
-                // Data that nobody waits for any more: a socket closed over unread data resets the connection,
-                // and our goodbye with it.
+                // Closing a socket with unread data resets the connection, and the close frame would be lost.
                 while let Some(Ok(_)) = self.socket.next().await {}
             }
         };
-        // A peer that takes no goodbye is left without.
-        let _in_time = timeout(GOODBYE, goodbye).await;
+        // Nothing depends on the peer's answer.
+        let _in_time = timeout(CLOSE_TIMEOUT, closing).await;
     }
 
-    async fn sort(&mut self, frame: Option<Result<Message, Error>>) -> Result<Option<Heard>, Fault> {
+    async fn handle_frame(&mut self, frame: Option<Result<Message, Error>>) -> Result<Option<Received>, Fault> {
         match frame {
             Some(Ok(Message::Text(text))) => {
-                self.fresh = true;
-                Ok(Some(Heard::Text(text)))
+                self.data_arrived = true;
+                Ok(Some(Received::Text(text)))
             }
             Some(Ok(Message::Binary(bytes))) => {
-                self.fresh = true;
-                Ok(Some(Utf8Bytes::try_from(bytes).map_or(Heard::Binary, Heard::Text)))
+                self.data_arrived = true;
+                Ok(Some(Utf8Bytes::try_from(bytes).map_or(Received::Binary, Received::Text)))
             }
             Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => Ok(None),
             Some(Ok(Message::Close(frame))) => {
-                // The answer is prepared already; if it cannot leave at once, the peer does not need it.
+                // tungstenite has queued the answer; if it cannot be sent at once, the peer does not need it.
                 let _answered = poll!(self.socket.flush());
                 Err(faults::closed(frame.as_ref()))
             }
             Some(Err(error)) => {
                 if matches!(error, Error::Capacity(_)) {
                     let too_big = CloseFrame { code: CloseCode::Size, reason: Utf8Bytes::from_static("too big") };
-                    let _told = poll!(self.socket.send(Message::Close(Some(too_big))));
+                    let _sent = poll!(self.socket.send(Message::Close(Some(too_big))));
                 }
-                Err(faults::of(error))
+                Err(faults::from_error(error))
             }
             None => Err(faults::closed(None)),
         }
     }
 
-    /// The alarm rang with nothing left to read: judge the peer, ping it, and set the alarm again.
-    async fn ring(&mut self) -> Result<Option<Heard>, Fault> {
+    /// The timer fired with nothing left to read: checks whether the peer is alive, pings it, and sets the timer again.
+    async fn handle_timer(&mut self) -> Result<Option<Received>, Fault> {
         let now = Instant::now();
-        if std::mem::take(&mut self.fresh) {
+        if std::mem::take(&mut self.data_arrived) {
             self.quiet_since = now;
         }
         if let Some(idle) = self.idle.filter(|idle| now >= self.quiet_since + *idle) {
             return Err(Fault::new("idle", format!("no data for {}", print_duration(idle))));
         }
-        let mut news = None;
+        let mut became_stable = false;
         if now >= self.ping_at {
-            if !self.socket.get_ref().get_ref().heard.swap(false, Ordering::Relaxed) {
-                let said = format!("no answer to a ping for {}", print_duration(self.ping));
-                return Err(Fault::new("dead_peer", said));
+            if !self.socket.get_ref().get_ref().has_read.swap(false, Ordering::Relaxed) {
+                let why = format!("no answer to a ping for {}", print_duration(self.ping));
+                return Err(Fault::new("dead_peer", why));
             }
             self.ping_at = now + self.ping;
-            let ping = self.socket.send(Message::Ping(Bytes::new()));
-            let stuck = || Fault::new("dead_peer", "the peer takes nothing any more");
-            timeout(self.ping, ping).await.map_err(|_| stuck())?.map_err(faults::of)?;
-            news = (!std::mem::replace(&mut self.stood, true)).then_some(Heard::Standing);
+            self.send_in_time(Message::Ping(Bytes::new())).await?;
+            became_stable = !std::mem::replace(&mut self.is_stable, true);
         }
-        self.set_alarm();
-        Ok(news)
+        self.set_timer();
+        Ok(became_stable.then_some(Received::Stable))
     }
 
-    fn set_alarm(&mut self) {
+    fn set_timer(&mut self) {
         let idle_at = self.idle.map(|idle| self.quiet_since + idle);
         let at = idle_at.map_or(self.ping_at, |idle_at| idle_at.min(self.ping_at));
-        self.alarm.as_mut().reset(at);
+        self.timer.as_mut().reset(at);
     }
 }
 
 async fn connect(
     address: &Address,
     tls: Option<Arc<rustls::ClientConfig>>,
-    habits: &ConnectionConfig,
-) -> Result<WebSocketStream<MaybeTlsStream<Ear<TcpStream>>>, Fault> {
-    let stream = connect_tcp(address, habits.patience).await?;
-    // A ping must not wait for more to say.
+    config: &ConnectionConfig,
+) -> Result<WebSocketStream<MaybeTlsStream<ActivityStream<TcpStream>>>, Fault> {
+    let stream = connect_tcp(address, config.connect_timeout).await?;
+    // A ping must not wait until a packet is full.
     stream.set_nodelay(true).map_err(|error| Fault::new("connect", error.to_string()))?;
-    let stream = Ear { stream, heard: AtomicBool::new(true) };
-    let config = WebSocketConfig::default()
-        .max_frame_size(Some(habits.max_frame))
-        .max_message_size(Some(habits.max_frame))
-        .read_buffer_size(READ_AT_ONCE)
+    let stream = ActivityStream { stream, has_read: AtomicBool::new(true) };
+    let limits = WebSocketConfig::default()
+        .max_frame_size(Some(config.max_frame))
+        .max_message_size(Some(config.max_frame))
+        .read_buffer_size(READ_BUFFER)
         .write_buffer_size(0)
-        .max_write_buffer_size(UNREAD_BY_PEER);
+        .max_write_buffer_size(WRITE_BUFFER);
     let connector = tls.map_or(Connector::Plain, Connector::Rustls);
-    // Redirects are not followed: this makes one request and takes one answer.
-    let opened = client_async_tls_with_config(address.request()?, stream, Some(config), Some(connector)).await;
-    opened.map(|(socket, _)| socket).map_err(faults::of)
+    // Makes one request and accepts one answer, so redirects are not followed.
+    let opened = client_async_tls_with_config(address.request()?, stream, Some(limits), Some(connector)).await;
+    opened.map(|(socket, _)| socket).map_err(faults::from_error)
 }
 
-/// Tries each address of the host. One that swallows packets (IPv6 where there is none) must not eat the others' time.
-async fn connect_tcp(address: &Address, patience: Duration) -> Result<TcpStream, Fault> {
+/// Tries each address of the host. One that drops packets (IPv6 where there is none) must not use up the others' time.
+async fn connect_tcp(address: &Address, limit: Duration) -> Result<TcpStream, Fault> {
     let found = tokio::net::lookup_host(address.host_and_port()).await;
     let found: Vec<SocketAddr> = found.map_err(|error| Fault::new("dns", error.to_string()))?.collect();
-    let share = patience / u32::try_from(found.len().max(1)).unwrap_or(u32::MAX);
+    let share = limit / u32::try_from(found.len().max(1)).unwrap_or(u32::MAX);
     let mut last = Fault::new("dns", "the host has no address");
     for at in found {
         match timeout(share, TcpStream::connect(at)).await {
@@ -203,25 +207,25 @@ async fn connect_tcp(address: &Address, patience: Duration) -> Result<TcpStream,
     Err(last)
 }
 
-/// A stream that knows whether something was heard on it: one byte of a long frame is a sign of life too.
-struct Ear<S> {
+/// A stream that records whether anything was read from it: one byte of a long frame shows that the peer is alive.
+struct ActivityStream<S> {
     stream: S,
-    heard: AtomicBool,
+    has_read: AtomicBool,
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Ear<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for ActivityStream<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let before = into.filled().len();
         let polled = Pin::new(&mut this.stream).poll_read(cx, into);
         if into.filled().len() > before {
-            *this.heard.get_mut() = true;
+            *this.has_read.get_mut() = true;
         }
         polled
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Ear<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for ActivityStream<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.get_mut().stream).poll_write(cx, bytes)
     }

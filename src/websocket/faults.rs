@@ -1,44 +1,42 @@
-//! What went wrong with a connection, in our words.
+//! The faults of a connection, as texts of ours.
 
 use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::error::{CapacityError, ProtocolError};
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 
 use crate::fault::Fault;
-use crate::outbound::untrusted_certificate;
+use crate::reconnect::REFUSED;
 
-/// The reason of a fault that only a person can mend: trying often helps nobody.
-pub const REFUSED: &str = "refused";
-
-/// Unauthorized and Forbidden: the two that IANA lists for them, and what many servers say instead.
+/// Close codes for Unauthorized and Forbidden: the two that IANA lists, and what many servers send instead.
 const REFUSALS: [u16; 4] = [3000, 3003, 4401, 4403];
 
-pub(super) fn of(error: Error) -> Fault {
+pub(super) fn from_error(error: Error) -> Fault {
     match error {
         Error::Http(answer) => match answer.status().as_u16() {
             status @ (401 | 403) => Fault::new(REFUSED, format!("the server refuses the credentials ({status})")),
             status @ 300..=399 => {
-                let said = format!("the server answers with a redirect ({status}), which is not followed");
-                Fault::new("redirect", said)
+                Fault::new("redirect", format!("the server answers with a redirect ({status}), which is not followed"))
             }
             status => Fault::new("status", format!("the server answers {status} instead of opening a WebSocket")),
         },
         Error::Capacity(CapacityError::MessageTooLong { size, max_size }) => {
             Fault::new("too_big", format!("a message of {size} bytes is above max_frame ({max_size} bytes)"))
         }
-        Error::Io(error) if is_tls(&error) => {
-            untrusted_certificate(&error).unwrap_or_else(|| Fault::new("tls", error.to_string()))
-        }
+        Error::Io(error) if is_tls(&error) => Fault::new("tls", error.to_string()),
         Error::Tls(error) => Fault::new("tls", error.to_string()),
         Error::Io(error) => Fault::new("io", error.to_string()),
         Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) | Error::ConnectionClosed => closed(None),
-        Error::WriteBufferFull(_) => Fault::new("dead_peer", "the peer takes nothing any more"),
+        Error::WriteBufferFull(_) => not_reading(),
         error => Fault::new("protocol", error.to_string()),
     }
 }
 
 fn is_tls(error: &std::io::Error) -> bool {
     matches!(error.get_ref(), Some(inner) if inner.is::<rustls::Error>())
+}
+
+pub(super) fn not_reading() -> Fault {
+    Fault::new("dead_peer", "the peer no longer reads what is sent to it")
 }
 
 pub(super) fn closed(frame: Option<&CloseFrame>) -> Fault {
@@ -49,7 +47,7 @@ pub(super) fn closed(frame: Option<&CloseFrame>) -> Fault {
         reason,
         match frame.reason.as_str() {
             "" => format!("the peer closed the connection ({code})"),
-            // Somebody else's words: quoted, so that they cannot pass for ours.
+            // Quoted, so that the peer's text cannot be mistaken for ours.
             why => format!("the peer closed the connection ({code}, {why:?})"),
         },
     )

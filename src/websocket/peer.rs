@@ -1,4 +1,4 @@
-//! The other side, for tests: each test scripts what it does, step by step.
+//! The server side, for tests: each test scripts it step by step.
 
 use std::time::Duration;
 
@@ -14,81 +14,81 @@ pub(crate) type Socket = WebSocketStream<TcpStream>;
 
 pub(crate) struct Peer {
     listener: TcpListener,
-    /// The same one, to be asked without the runtime in between.
+    /// The same socket, for accepting without the runtime.
     raw: std::net::TcpListener,
 }
 
-/// What the client asked for.
-pub(crate) struct Asked {
+/// The client's request for a WebSocket.
+pub(crate) struct Handshake {
     pub(crate) uri: String,
     pub(crate) headers: HeaderMap,
 }
 
-impl Asked {
+impl Handshake {
     pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().expect("plain text"))
     }
 }
 
-/// `work`, which must not take for ever.
+/// Fails the test if `work` takes longer than 30 seconds.
 pub(crate) async fn soon<T>(work: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(30), Box::pin(work)).await.expect("this should have happened long ago")
+    tokio::time::timeout(Duration::from_secs(30), Box::pin(work)).await.expect("completes within 30 seconds")
 }
 
 impl Peer {
-    #[expect(clippy::unused_async, reason = "reads better beside the other steps, and wants a runtime")]
+    #[expect(clippy::unused_async, reason = "consistent with the other steps, and needs a runtime")]
     pub(crate) async fn new() -> Self {
         let raw = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-        raw.set_nonblocking(true).expect("as tokio wants it");
+        raw.set_nonblocking(true).expect("tokio needs it non-blocking");
         let twin = raw.try_clone().expect("a second handle");
         Self { listener: TcpListener::from_std(twin).expect("a listener"), raw }
     }
 
-    pub(crate) fn at(&self, scheme: &str, path: &str) -> String {
+    pub(crate) fn url(&self, scheme: &str, path: &str) -> String {
         format!("{scheme}://{}{path}", self.listener.local_addr().expect("bound"))
     }
 
-    pub(crate) async fn tcp(&self) -> TcpStream {
+    pub(crate) async fn accept_tcp(&self) -> TcpStream {
         soon(self.listener.accept()).await.expect("a connection").0
     }
 
-    /// Whether somebody is waiting to be accepted.
-    pub(crate) fn was_called(&self) -> bool {
+    /// Whether a connection is waiting to be accepted.
+    pub(crate) fn has_pending_connection(&self) -> bool {
         self.raw.accept().is_ok()
     }
 
-    pub(crate) async fn socket(&self) -> Socket {
-        self.socket_and_what_was_asked().await.0
+    pub(crate) async fn accept(&self) -> Socket {
+        self.accept_with_handshake().await.0
     }
 
     #[expect(clippy::result_large_err, reason = "tungstenite's callback has this form")]
-    pub(crate) async fn socket_and_what_was_asked(&self) -> (Socket, Asked) {
-        let mut asked = None;
-        let note = |request: &Request, response: Response| -> Result<Response, ErrorResponse> {
-            asked = Some(Asked { uri: request.uri().to_string(), headers: request.headers().clone() });
+    pub(crate) async fn accept_with_handshake(&self) -> (Socket, Handshake) {
+        let mut handshake = None;
+        let record = |request: &Request, response: Response| -> Result<Response, ErrorResponse> {
+            handshake = Some(Handshake { uri: request.uri().to_string(), headers: request.headers().clone() });
             Ok(response)
         };
-        let tcp = self.tcp().await;
-        let socket = soon(tokio_tungstenite::accept_hdr_async(tcp, note)).await.expect("a handshake");
-        (socket, asked.expect("noted"))
+        let tcp = self.accept_tcp().await;
+        let socket = soon(tokio_tungstenite::accept_hdr_async(tcp, record)).await.expect("a handshake");
+        (socket, handshake.expect("recorded"))
     }
 
-    /// A peer that speaks this subprotocol, and was asked for it.
+    /// Accepts this subprotocol, which the client must have requested.
     #[expect(clippy::result_large_err, reason = "tungstenite's callback has this form")]
-    pub(crate) async fn protocol_socket(&self, protocol: &'static str) -> Socket {
+    pub(crate) async fn accept_protocol(&self, protocol: &'static str) -> Socket {
         let agree = |request: &Request, mut response: Response| -> Result<Response, ErrorResponse> {
-            let asked = request.headers().get("sec-websocket-protocol").expect("a subprotocol is asked for");
+            let asked = request.headers().get("sec-websocket-protocol").expect("a subprotocol is requested");
             assert_eq!(asked, protocol);
             response.headers_mut().insert("sec-websocket-protocol", asked.clone());
             Ok(response)
         };
-        let tcp = self.tcp().await;
+        let tcp = self.accept_tcp().await;
         soon(tokio_tungstenite::accept_hdr_async(tcp, agree)).await.expect("a handshake")
     }
 
     /// Reads one HTTP request and answers it. Returns the request's head.
     pub(crate) async fn answer(&self, answer: &str) -> String {
-        let mut tcp = self.tcp().await;
+        let mut tcp = self.accept_tcp().await;
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
             head.push(soon(tcp.read_u8()).await.expect("a whole request"));
@@ -98,14 +98,14 @@ impl Peer {
     }
 }
 
-pub(crate) async fn say(socket: &mut Socket, text: &str) {
+pub(crate) async fn send(socket: &mut Socket, text: &str) {
     soon(socket.send(Message::text(text))).await.expect("sent");
 }
 
 /// The next text, pings aside.
-pub(crate) async fn hear(socket: &mut Socket) -> String {
+pub(crate) async fn receive(socket: &mut Socket) -> String {
     loop {
-        match soon(socket.next()).await.expect("somebody is there").expect("a frame") {
+        match soon(socket.next()).await.expect("the client is connected").expect("a frame") {
             Message::Text(text) => return text.to_string(),
             Message::Ping(_) | Message::Pong(_) => {}
             other => panic!("{other:?}"),
@@ -113,8 +113,8 @@ pub(crate) async fn hear(socket: &mut Socket) -> String {
     }
 }
 
-/// Answers pings and reads until the client is gone. Returns the close frame's code, if it said goodbye.
-pub(crate) async fn until_goodbye(socket: &mut Socket) -> Option<u16> {
+/// Answers pings and reads until the client disconnects. Returns the close frame's code, if it sent one.
+pub(crate) async fn until_closed(socket: &mut Socket) -> Option<u16> {
     let mut code = None;
     while let Some(Ok(message)) = soon(socket.next()).await {
         if let Message::Close(frame) = message {

@@ -1,4 +1,4 @@
-//! What a WebSocket's other end writes: its handshake, its frames, and the messages in them.
+//! What the server side of a WebSocket sends: its handshake, its frames, and the messages in them.
 
 use tidings::outbox::LinkState;
 use tidings::sources::Source;
@@ -13,7 +13,7 @@ use crate::posts::{Hall, check, runtime};
 
 const HANDSHAKE: &str = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: KEY\r\n\r\n";
 
-/// A peer that writes what it is given to whoever connects, and hangs up.
+/// A server that sends the input to the client and closes the connection.
 struct Peer {
     hall: Hall,
     listener: TcpListener,
@@ -29,8 +29,8 @@ impl Peer {
         Self { hall, listener, runtime }
     }
 
-    /// How many events it took, and why the line was lost. `KEY` stands for the handshake's answer.
-    fn play(&mut self, said: &[u8]) -> (usize, String) {
+    /// Returns the number of events, and why the connection was lost. `KEY` in the input is replaced by the handshake's key.
+    fn play(&mut self, input: &[u8]) -> (usize, String) {
         let Self { hall: Hall { source, out, arrivals, status, .. }, listener, runtime } = self;
         let stop = Stop::default();
         let mut events = 0;
@@ -44,7 +44,7 @@ impl Peer {
                     while !request.ends_with(b"\r\n\r\n") && tcp.read_buf(&mut request).await.is_ok_and(|read| read > 0)
                     {
                     }
-                    // Else it is one that the source began, and gave up, while the input before this one ended.
+                    // Otherwise the source began this connection and was dropped when the previous input ended.
                     if request.ends_with(b"\r\n\r\n") {
                         break (tcp, request);
                     }
@@ -55,20 +55,20 @@ impl Peer {
                     name.eq_ignore_ascii_case("sec-websocket-key").then(|| derive_accept_key(value.as_bytes()))
                 });
                 let key = key.expect("a key");
-                let bytes = match said.windows(3).position(|three| three == b"KEY") {
-                    Some(at) => [&said[..at], key.as_bytes(), &said[at + 3..]].concat(),
-                    None => said.to_vec(),
+                let bytes = match input.windows(3).position(|window| window == b"KEY") {
+                    Some(at) => [&input[..at], key.as_bytes(), &input[at + 3..]].concat(),
+                    None => input.to_vec(),
                 };
-                // It may have heard enough before the end.
-                let _told = tcp.write_all(&bytes).await;
-                let _over = tcp.shutdown().await;
+                // The client may close the connection before the end.
+                let _sent = tcp.write_all(&bytes).await;
+                let _shut_down = tcp.shutdown().await;
                 while tcp.read_buf(&mut Vec::with_capacity(1024)).await.is_ok_and(|read| read > 0) {}
             };
             let lost = async {
                 peer.await;
-                status.line.wait_for(|line| matches!(line, LinkState::Down(_))).await.expect("the outbox is there");
+                status.line.wait_for(|line| matches!(line, LinkState::Down(_))).await.expect("the outbox exists");
             };
-            let take = async {
+            let receive = async {
                 while let Some(arrival) = arrivals.recv().await {
                     arrival.into_events().iter().for_each(check);
                     events += 1;
@@ -76,7 +76,7 @@ impl Peer {
             };
             tokio::select! {
                 () = lost => {}
-                () = take => unreachable!("the outbox is there"),
+                () = receive => unreachable!("the outbox exists"),
                 end = source.run(out, &stop) => panic!("the source ended: {end:?}"),
             }
         });
@@ -84,7 +84,7 @@ impl Peer {
             arrival.into_events().iter().for_each(check);
             events += 1;
         }
-        let LinkState::Down(why) = &*status.line.borrow() else { unreachable!("it is lost") };
+        let LinkState::Down(why) = &*status.line.borrow() else { unreachable!("the connection is lost") };
         (events, why.to_string())
     }
 }
@@ -116,7 +116,7 @@ fn frames() {
     });
 }
 
-/// Each line is a message, in a frame as it should be.
+/// Each line of the input is a message, in a valid frame.
 #[test]
 fn messages() {
     let mut peer = Peer::new("tutum", "user = \"u\"\ntoken = \"t\"");
@@ -140,15 +140,15 @@ fn messages() {
     ];
     let target = Target { name: "messages", corpus: corpus::messages(), words, longest: 1 << 15 };
     target.fuzz(|bytes| {
-        let mut said = HANDSHAKE.as_bytes().to_vec();
+        let mut stream = HANDSHAKE.as_bytes().to_vec();
         for line in bytes.split(|byte| *byte == b'\n').take(20) {
             let length = u32::try_from(line.len()).expect("short");
-            said.push(if std::str::from_utf8(line).is_ok() { 0x81 } else { 0x82 });
-            said.extend([127, 0, 0, 0, 0]);
-            said.extend(length.to_be_bytes());
-            said.extend(line);
+            stream.push(if std::str::from_utf8(line).is_ok() { 0x81 } else { 0x82 });
+            stream.extend([127, 0, 0, 0, 0]);
+            stream.extend(length.to_be_bytes());
+            stream.extend(line);
         }
-        let (events, why) = peer.play(&said);
+        let (events, why) = peer.play(&stream);
         (events.min(20), gist(&why))
     });
 }

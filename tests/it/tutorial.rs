@@ -114,7 +114,7 @@ async fn slack_shows_the_seeds_texts_letter_for_letter() {
     let skipped = evening.daemon.metric("tidings_source_skipped_messages_total{source=\"prod\"}").await;
     assert!((skipped - 1.0).abs() < 0.1, "one message was not JSON: {skipped}");
     let log = evening.daemon.log();
-    assert!(log.contains("Connected") && log.contains("Auth completed"), "{log}");
+    assert!(log.contains("connected") && log.contains("authenticated"), "{log}");
     assert!(!log.contains(&evening.tutum.credentials().token), "the token is in the log");
 }
 

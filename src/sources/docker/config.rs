@@ -1,5 +1,6 @@
 //! `[source.docker.NAME]`
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use reqwest::Url;
@@ -11,7 +12,7 @@ use crate::sources::Settings;
 use crate::websocket::ConnectionConfig;
 
 const SOCKET: &str = "/var/run/docker.sock";
-/// What an Engine can be asked to leave out, as it spells it.
+/// The filters that the Engine's API supports.
 const FILTERS: [&str; 14] = [
     "config",
     "container",
@@ -35,9 +36,9 @@ pub struct Config {
     pub(super) address: Address,
     pub(super) trust: Trust,
     pub(super) identity: Option<Identity>,
-    /// As the Engine wants them; None: everything.
+    /// As JSON, as the API expects it; None: all events.
     pub(super) filters: Option<String>,
-    pub(super) habits: ConnectionConfig,
+    pub(super) connection: ConnectionConfig,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,7 +51,7 @@ impl Settings for Config {}
 
 impl Config {
     pub(in crate::sources) fn read(table: &TableReader) -> Option<Self> {
-        let habits = ConnectionConfig::read(table);
+        let connection = ConnectionConfig::read(table);
         let trust = Trust::read(table);
         let identity = Identity::read(table);
         let filters = filters(table);
@@ -59,11 +60,11 @@ impl Config {
             None if table.has("url") => None,
             None => Some(Address::Socket(SOCKET.into())),
         };
-        Some(Self { address: address?, trust, identity, filters, habits })
+        Some(Self { address: address?, trust, identity, filters, connection })
     }
 
-    /// The way to the Engine.
-    pub(super) fn road(&self, net: &Outbound) -> Outbound {
+    /// The HTTP client for this Engine.
+    pub(super) fn client(&self, net: &Outbound) -> Outbound {
         match &self.address {
             Address::Socket(path) => net.over_socket(path),
             Address::Tcp(_) => {
@@ -75,36 +76,38 @@ impl Config {
 }
 
 impl Address {
-    fn read(table: &TableReader, said: &Spanned<String>) -> Option<Self> {
+    fn read(table: &TableReader, url: &Spanned<String>) -> Option<Self> {
         let refuse = |wrong: String, hint: &str| {
-            table.reading.problem(Problem::error(said.span.clone(), wrong).hint(hint));
+            table.reading.problem(Problem::error(url.span.clone(), wrong).hint(hint));
             None
         };
-        if let Some(path) = said.value.strip_prefix("unix://") {
+        if let Some(path) = url.value.strip_prefix("unix://") {
             if !Path::new(path).is_absolute() {
-                return refuse("a socket's path begins with a slash: there are three after `unix:`".into(), ADDRESSES);
+                return refuse(
+                    "the path of a socket begins with a slash: write three slashes after `unix:`".into(),
+                    ADDRESSES,
+                );
             }
             if let Some(key) = ["ca_file", "fingerprint", "cert_file"].into_iter().find(|key| table.has(key)) {
-                return refuse(format!("`{key}` stands beside a socket, which speaks no TLS"), ADDRESSES);
+                return refuse(format!("`{key}` is for TLS, which is not used on a socket"), ADDRESSES);
             }
             return Some(Self::Socket(path.into()));
         }
-        let url = match Url::parse(&said.value) {
-            Ok(url) => url,
-            Err(error) => return refuse(format!("this is no URL: {error}"), ADDRESSES),
+        let parsed = match Url::parse(&url.value) {
+            Ok(parsed) => parsed,
+            Err(error) => return refuse(format!("this is not a URL: {error}"), ADDRESSES),
         };
-        match url.scheme() {
+        match parsed.scheme() {
             "https" => {}
             "http" => {
-                if !is_loopback(&url) {
-                    let wrong = "whoever is on the way to this Engine can do what root can: nothing here is encrypted";
-                    let hint =
-                        "https with `ca_file`, `cert_file` and `key_file`, or a proxy that only lets events through";
-                    table.reading.problem(Problem::warning(said.span.clone(), wrong).hint(hint));
+                if !is_loopback(&parsed) {
+                    let wrong = "this connection is not encrypted: anyone on the network path can control the Engine, and so its host";
+                    let hint = "use https with `ca_file`, `cert_file` and `key_file`, or a proxy that only permits reading events";
+                    table.reading.problem(Problem::warning(url.span.clone(), wrong).hint(hint));
                 }
             }
             "tcp" => {
-                let (_, rest) = said.value.split_once(':').unwrap_or_default();
+                let (_, rest) = url.value.split_once(':').unwrap_or_default();
                 return refuse(
                     "an Engine's URL begins with unix, https or http, not with tcp".into(),
                     &format!("did you mean `https:{rest}`?"),
@@ -117,31 +120,40 @@ impl Address {
                 );
             }
         }
-        if !url.username().is_empty() || url.password().is_some() || url.query().is_some() {
-            return refuse("only a host, a port and a path belong into this URL".into(), ADDRESSES);
+        if !parsed.username().is_empty() || parsed.password().is_some() || parsed.query().is_some() {
+            return refuse("this URL may contain only a host, a port and a path".into(), ADDRESSES);
         }
-        Some(Self::Tcp(url))
+        Some(Self::Tcp(parsed))
     }
 
     pub(super) fn base(&self) -> Url {
         match self {
-            // Any host will do; the socket leads to one Engine only.
-            Self::Socket(_) => Url::parse("http://docker/").expect("it is a URL"),
+            // The host does not matter: requests go to the socket.
+            Self::Socket(_) => Url::parse("http://docker/").expect("a valid URL"),
             Self::Tcp(url) => url.clone(),
+        }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Socket(path) => write!(f, "unix://{}", path.display()),
+            Self::Tcp(url) => url.fmt(f),
         }
     }
 }
 
 /// `filters = { type = "container", label = ["env=prod"] }`
 fn filters(table: &TableReader) -> Option<String> {
-    let said = table.table("filters")?;
+    let section = table.table("filters")?;
     let mut filters = Map::new();
     for name in FILTERS {
-        if let Some(values) = said.texts(name) {
+        if let Some(values) = section.texts(name) {
             let values: Vec<Value> = values.into_iter().map(|value| value.value.into()).collect();
             filters.insert(name.to_owned(), values.into());
         }
     }
-    said.finish();
+    section.finish();
     (!filters.is_empty()).then(|| Value::Object(filters).to_string())
 }

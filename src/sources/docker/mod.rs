@@ -1,36 +1,32 @@
-//! A Docker Engine's own stream of events, over its socket or over TLS.
+//! The event stream of a Docker Engine, over its socket or over TLS.
 //!
-//! An Engine remembers its last events for a while: after a loss it is asked for what happened since, and what it no
-//! longer knows is told as a gap.
+//! An Engine remembers its last 256 events: after a loss the source reads on from its cursor, and what the Engine no
+//! longer knows is reported as a gap.
 
 mod config;
-mod ear;
+mod cursor;
 mod engine;
-mod meaning;
-mod place;
+mod parse;
 mod splitter;
+mod stream_reader;
 #[cfg(test)]
 mod tests;
 
-use std::time::Duration;
-
 use serde_json::Value;
-use tokio::time::{Instant, sleep};
-use tracing::{error, info, warn};
+use tracing::warn;
 
 use super::{AlertTexts, Source};
-use crate::config_reader::print_duration;
 use crate::fault::Fault;
 use crate::log_limiter::LogLimiter;
 use crate::outbound::{Outbound, ReplyStream};
 use crate::outbox::Outbox;
+use crate::reconnect::Reconnect;
 use crate::stop::Stop;
-use crate::websocket::{REFUSED, ReconnectPace};
 
 pub(super) use config::Config;
-use ear::Ear;
+use cursor::Cursor;
 use engine::Engine;
-use place::Place;
+use stream_reader::StreamReader;
 
 #[derive(Debug)]
 pub struct Docker {
@@ -50,64 +46,51 @@ impl Docker {
         Self { config, engine }
     }
 
-    /// One connection, from its making to its end: why it ended, and how long it stood, if it did.
-    async fn attend(&self, out: &Outbox, skips: &mut LogLimiter) -> (Fault, Option<Duration>) {
-        let (flow, place) = match self.connect(out).await {
+    /// Connects and reads until the connection is lost.
+    async fn connect_and_read(&self, reconnect: &mut Reconnect<'_>, out: &Outbox, log: &mut LogLimiter) -> Fault {
+        let (stream, cursor) = match self.connect(out).await {
             Ok(connected) => connected,
-            Err(fault) => return (fault, None),
+            Err(fault) => return fault,
         };
-        info!(source = %out.source(), "Connected");
+        reconnect.connected();
         out.up();
-        let since = Instant::now();
-        let fault = Ear::new(&self.engine, &self.config.habits, out, flow, place, skips).listen().await;
-        (fault, Some(since.elapsed()))
+        StreamReader::new(&self.engine, &self.config.connection, out, stream, cursor, log).read().await
     }
 
-    async fn connect(&self, out: &Outbox) -> Result<(ReplyStream, Place), Fault> {
-        let there = self.engine.ping(self.config.habits.patience).await?;
-        let known = out.cursor().and_then(|text| {
-            let place = Place::parse(&text);
-            if place.is_none() {
-                warn!(source = %out.source(), "where this source stood cannot be read; it goes on from now");
+    async fn connect(&self, out: &Outbox) -> Result<(ReplyStream, Cursor), Fault> {
+        let engine_time = self.engine.ping(self.config.connection.connect_timeout).await?;
+        let stored = out.cursor().and_then(|text| {
+            let cursor = Cursor::parse(&text);
+            if cursor.is_none() {
+                warn!(source = %out.source(), "stored cursor is unreadable, continuing from now");
             }
-            place
+            cursor
         });
-        let place = if let Some(place) = known {
-            place
+        let cursor = if let Some(cursor) = stored {
+            cursor
         } else {
-            // Written down before anything happens, so that the first outage is no hole either.
-            let place = Place::beginning(there);
-            out.put_all(Vec::new(), Some(place.print())).await?;
-            place
+            // Committed before the first event, so that nothing is missed even if the first connection is lost.
+            let cursor = Cursor::starting_at(engine_time);
+            out.put_all(Vec::new(), Some(cursor.print())).await?;
+            cursor
         };
-        let flow = self.engine.events(&place.since(), self.config.filters.as_deref()).await?;
-        Ok((flow, place))
+        let stream = self.engine.events(&cursor.since(), self.config.filters.as_deref()).await?;
+        Ok((stream, cursor))
     }
 }
 
 impl Source for Docker {
     async fn run(&self, out: &Outbox, stop: &Stop) -> Result<(), Fault> {
-        let habits = &self.config.habits;
-        let mut pace = ReconnectPace::new(habits.retry);
-        let mut skips = LogLimiter::default();
-        loop {
-            let Some((fault, stood)) = stop.or(Box::pin(self.attend(out, &mut skips))).await else { return Ok(()) };
-            let wait = match stood {
-                _ if fault.reason() == REFUSED => habits.refused,
-                Some(stood) => pace.after_loss(stood),
-                None => pace.after_failure(),
-            };
-            let (source, again) = (out.source(), print_duration(wait));
-            if fault.reason() == REFUSED {
-                error!(%source, %fault, "not let in; next try in {again}");
-            } else {
-                warn!(%source, reason = fault.reason(), %fault, "not connected; next try in {again}");
-            }
+        let Config { address, connection, .. } = &self.config;
+        let mut reconnect = Reconnect::new(out.source(), address, connection.reconnect, stop);
+        let mut log = LogLimiter::default();
+        while reconnect.wait().await.is_some() {
+            let reading = Box::pin(self.connect_and_read(&mut reconnect, out, &mut log));
+            let Some(fault) = stop.or(reading).await else { break };
+            reconnect.lost(&fault);
             out.down(fault);
-            if stop.or(sleep(wait)).await.is_none() {
-                return Ok(());
-            }
         }
+        Ok(())
     }
 
     /// `container/NAME`, `image/NAME`, `network/NAME`, `volume/NAME`, `service/NAME`, `node/NAME`.
@@ -115,7 +98,7 @@ impl Source for Docker {
         self.engine.inspect(reference).await
     }
 
-    /// From the Engine's memory; what is no longer in there is told.
+    /// From the Engine's memory; what is no longer in there is reported as a gap.
     fn catches_up(&self) -> bool {
         true
     }

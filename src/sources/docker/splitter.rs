@@ -1,117 +1,117 @@
-//! One endless body cut into the JSON objects that stand in it, one after the other, with or without anything between.
+//! Splits an endless body into the JSON objects in it, with or without whitespace between them.
 //!
-//! What comes is not believed: an object has a limit, and after rubbish the next line begins anew.
+//! The body is not trusted: objects have a size limit, and after invalid input splitting continues with the next line.
 
-/// What was cut off.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Piece {
-    /// From brace to brace; whether it is JSON is for the reader to say.
+    /// Text with balanced braces, which is not necessarily valid JSON.
     Object(String),
-    /// An object above the limit, of which nothing was kept.
+    /// An object above the size limit, whose text is discarded.
     TooLarge,
-    Rubbish,
+    /// Input outside of an object, or an object that cannot become JSON.
+    Invalid,
 }
 
 #[derive(Debug)]
 pub(super) struct Splitter {
     limit: usize,
-    held: Vec<u8>,
-    place: Place,
+    buffer: Vec<u8>,
+    state: State,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Place {
-    Between,
-    /// Until the line ends.
-    InRubbish,
-    Inside(Depth),
-    /// In an object that is too large to be kept.
-    Beyond(Depth),
+enum State {
+    BetweenObjects,
+    /// Until the end of the line.
+    InInvalid,
+    InObject(Nesting),
+    /// In an object above the size limit.
+    InTooLarge(Nesting),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct Depth {
+struct Nesting {
     braces: usize,
-    string: bool,
+    in_string: bool,
     escaped: bool,
-    /// A line ended inside, and what stood before could still become JSON.
-    broken_line: bool,
+    /// The object contains a line break, up to which it could become JSON.
+    multiline: bool,
 }
 
 impl Splitter {
     pub(super) fn new(limit: usize) -> Self {
-        Self { limit, held: Vec::new(), place: Place::Between }
+        Self { limit, buffer: Vec::new(), state: State::BetweenObjects }
     }
 
-    /// Takes what came, however it was cut on its way, and shows what is whole now.
+    /// Appends bytes, and calls `found` with every piece that they complete.
     pub(super) fn push(&mut self, bytes: &[u8], found: &mut impl FnMut(Piece)) {
         for byte in bytes {
             if let Some(piece) = self.step(*byte) {
-                self.held.clear();
-                self.place = Place::Between;
+                self.buffer.clear();
+                self.state = State::BetweenObjects;
                 found(piece);
             }
         }
     }
 
     fn step(&mut self, byte: u8) -> Option<Piece> {
-        match &mut self.place {
+        match &mut self.state {
             // RFC 7464 puts a record separator before each.
-            Place::Between if byte.is_ascii_whitespace() || byte == 0x1e => None,
-            Place::Between if byte == b'{' => {
-                self.held.push(byte);
-                self.place = Place::Inside(Depth { braces: 1, string: false, escaped: false, broken_line: false });
+            State::BetweenObjects if byte.is_ascii_whitespace() || byte == 0x1e => None,
+            State::BetweenObjects if byte == b'{' => {
+                self.buffer.push(byte);
+                self.state = State::InObject(Nesting { braces: 1, in_string: false, escaped: false, multiline: false });
                 None
             }
-            Place::Between => {
-                self.place = Place::InRubbish;
+            State::BetweenObjects => {
+                self.state = State::InInvalid;
                 None
             }
-            Place::InRubbish => (byte == b'\n').then_some(Piece::Rubbish),
-            Place::Inside(depth) => {
-                self.held.push(byte);
-                if byte == b'\n' && (depth.string || !depth.broken_line && !could_become_json(&self.held)) {
-                    return Some(Piece::Rubbish);
+            State::InInvalid => (byte == b'\n').then_some(Piece::Invalid),
+            State::InObject(nesting) => {
+                self.buffer.push(byte);
+                if byte == b'\n' && (nesting.in_string || !nesting.multiline && !could_become_json(&self.buffer)) {
+                    return Some(Piece::Invalid);
                 }
-                depth.broken_line |= byte == b'\n';
-                depth.step(byte);
-                if depth.braces == 0 {
-                    let text = String::from_utf8(std::mem::take(&mut self.held));
-                    return Some(text.map_or(Piece::Rubbish, Piece::Object));
+                nesting.multiline |= byte == b'\n';
+                nesting.step(byte);
+                if nesting.braces == 0 {
+                    let text = String::from_utf8(std::mem::take(&mut self.buffer));
+                    return Some(text.map_or(Piece::Invalid, Piece::Object));
                 }
-                if self.held.len() >= self.limit {
-                    let depth = *depth;
-                    // What was held goes for good: the next ones are small again.
-                    self.held = Vec::new();
-                    self.place = Place::Beyond(depth);
+                if self.buffer.len() >= self.limit {
+                    let nesting = *nesting;
+                    // Frees the memory: the next objects are probably small.
+                    self.buffer = Vec::new();
+                    self.state = State::InTooLarge(nesting);
                 }
                 None
             }
-            Place::Beyond(depth) => {
-                depth.step(byte);
-                // Engines write an object on a line, so a line's end is an end even where the braces are wrong.
-                (depth.braces == 0 || byte == b'\n').then_some(Piece::TooLarge)
+            State::InTooLarge(nesting) => {
+                nesting.step(byte);
+                // Engines write one object per line, so a line break ends the object even if its braces do not match.
+                (nesting.braces == 0 || byte == b'\n').then_some(Piece::TooLarge)
             }
         }
     }
 }
 
-impl Depth {
+impl Nesting {
     fn step(&mut self, byte: u8) {
         match byte {
             _ if self.escaped => self.escaped = false,
-            b'\\' if self.string => self.escaped = true,
-            b'"' => self.string = !self.string,
-            b'{' if !self.string => self.braces += 1,
-            b'}' if !self.string => self.braces -= 1,
+            b'\\' if self.in_string => self.escaped = true,
+            b'"' => self.in_string = !self.in_string,
+            b'{' if !self.in_string => self.braces += 1,
+            b'}' if !self.in_string => self.braces -= 1,
             _ => {}
         }
     }
 }
 
-/// Asked once for each object, at its first line's end: what is no JSON must not swallow what stands behind it.
-fn could_become_json(held: &[u8]) -> bool {
-    match serde_json::from_slice::<&serde_json::value::RawValue>(held) {
+/// Checked once for each object, at its first line break, so that an invalid object does not include the ones after it.
+fn could_become_json(start: &[u8]) -> bool {
+    match serde_json::from_slice::<&serde_json::value::RawValue>(start) {
         Ok(_) => true,
         Err(error) => error.is_eof(),
     }
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn objects_are_found_with_and_without_anything_between_them() {
+    fn objects_are_found_with_and_without_whitespace_between_them() {
         let all = b"{\"a\":1}{\"b\":\"}{\\\"\"}\n\n\x1e{\"c\":{\"d\":{}}}\r\n{\n \"e\": 1\n}\n{\"un";
         let wanted = [
             object("{\"a\":1}"),
@@ -151,16 +151,16 @@ mod tests {
     }
 
     #[test]
-    fn after_rubbish_the_next_line_begins_anew() {
-        for rubbish in ["nonsense {", "[1,{\"a\":2}]", "{{{", "{\"a\": oops", "{\"a\": \"open", "}", "\u{fffd}{"] {
-            let found = split(1024, &[rubbish.as_bytes(), b"\n{\"b\":1}\n"]);
-            assert_eq!(found, [Piece::Rubbish, object("{\"b\":1}")], "{rubbish}");
+    fn after_invalid_input_splitting_continues_with_the_next_line() {
+        for invalid in ["nonsense {", "[1,{\"a\":2}]", "{{{", "{\"a\": oops", "{\"a\": \"open", "}", "\u{fffd}{"] {
+            let found = split(1024, &[invalid.as_bytes(), b"\n{\"b\":1}\n"]);
+            assert_eq!(found, [Piece::Invalid, object("{\"b\":1}")], "{invalid}");
         }
-        assert_eq!(split(1024, &[b"{\"\xff\":1}{}"]), [Piece::Rubbish, object("{}")]);
+        assert_eq!(split(1024, &[b"{\"\xff\":1}{}"]), [Piece::Invalid, object("{}")]);
     }
 
     #[test]
-    fn what_is_too_large_is_not_kept_and_harms_nobody() {
+    fn objects_above_the_limit_are_skipped() {
         let huge = format!("{{\"a\":\"{}\"}}{{}}", "x".repeat(5000));
         assert_eq!(split(1024, &[huge.as_bytes()]), [Piece::TooLarge, object("{}")]);
         let unclosed = format!("{{\"a\":[{}\n{{}}", "{".repeat(5000));
@@ -169,7 +169,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn however_it_is_cut_the_same_objects_come_out(
+        fn the_objects_do_not_depend_on_how_the_bytes_are_cut(
             texts in proptest::collection::vec("[a-z{}\\[\\]\"\\\\\u{e9}\n ]{0,12}", 0..8),
             between in "[\n \r]{0,3}",
             at in 1_usize..9,
@@ -182,7 +182,7 @@ mod tests {
         }
 
         #[test]
-        fn nothing_that_comes_breaks_it_or_fills_it(bytes in proptest::collection::vec(any::<u8>(), 0..400), curly in "[{}\"\\\\\na:1,]{0,200}") {
+        fn no_input_causes_a_panic_or_exceeds_the_limit(bytes in proptest::collection::vec(any::<u8>(), 0..400), curly in "[{}\"\\\\\na:1,]{0,200}") {
             for bytes in [&bytes[..], curly.as_bytes()] {
                 let mut splitter = Splitter::new(32);
                 splitter.push(bytes, &mut |piece| {
@@ -190,7 +190,7 @@ mod tests {
                         assert!(text.starts_with('{') && text.ends_with('}') && text.len() <= 32);
                     }
                 });
-                prop_assert!(splitter.held.len() < 32);
+                prop_assert!(splitter.buffer.len() < 32);
                 splitter.push(b"\n\n{}", &mut |_| ());
             }
         }

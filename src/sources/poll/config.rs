@@ -7,46 +7,45 @@ use reqwest::header::{
     ACCEPT, ACCEPT_ENCODING, CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH,
 };
 
-use crate::backoff::Backoff;
 use crate::config_reader::{Problem, Spanned, TableReader};
 use crate::outbound::{Trust, read_headers, read_query};
+use crate::reconnect::ReconnectConfig;
 use crate::relay::Template;
 use crate::secret::Secret;
 use crate::sources::Settings;
 use crate::ingress::{Labels, Split};
 
-const EVERY: Duration = Duration::from_secs(60);
-/// Nobody's list of news is larger.
-const LONGEST: u64 = 8 << 20;
-/// The names that templates may use: an item, and the document it stands in.
+const DEFAULT_INTERVAL: Duration = Duration::from_secs(60);
+const DEFAULT_MAX_BODY: u64 = 8 << 20;
+/// The names that templates may use: an item, and the document that contains it.
 const ROOTS: [&str; 2] = ["data", "body"];
 
 #[derive(Debug)]
 pub struct Config {
     pub(super) url: Url,
     pub(super) headers: HeaderMap,
-    /// Secrets among them: no log shows one.
+    /// May contain secrets, so it is never logged.
     pub(super) query: Vec<(String, Secret)>,
     pub(super) trust: Trust,
     pub(super) every: Duration,
-    pub(super) retry: Backoff,
+    pub(super) reconnect: ReconnectConfig,
     pub(super) items: Option<Split>,
     pub(super) labels: Labels,
-    /// Whether items have ids of their own.
+    /// Whether the key `id` is set.
     pub(super) has_ids: bool,
     pub(super) cursor: Option<(String, Template)>,
     pub(super) next: Option<Next>,
-    /// Whether what is there at the first poll is told.
+    /// Whether the items of the first poll become events.
     pub(super) from_beginning: bool,
     pub(super) max_body: usize,
 }
 
-/// Where a document says that it goes on.
+/// Where a document refers to its next page.
 #[derive(Debug)]
 pub(super) enum Next {
     /// The header `Link: <…>; rel="next"`.
     Link,
-    /// A path into the document.
+    /// A path in the document.
     Member(Split),
 }
 
@@ -54,37 +53,37 @@ impl Settings for Config {}
 
 impl Config {
     pub(in crate::sources) fn read(table: &TableReader) -> Option<Self> {
-        let url = table.required_text("url").and_then(|said| address(table, &said));
-        let headers = read_headers(table, is_ours, "the request itself");
+        let url = table.required_text("url").and_then(|url| address(table, &url));
+        let headers = read_headers(table, is_reserved, "the request itself");
         let query = read_query(table);
         let trust = Trust::read(table);
-        let every = table.wait("every").unwrap_or(EVERY);
-        let retry = Backoff::read(table);
+        let every = table.wait("every").unwrap_or(DEFAULT_INTERVAL);
+        let reconnect = ReconnectConfig::read(table);
         let items = Split::read_key(table, "items");
         let labels = Labels::read(table, &ROOTS);
         let cursor = cursor(table);
         let next = match table.text("next") {
-            Some(word) if word.value == "link" => Some(Next::Link),
+            Some(next) if next.value == "link" => Some(Next::Link),
             Some(_) => Split::read_key(table, "next").map(Next::Member),
             None => None,
         };
         let from_beginning = table.word("from", &["now", "beginning"]) == Some("beginning");
-        let max_body = table.size("max_body").unwrap_or(LONGEST);
+        let max_body = table.size("max_body").unwrap_or(DEFAULT_MAX_BODY);
         if table.left_out().is_some() {
             return None;
         }
-        let mut all = HeaderMap::from_iter([(
+        let mut all_headers = HeaderMap::from_iter([(
             ACCEPT,
             HeaderValue::from_static("application/json, application/atom+xml, application/rss+xml, */*;q=0.1"),
         )]);
-        all.extend(headers);
+        all_headers.extend(headers);
         Some(Self {
             url: url?,
-            headers: all,
+            headers: all_headers,
             query: query.into_iter().map(|(name, secret)| (name.value, secret.value)).collect(),
             trust,
             every,
-            retry,
+            reconnect,
             items,
             labels,
             has_ids: table.has("id"),
@@ -96,31 +95,38 @@ impl Config {
     }
 }
 
-fn is_ours(name: &HeaderName) -> bool {
+impl Config {
+    /// For logs: scheme, host and port, since path and query may be secret.
+    pub(super) fn host(&self) -> String {
+        self.url.origin().ascii_serialization()
+    }
+}
+
+fn is_reserved(name: &HeaderName) -> bool {
     [HOST, CONNECTION, ACCEPT_ENCODING, IF_NONE_MATCH, IF_MODIFIED_SINCE].contains(name)
 }
 
-fn address(table: &TableReader, said: &Spanned<String>) -> Option<Url> {
-    let wrong = |what: String| table.reading.problem(Problem::error(said.span.clone(), what));
-    let mut url = Url::parse(&said.value).map_err(|error| wrong(format!("this is no URL: {error}"))).ok()?;
+fn address(table: &TableReader, text: &Spanned<String>) -> Option<Url> {
+    let wrong = |what: String| table.reading.problem(Problem::error(text.span.clone(), what));
+    let mut url = Url::parse(&text.value).map_err(|error| wrong(format!("this is not a URL: {error}"))).ok()?;
     if !matches!(url.scheme(), "http" | "https") {
-        wrong(format!("what is polled has an address that begins with https or http, not with {}", url.scheme()));
+        wrong(format!("a URL to poll begins with https or http, not with {}", url.scheme()));
         return None;
     }
     if !url.username().is_empty() || url.password().is_some() {
-        wrong("a user or password stands in this URL; credentials have keys of their own".to_owned());
+        wrong("this URL contains a user or password; use the keys for credentials".to_owned());
         return None;
     }
     url.set_fragment(None);
     Some(url)
 }
 
-/// `cursor = "{{ … }}"` and the name that it has in the query.
+/// `cursor = "{{ … }}"` with the name of its query parameter.
 fn cursor(table: &TableReader) -> Option<(String, Template)> {
     let name = table.text("cursor_param");
     let Some(template) = table.text("cursor") else {
         if let Some(name) = name {
-            let wrong = "`cursor_param` names what `cursor` says, and there is no `cursor`";
+            let wrong = "`cursor_param` is the name of the parameter for `cursor`, which is not set";
             table.reading.problem(Problem::error(name.span, wrong));
         }
         return None;

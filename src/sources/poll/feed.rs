@@ -1,6 +1,6 @@
-//! Atom and RSS as the JSON that everything else here is: `{ "title": …, "entries": [{ id, title, link, updated, summary }] }`.
+//! Converts Atom and RSS to JSON: `{ "title": …, "entries": [{ id, title, link, updated, summary }] }`.
 //!
-//! No DTD is obeyed, so no entities of anyone's making; depth and length are bounded, and no bytes make it panic.
+//! DTDs are ignored, and with them custom entities. Depth and length are limited, and no input causes a panic.
 
 use jiff::fmt::rfc2822;
 use quick_xml::XmlVersion;
@@ -12,39 +12,39 @@ use serde_json::{Map, Value, json};
 use crate::fault::Fault;
 use crate::ingress::MAX_ELEMENTS;
 
-/// XHTML in a summary is nested, but not like this.
-const DEEPEST: usize = 128;
+/// More than XHTML in a summary needs.
+const MOST_NESTED: usize = 128;
 
-/// Whether this is XML at all, by its first letter.
+/// Whether this is XML, judged by its first character.
 pub(super) fn is_markup(bytes: &[u8]) -> bool {
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     text.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'<')
 }
 
-pub(super) fn read(bytes: &[u8]) -> Result<Value, Fault> {
-    let text = std::str::from_utf8(bytes).map_err(|_| unreadable("it is no UTF-8"))?;
+pub(super) fn parse(bytes: &[u8]) -> Result<Value, Fault> {
+    let text = std::str::from_utf8(bytes).map_err(|_| unreadable("it is not UTF-8"))?;
     let mut reader = Reader::from_str(text.strip_prefix('\u{feff}').unwrap_or(text));
-    let mut feed = Feed::default();
+    let mut parser = FeedParser::default();
     loop {
         match reader.read_event().map_err(|_| unreadable("its tags do not match, or it is cut off"))? {
-            Event::Start(tag) => feed.open(&tag)?,
+            Event::Start(tag) => parser.open(&tag)?,
             Event::Empty(tag) => {
-                feed.open(&tag)?;
-                feed.close()?;
+                parser.open(&tag)?;
+                parser.close()?;
             }
-            Event::End(_) => feed.close()?,
-            Event::Text(text) => feed.write(&text.xml10_content()),
-            Event::CData(text) => feed.write(&text.xml10_content()),
-            Event::GeneralRef(entity) => feed.write(&meaning(&entity)),
+            Event::End(_) => parser.close()?,
+            Event::Text(text) => parser.add_text(&text.xml10_content()),
+            Event::CData(text) => parser.add_text(&text.xml10_content()),
+            Event::GeneralRef(entity) => parser.add_text(&resolve(&entity)),
             Event::Decl(_) | Event::PI(_) | Event::Comment(_) | Event::DocType(_) => {}
-            Event::Eof => return feed.whole(),
+            Event::Eof => return parser.finish(),
         }
     }
 }
 
-/// What is open now, by local name, and what was gathered.
 #[derive(Default)]
-struct Feed {
+struct FeedParser {
+    /// The local names of the open elements.
     open: Vec<String>,
     root: String,
     title: String,
@@ -54,19 +54,19 @@ struct Feed {
 
 #[derive(Default)]
 struct Entry {
-    /// How deep its tag stands.
+    /// The nesting depth of its element.
     depth: usize,
     id: String,
     title: String,
     link: String,
-    /// Of several times the best: when it was changed, else when it was made.
     updated: String,
+    /// Used where `updated` is missing.
     published: String,
     summary: String,
     content: String,
 }
 
-impl Feed {
+impl FeedParser {
     fn open(&mut self, tag: &BytesStart) -> Result<(), Fault> {
         let name = tag.local_name().into_inner().to_ascii_lowercase();
         if self.open.is_empty() {
@@ -75,13 +75,13 @@ impl Feed {
             }
             self.root.clone_from(&name);
         }
-        if self.open.len() >= DEEPEST {
+        if self.open.len() >= MOST_NESTED {
             return Err(unreadable("it is nested too deep"));
         }
         if self.entry.is_none() && matches!(name.as_str(), "entry" | "item") {
             self.entry = Some(Entry { depth: self.open.len(), ..Entry::default() });
         } else if let Some(entry) = self.entry.as_mut().filter(|entry| self.open.len() == entry.depth + 1) {
-            // Atom's links are attributes, and the one that is meant for people has no `rel` or "alternate".
+            // Atom has links in attributes. The one for people has the `rel` "alternate", or none.
             if name == "link"
                 && let Some(href) = attribute(tag, "href")
                 && attribute(tag, "rel").is_none_or(|rel| rel == "alternate")
@@ -101,16 +101,16 @@ impl Feed {
             if self.entries.len() == MAX_ELEMENTS {
                 return Err(Fault::new("too_large", format!("the feed has more than {MAX_ELEMENTS} entries")));
             }
-            self.entries.push(entry.value());
+            self.entries.push(entry.into_json());
         }
         Ok(())
     }
 
-    fn write(&mut self, text: &str) {
+    fn add_text(&mut self, text: &str) {
         match &mut self.entry {
             Some(entry) => {
                 let Some(name) = self.open.get(entry.depth + 1) else { return };
-                // Text inside of a child (XHTML) belongs to the child.
+                // The text of nested elements (XHTML) belongs to the field as well.
                 if let Some(field) = entry.field(name) {
                     field.push_str(text);
                 }
@@ -122,7 +122,7 @@ impl Feed {
         }
     }
 
-    fn whole(self) -> Result<Value, Fault> {
+    fn finish(self) -> Result<Value, Fault> {
         match self.open.as_slice() {
             [] if !self.root.is_empty() => Ok(json!({ "title": self.title.trim(), "entries": self.entries })),
             [] => Err(unreadable("it is empty")),
@@ -145,13 +145,13 @@ impl Entry {
         })
     }
 
-    fn value(self) -> Value {
+    fn into_json(self) -> Value {
         let first = |one: &str, other: &str| if one.trim().is_empty() { other.trim() } else { one.trim() }.to_owned();
         let fields = [
             ("id", first(&self.id, &self.link)),
             ("title", self.title.trim().to_owned()),
             ("link", self.link.trim().to_owned()),
-            ("updated", moment(&first(&self.updated, &self.published))),
+            ("updated", normalize_time(&first(&self.updated, &self.published))),
             ("summary", first(&self.summary, &self.content)),
         ];
         let fields = fields.into_iter().filter(|(_, value)| !value.is_empty());
@@ -159,8 +159,8 @@ impl Entry {
     }
 }
 
-/// RSS writes times as mails do. What cannot be read stays as it was written.
-fn moment(text: &str) -> String {
+/// RSS has the date format of e-mail. An unreadable time stays as it is.
+fn normalize_time(text: &str) -> String {
     rfc2822::parse(text).map_or_else(|_| text.to_owned(), |time| time.timestamp().to_string())
 }
 
@@ -174,17 +174,17 @@ fn attribute(tag: &BytesStart, name: &str) -> Option<String> {
     Some(value.into_owned())
 }
 
-/// The five entities of XML and characters by number. What is neither stays as it was written.
-fn meaning(entity: &BytesRef<'_>) -> String {
+/// The five entities of XML and character references. Other entities stay as they are.
+fn resolve(entity: &BytesRef<'_>) -> String {
     if entity.is_char_ref() {
-        let letter = entity.resolve_char_ref().ok().flatten();
-        return letter.unwrap_or(char::REPLACEMENT_CHARACTER).to_string();
+        let character = entity.resolve_char_ref().ok().flatten();
+        return character.unwrap_or(char::REPLACEMENT_CHARACTER).to_string();
     }
     resolve_predefined_entity(entity).map_or_else(|| format!("&{};", &**entity), str::to_owned)
 }
 
 fn unreadable(why: &'static str) -> Fault {
-    Fault::new("garbled", format!("the answer is no feed that can be read: {why}"))
+    Fault::new("garbled", format!("the answer is not a readable feed: {why}"))
 }
 
 #[cfg(test)]
@@ -202,39 +202,39 @@ mod tests {
         <item><guid>g3</guid></item></channel></rss>"#;
 
     #[test]
-    fn both_kinds_of_feed_become_the_same_json() {
+    fn atom_and_rss_become_the_same_json() {
         let atom = json!({"title": "Releases", "entries": [{"id": "tag:1", "title": "v1 & more", "link": "https://x.example/1",
             "updated": "2020-01-02T00:00:00Z", "summary": "new thingsinner"}]});
-        assert_eq!(read(ATOM.as_bytes()), Ok(atom));
+        assert_eq!(parse(ATOM.as_bytes()), Ok(atom));
         let rss = json!({"title": "Status", "entries": [{"id": "https://x.example/2", "title": "Outage", "link": "https://x.example/2",
             "updated": "2014-10-13T11:01:43Z", "summary": "<p>down &nbsp;</p>"}, {"id": "g3"}]});
-        assert_eq!(read(RSS.as_bytes()), Ok(rss));
+        assert_eq!(parse(RSS.as_bytes()), Ok(rss));
     }
 
     #[test]
-    fn what_is_no_feed_is_said() {
+    fn invalid_feeds_are_reported() {
         for bad in ["", "<html></html>", "<feed>", "<feed></rss>", "<feed><entry>", "</feed>"] {
-            assert_eq!(read(bad.as_bytes()).expect_err(bad).reason(), "garbled");
+            assert_eq!(parse(bad.as_bytes()).expect_err(bad).reason(), "garbled");
         }
-        assert!(read(format!("<feed>{}", "<a>".repeat(5000)).as_bytes()).is_err());
+        assert!(parse(format!("<feed>{}", "<a>".repeat(5000)).as_bytes()).is_err());
         let bomb = "<!DOCTYPE x [<!ENTITY a \"aaaa\">]><feed><title>&a;</title></feed>";
-        assert_eq!(read(bomb.as_bytes()), Ok(json!({"title": "&a;", "entries": []})));
+        assert_eq!(parse(bomb.as_bytes()), Ok(json!({"title": "&a;", "entries": []})));
         assert!(is_markup(b"\xef\xbb\xbf <feed/>") && !is_markup(b" {}") && !is_markup(b""));
     }
 
     proptest! {
         #[test]
-        fn no_bytes_break_the_reading(at in 0..ATOM.len(), byte in any::<u8>(), soup in "[<>/a-e&;\"= !\\[\\]]{0,80}") {
+        fn no_input_causes_a_panic(at in 0..ATOM.len(), byte in any::<u8>(), soup in "[<>/a-e&;\"= !\\[\\]]{0,80}") {
             for whole in [ATOM, RSS] {
                 let mut bytes = whole.as_bytes().to_vec();
-                if let Some(place) = bytes.get_mut(at) {
-                    *place = byte;
+                if let Some(target) = bytes.get_mut(at) {
+                    *target = byte;
                 }
-                let _either = read(&bytes);
-                let _either = read(whole.as_bytes().get(..at).unwrap_or_default());
+                let _either = parse(&bytes);
+                let _either = parse(whole.as_bytes().get(..at).unwrap_or_default());
             }
-            let _either = read(format!("<feed>{soup}").as_bytes());
-            let _either = read(soup.as_bytes());
+            let _either = parse(format!("<feed>{soup}").as_bytes());
+            let _either = parse(soup.as_bytes());
         }
     }
 }

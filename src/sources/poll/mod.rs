@@ -1,33 +1,26 @@
-//! A document that is asked for again and again: JSON, or an Atom or RSS feed. What is new in it is told, once.
+//! Polls a document: JSON, or an Atom or RSS feed. Every new item in it becomes one event.
 
 mod config;
+mod cursor;
+mod document;
 mod feed;
-mod place;
-mod reading;
-mod round;
+mod poll_run;
 #[cfg(test)]
 mod tests;
 
-use std::time::Duration;
-
 use serde_json::Value;
 use tokio::time::sleep;
-use tracing::{error, info, warn};
 
 use super::{AlertTexts, Source};
-use crate::config_reader::print_duration;
 use crate::fault::Fault;
 use crate::log_limiter::LogLimiter;
 use crate::outbound::{Outbound, Trust};
 use crate::outbox::Outbox;
+use crate::reconnect::Reconnect;
 use crate::stop::Stop;
-use crate::websocket::REFUSED;
 
 pub(super) use config::Config;
-use round::Round;
-
-/// The wait after refused credentials: a person must change something first.
-const REFUSED_FOR: Duration = Duration::from_secs(300);
+use poll_run::{PollError, PollRun};
 
 #[derive(Debug)]
 pub struct Poll {
@@ -48,62 +41,36 @@ impl Poll {
     }
 }
 
-/// A poll that failed, and how long they asked to be left alone.
-#[derive(Debug)]
-struct Failed {
-    fault: Fault,
-    wish: Option<Duration>,
-}
-
-impl From<Fault> for Failed {
-    fn from(fault: Fault) -> Self {
-        Self { fault, wish: None }
-    }
-}
-
 impl Source for Poll {
     async fn run(&self, out: &Outbox, stop: &Stop) -> Result<(), Fault> {
-        let mut waits: Box<dyn Iterator<Item = Duration> + Send> = Box::new(self.config.retry.waits());
-        let mut skips = LogLimiter::default();
-        let mut failing = false;
+        let mut reconnect = Reconnect::new(out.source(), self.config.host(), self.config.reconnect, stop);
+        let mut log = LogLimiter::default();
         loop {
-            let round = Round { config: &self.config, net: &self.net, out, skips: &mut skips };
-            let Some(polled) = stop.or(Box::pin(round.poll())).await else { return Ok(()) };
-            let wait = match polled {
+            let run = PollRun { config: &self.config, net: &self.net, out, log: &mut log };
+            let Some(polled) = stop.or(Box::pin(run.poll())).await else { return Ok(()) };
+            let waited = match polled {
                 Ok(()) => {
-                    if std::mem::take(&mut failing) {
-                        waits = Box::new(self.config.retry.waits());
-                        info!(source = %out.source(), "answered again");
-                    }
+                    reconnect.answered();
                     out.up();
-                    self.config.every
+                    stop.or(sleep(self.config.every)).await
                 }
-                Err(Failed { fault, wish }) => {
-                    failing = true;
-                    let usual = waits.next().unwrap_or(self.config.retry.max);
-                    let refused = (fault.reason() == REFUSED).then_some(REFUSED_FOR);
-                    let wait = wish.or(refused).unwrap_or(usual).max(usual);
-                    let (source, again) = (out.source(), print_duration(wait));
-                    if refused.is_some() {
-                        error!(%source, %fault, "authentication was refused, check the credentials; next try in {again}");
-                    } else {
-                        warn!(%source, reason = fault.reason(), %fault, "the poll failed; next try in {again}");
-                    }
+                Err(PollError { fault, retry_after }) => {
+                    reconnect.lost_until(&fault, retry_after.unwrap_or_default());
                     out.down(fault);
-                    wait
+                    reconnect.wait().await
                 }
             };
-            if stop.or(sleep(wait)).await.is_none() {
+            if waited.is_none() {
                 return Ok(());
             }
         }
     }
 
     async fn look_up(&self, _reference: &str) -> Result<Value, Fault> {
-        Err(Fault::new("no_look_up", "nothing can be fetched from this source: it has one address only"))
+        Err(Fault::new("no_look_up", "nothing can be fetched from this source: it has only one address"))
     }
 
-    /// What happens while it cannot be asked is there when it can.
+    /// Items that appear during an outage are in the document afterwards.
     fn catches_up(&self) -> bool {
         true
     }

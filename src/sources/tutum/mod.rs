@@ -1,9 +1,9 @@
 //! Tutum's stream of events, and Docker Cloud's, its successor of the same shape.
 //!
-//! Both services are gone; what speaks like them is not, so every address is a key.
+//! Both services are gone, but other servers speak the same protocol, so every address is a key.
 
 mod config;
-mod meaning;
+mod parse;
 #[cfg(test)]
 mod tests;
 
@@ -19,15 +19,15 @@ use crate::log_limiter::LogLimiter;
 use crate::outbound::Outbound;
 use crate::outbox::Outbox;
 use crate::stop::Stop;
-use crate::websocket::{News, ReconnectingSocket, unless_stopped};
+use crate::websocket::{ReconnectingSocket, SocketEvent, unless_stopped};
 
 pub(super) use config::Config;
-use meaning::{Meaning, Reader};
+use parse::{Parsed, Parser};
 
 #[derive(Debug)]
 pub struct Tutum {
     config: Config,
-    reader: Reader,
+    parser: Parser,
     net: Outbound,
 }
 
@@ -39,16 +39,16 @@ impl Tutum {
     };
 
     pub(super) fn open(config: Config, net: &Outbound) -> Self {
-        Self { config, reader: Reader::new(), net: net.clone() }
+        Self { config, parser: Parser::new(), net: net.clone() }
     }
 }
 
 impl Source for Tutum {
     async fn run(&self, out: &Outbox, stop: &Stop) -> Result<(), Fault> {
-        let Config { stream, habits, .. } = &self.config;
+        let Config { stream, connection, .. } = &self.config;
         let tls = stream.is_secure().then(|| self.net.tls()).transpose()?;
-        let wire = ReconnectingSocket::new(out.source(), stream, tls, habits, stop);
-        Ear { tutum: self, wire, out, stop, up: false, skips: LogLimiter::default() }.listen().await
+        let socket = ReconnectingSocket::new(out.source(), stream, tls, connection, stop);
+        StreamReader { tutum: self, socket, out, stop, is_up: false, skipped_log: LogLimiter::default() }.read().await
     }
 
     async fn look_up(&self, reference: &str) -> Result<Value, Fault> {
@@ -56,51 +56,51 @@ impl Source for Tutum {
     }
 }
 
-struct Ear<'a> {
+struct StreamReader<'a> {
     tutum: &'a Tutum,
-    wire: ReconnectingSocket<'a>,
+    socket: ReconnectingSocket<'a>,
     out: &'a Outbox,
     stop: &'a Stop,
-    /// The socket opens before the credentials are looked at, so an open socket is not yet a line that is up.
-    up: bool,
-    skips: LogLimiter,
+    /// The socket opens before the service checks the credentials, so the source is not up as soon as it is connected.
+    is_up: bool,
+    skipped_log: LogLimiter,
 }
 
-impl Ear<'_> {
-    async fn listen(mut self) -> Result<(), Fault> {
+impl StreamReader<'_> {
+    async fn read(mut self) -> Result<(), Fault> {
         loop {
-            match self.wire.next().await {
-                News::Open => self.up = false,
-                // Some peers greet nobody; not to have refused for so long is as good.
-                News::Standing => self.up(),
-                News::Text(text) => match Body::parse(text.as_str()) {
-                    Ok(body) => self.take(self.tutum.reader.read(body, self.out)).await?,
+            match self.socket.next().await {
+                SocketEvent::Connected => self.is_up = false,
+                // Some servers send no `auth` message; one that has not refused us by now has accepted us.
+                SocketEvent::Stable => self.up(),
+                SocketEvent::Text(text) => match Body::parse(text.as_str()) {
+                    Ok(body) => self.handle(self.tutum.parser.parse(body, self.out)).await?,
                     Err(error) => self.skip(error),
                 },
-                News::Binary => self.skip("it is binary"),
-                News::Lost(fault) => self.out.down(fault),
-                News::Stopped => return Ok(()),
+                SocketEvent::Binary => self.skip("it is binary"),
+                SocketEvent::Lost(fault) => self.out.down(fault),
+                SocketEvent::Stopped => return Ok(()),
             }
         }
     }
 
-    async fn take(&mut self, meaning: Meaning) -> Result<(), Fault> {
-        match meaning {
-            Meaning::Event(event) => {
+    async fn handle(&mut self, message: Parsed) -> Result<(), Fault> {
+        match message {
+            Parsed::Event(event) => {
                 self.up();
-                // If the stop comes first, the wire hears it too.
+                // If the stop comes first, the socket stops as well.
                 return unless_stopped(self.stop, self.out.offer(event)).await.unwrap_or(Ok(()));
             }
-            Meaning::Greeting => {
-                info!(source = %self.out.source(), "Auth completed");
+            Parsed::AuthSucceeded => {
+                info!(source = %self.out.source(), "authenticated");
                 self.up();
             }
-            Meaning::Refusal => {
-                let said = format!("the stream refuses {}", self.tutum.config.credentials);
-                self.out.down(self.wire.hang_up_refused(said).await);
+            Parsed::AuthFailed => {
+                let why = format!("the stream refuses {}", self.tutum.config.credentials);
+                self.out.down(self.socket.close_refused(why).await);
             }
-            Meaning::SelfEvent(body) => {
-                debug!(source = %self.out.source(), self_event = body.text(), "a notice, which is no event");
+            Parsed::Notice(body) => {
+                debug!(source = %self.out.source(), notice = body.text(), "ignored a notice, which is not an event");
                 self.up();
             }
         }
@@ -108,13 +108,13 @@ impl Ear<'_> {
     }
 
     fn up(&mut self) {
-        if !std::mem::replace(&mut self.up, true) {
+        if !std::mem::replace(&mut self.is_up, true) {
             self.out.up();
         }
     }
 
     fn skip(&mut self, why: impl Display) {
         self.out.skipped();
-        self.skips.note(self.out.source(), "a message that is no event was skipped", why);
+        self.skipped_log.note(self.out.source(), "skipped a message that is not an event", why);
     }
 }

@@ -14,9 +14,9 @@ use crate::websocket::{Address, ConnectionConfig, LONGEST_MESSAGE};
 pub struct Config {
     pub(super) stream: Address,
     pub(super) api: Option<Api>,
-    pub(super) habits: ConnectionConfig,
+    pub(super) connection: ConnectionConfig,
     pub(super) labels: Labels,
-    /// What is sent after connecting. May hold secrets.
+    /// Sent after connecting. May contain secrets.
     pub(super) subscribe: Vec<Secret>,
     pub(super) split: Option<Split>,
     pub(super) ignore: Option<Box<Condition>>,
@@ -27,20 +27,20 @@ impl Settings for Config {}
 
 impl Config {
     pub(in crate::sources) fn read(table: &TableReader) -> Option<Self> {
-        let habits = ConnectionConfig::read(table);
+        let connection = ConnectionConfig::read(table);
         let labels = Labels::read(table, &["data", "body"]);
         let url = table.required_text("url");
         let stream = url.and_then(|url| Address::read(table.reading, &url));
         let base = table.text("api");
         let api = base.as_ref().map(|base| Api::read(table.reading, base));
         let query = read_query(table);
-        let mut headers = read_headers(table, is_ours, "the WebSocket's handshake");
+        let mut headers = read_headers(table, is_reserved, "the WebSocket's handshake");
         headers.extend(subprotocol(table).map(|value| (SEC_WEBSOCKET_PROTOCOL, value)));
         let subscribe = table.messages("subscribe");
         let split = Split::read(table);
         let ignore =
-            table.text("ignore").and_then(|said| Condition::compile(table.reading, &said, &["data"])).map(Box::new);
-        let ack = table.text("ack").and_then(|said| Template::compile(table.reading, &said, &["data"]));
+            table.text("ignore").and_then(|text| Condition::compile(table.reading, &text, &["data"])).map(Box::new);
+        let ack = table.text("ack").and_then(|text| Template::compile(table.reading, &text, &["data"]));
         for message in &subscribe {
             check_length(table, message);
         }
@@ -59,28 +59,28 @@ impl Config {
             }
             stream.header(name, value);
         }
-        let subscribe = subscribe.into_iter().map(|said| said.value).collect();
-        Some(Self { stream, api, habits, labels, subscribe, split, ignore, ack })
+        let subscribe = subscribe.into_iter().map(|message| message.value).collect();
+        Some(Self { stream, api, connection, labels, subscribe, split, ignore, ack })
     }
 }
 
-fn is_ours(name: &HeaderName) -> bool {
+fn is_reserved(name: &HeaderName) -> bool {
     name == CONNECTION
         || name == UPGRADE
         || name.as_str().strip_prefix("sec-websocket-").is_some_and(|rest| rest != "protocol")
 }
 
-/// One protocol, or several of which the peer picks one.
+/// One protocol, or several from which the peer selects one.
 fn subprotocol(table: &TableReader) -> Option<HeaderValue> {
-    let said = table.texts("subprotocol")?;
+    let names = table.texts("subprotocol")?;
     let is_token = |text: &str| {
         !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
     };
-    for wrong in said.iter().filter(|name| !is_token(&name.value)) {
-        let problem = Problem::error(wrong.span.clone(), format!("`{}` is no name of a subprotocol", wrong.value));
+    for wrong in names.iter().filter(|name| !is_token(&name.value)) {
+        let problem = Problem::error(wrong.span.clone(), format!("`{}` is not a valid subprotocol", wrong.value));
         table.reading.problem(problem.hint("letters, digits, `-`, `_` and `.`"));
     }
-    let names: Vec<_> = said.iter().map(|name| name.value.as_str()).collect();
+    let names: Vec<_> = names.iter().map(|name| name.value.as_str()).collect();
     HeaderValue::try_from(names.join(", ")).ok().filter(|_| !names.is_empty())
 }
 

@@ -1,4 +1,4 @@
-//! Any WebSocket that sends JSON: what an event is called and when it happened is said in relays.toml.
+//! Any WebSocket that sends JSON. relays.toml says how messages become events.
 
 mod config;
 #[cfg(test)]
@@ -18,7 +18,7 @@ use crate::log_limiter::LogLimiter;
 use crate::outbound::Outbound;
 use crate::outbox::Outbox;
 use crate::stop::Stop;
-use crate::websocket::{LONGEST_MESSAGE, News, ReconnectingSocket, unless_stopped};
+use crate::websocket::{LONGEST_MESSAGE, ReconnectingSocket, SocketEvent, unless_stopped};
 
 pub(super) use config::Config;
 
@@ -42,11 +42,11 @@ impl Websocket {
 
 impl Source for Websocket {
     async fn run(&self, out: &Outbox, stop: &Stop) -> Result<(), Fault> {
-        let Config { stream, habits, .. } = &self.config;
+        let Config { stream, connection, .. } = &self.config;
         let tls = stream.is_secure().then(|| self.net.tls()).transpose()?;
-        let wire = ReconnectingSocket::new(out.source(), stream, tls, habits, stop);
-        let (skips, troubles) = (LogLimiter::default(), LogLimiter::default());
-        Ear { config: &self.config, wire, out, stop, skips, troubles }.listen().await
+        let socket = ReconnectingSocket::new(out.source(), stream, tls, connection, stop);
+        let (skipped_log, template_log) = (LogLimiter::default(), LogLimiter::default());
+        StreamReader { config: &self.config, socket, out, stop, skipped_log, template_log }.read().await
     }
 
     async fn look_up(&self, reference: &str) -> Result<Value, Fault> {
@@ -59,44 +59,45 @@ impl Source for Websocket {
     }
 }
 
-struct Ear<'a> {
+struct StreamReader<'a> {
     config: &'a Config,
-    wire: ReconnectingSocket<'a>,
+    socket: ReconnectingSocket<'a>,
     out: &'a Outbox,
     stop: &'a Stop,
-    skips: LogLimiter,
-    /// With templates, not with what came.
-    troubles: LogLimiter,
+    /// For messages that cannot be read.
+    skipped_log: LogLimiter,
+    /// For templates and conditions of relays.toml that fail.
+    template_log: LogLimiter,
 }
 
-impl Ear<'_> {
-    async fn listen(mut self) -> Result<(), Fault> {
+impl StreamReader<'_> {
+    async fn read(mut self) -> Result<(), Fault> {
         loop {
-            match self.wire.next().await {
-                News::Open => self.subscribe().await,
-                News::Standing => {}
-                News::Text(text) => match Body::parse(text.as_str()) {
-                    Ok(body) => self.take(body).await?,
+            match self.socket.next().await {
+                SocketEvent::Connected => self.subscribe().await,
+                SocketEvent::Stable => {}
+                SocketEvent::Text(text) => match Body::parse(text.as_str()) {
+                    Ok(body) => self.handle(body).await?,
                     Err(error) => self.skip(&error),
                 },
-                News::Binary => self.skip(&"it is binary"),
-                News::Lost(fault) => self.out.down(fault),
-                News::Stopped => return Ok(()),
+                SocketEvent::Binary => self.skip(&"it is binary"),
+                SocketEvent::Lost(fault) => self.out.down(fault),
+                SocketEvent::Stopped => return Ok(()),
             }
         }
     }
 
-    /// The line is up when everything is asked for.
+    /// The source is up once every subscription is sent.
     async fn subscribe(&mut self) {
         for message in &self.config.subscribe {
-            if let Some(Err(fault)) = self.wire.say(message.expose()).await {
+            if let Some(Err(fault)) = self.socket.send(message.expose()).await {
                 return self.out.down(fault);
             }
         }
         self.out.up();
     }
 
-    async fn take(&mut self, body: Body) -> Result<(), Fault> {
+    async fn handle(&mut self, body: Body) -> Result<(), Fault> {
         let answer = self.answer(&body);
         if !self.is_ignored(&body) {
             let events = match self.events(body) {
@@ -106,15 +107,15 @@ impl Ear<'_> {
                     return Ok(());
                 }
             };
-            let handed = hand_over(self.out, events, self.config.ack.is_some());
-            // If the stop comes first, the wire hears it too, and nothing is answered.
-            match unless_stopped(self.stop, handed).await {
-                Some(handed) => handed?,
+            let put = put(self.out, events, self.config.ack.is_some());
+            // If the stop comes first, the socket stops as well, and nothing is answered.
+            match unless_stopped(self.stop, put).await {
+                Some(put) => put?,
                 None => return Ok(()),
             }
         }
         if let Some(answer) = answer
-            && let Some(Err(fault)) = self.wire.say(&answer).await
+            && let Some(Err(fault)) = self.socket.send(&answer).await
         {
             self.out.down(fault);
         }
@@ -124,15 +125,15 @@ impl Ear<'_> {
     fn is_ignored(&mut self, body: &Body) -> bool {
         let Some(ignore) = &self.config.ignore else { return false };
         ignore.holds_of(body).unwrap_or_else(|fault| {
-            self.troubles.note(self.out.source(), "`ignore` could not be decided", fault);
+            self.template_log.note(self.out.source(), "`ignore` could not be evaluated", fault);
             false
         })
     }
 
     fn events(&mut self, body: Body) -> Result<Vec<Event>, String> {
         let Config { labels, split, .. } = self.config;
-        let (out, troubles) = (self.out, &mut self.troubles);
-        let mut failed = |fault| troubles.note(out.source(), "a label of an event is left out", fault);
+        let (out, log) = (self.out, &mut self.template_log);
+        let mut failed = |fault| log.note(out.source(), "a label of an event is left out", fault);
         let arrived = Arrived { source: out.source(), kind: out.kind(), at: Timestamp::now() };
         let whole = labels.mention("body").then(|| (Name::from("body"), Arc::clone(body.value())));
         let others: Vec<_> = whole.into_iter().collect();
@@ -143,17 +144,17 @@ impl Ear<'_> {
         Ok(parts.into_iter().map(|data| labels.event(data, Known::default(), &others, arrived, &mut failed)).collect())
     }
 
-    /// What the peer wants to hear about this, if anything.
+    /// What `ack` renders for this message, if anything.
     fn answer(&mut self, body: &Body) -> Option<String> {
-        let said = self.config.ack.as_ref()?.render_data(body, &[]);
-        let said = said.and_then(|text| {
-            let long = || Fault::new("ack", format!("the answer is longer than {LONGEST_MESSAGE} bytes"));
-            if text.len() > LONGEST_MESSAGE { Err(long()) } else { Ok(text.trim().to_owned()) }
+        let rendered = self.config.ack.as_ref()?.render_data(body, &[]);
+        let rendered = rendered.and_then(|text| {
+            let too_long = || Fault::new("ack", format!("the answer is longer than {LONGEST_MESSAGE} bytes"));
+            if text.len() > LONGEST_MESSAGE { Err(too_long()) } else { Ok(text.trim().to_owned()) }
         });
-        match said {
+        match rendered {
             Ok(text) => Some(text).filter(|text| !text.is_empty()),
             Err(fault) => {
-                self.troubles.note(self.out.source(), "a message was not answered", fault);
+                self.template_log.note(self.out.source(), "a message was not answered", fault);
                 None
             }
         }
@@ -161,12 +162,12 @@ impl Ear<'_> {
 
     fn skip(&mut self, why: &dyn Display) {
         self.out.skipped();
-        self.skips.note(self.out.source(), "a message that is no event was skipped", why);
+        self.skipped_log.note(self.out.source(), "skipped a message that is not an event", why);
     }
 }
 
-/// Who is told that we have it is told the truth: only what is on disk is answered. A stream that asks for nothing need not wait.
-async fn hand_over(out: &Outbox, events: Vec<Event>, is_answered: bool) -> Result<(), Fault> {
+/// A message is answered only once its events are on disk. Without answers there is no need to wait for the commit.
+async fn put(out: &Outbox, events: Vec<Event>, is_answered: bool) -> Result<(), Fault> {
     if is_answered {
         return out.put_all(events, None).await;
     }

@@ -1,5 +1,5 @@
-//! An Engine as small as it can be and as strict as a real one: it remembers 256 events, says them again from `since` on,
-//! and knows no path that it was not asked to know.
+//! A minimal Engine: it remembers 256 events, sends them again from `since` on, and knows only the paths that the
+//! source requests.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -12,13 +12,13 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::sources::docker::place::ENGINES_MEMORY;
+use crate::sources::docker::cursor::ENGINE_MEMORY;
 
-/// The Engine's clock, which stands: `BEGINNING` in seconds.
+/// The Engine's clock, which does not advance: `START` in seconds.
 const DATE: &str = "Fri, 29 Apr 2016 15:18:20 GMT";
-pub(super) const BEGINNING: i64 = 1_461_943_100;
+pub(super) const START: i64 = 1_461_943_100;
 
-pub(super) struct Engine {
+pub(super) struct FakeEngine {
     folder: TempDir,
     state: Arc<Mutex<State>>,
     serving: Option<JoinHandle<()>>,
@@ -27,17 +27,17 @@ pub(super) struct Engine {
 #[derive(Default)]
 struct State {
     memory: VecDeque<(i64, String)>,
-    listeners: Vec<mpsc::UnboundedSender<String>>,
-    asked: Vec<String>,
-    /// Answers everything with this status.
-    refuses: Option<u16>,
-    /// Takes pings and answers none.
-    mute: bool,
+    clients: Vec<mpsc::UnboundedSender<String>>,
+    requests: Vec<String>,
+    /// The status of every answer.
+    refuse_with: Option<u16>,
+    /// Pings are not answered.
+    ignores_pings: bool,
 }
 
-impl Engine {
+impl FakeEngine {
     pub(super) fn start() -> Self {
-        let folder = TempDir::new().expect("room");
+        let folder = TempDir::new().expect("a temporary folder");
         let mut engine = Self { folder, state: Arc::default(), serving: None };
         engine.restart();
         engine
@@ -55,13 +55,13 @@ impl Engine {
         self.serving = Some(serving);
     }
 
-    /// Every connection breaks, and nobody listens any more. What it remembers stays.
+    /// Closes the connections and the socket. What it remembers stays.
     pub(super) fn kill(&mut self) {
         if let Some(serving) = self.serving.take() {
             serving.abort();
-            std::fs::remove_file(self.path()).expect("it was there");
+            std::fs::remove_file(self.path()).expect("the socket exists");
         }
-        self.state().listeners.clear();
+        self.state().clients.clear();
     }
 
     pub(super) fn forget(&self) {
@@ -69,42 +69,42 @@ impl Engine {
     }
 
     pub(super) fn refuse(&self, status: Option<u16>) {
-        self.state().refuses = status;
+        self.state().refuse_with = status;
     }
 
-    pub(super) fn be_mute(&self) {
-        self.state().mute = true;
+    pub(super) fn stop_answering_pings(&self) {
+        self.state().ignores_pings = true;
     }
 
-    /// Something is done to a container, at so many milliseconds after the beginning.
-    pub(super) fn happens(&self, millis: i64, action: &str, name: &str) {
-        let nano = BEGINNING * 1_000_000_000 + millis * 1_000_000;
+    /// An event of a container, `millis` after `START`.
+    pub(super) fn emit(&self, millis: i64, action: &str, name: &str) {
+        let nano = START * 1_000_000_000 + millis * 1_000_000;
         let event = json!({"Type": "container", "Action": action, "scope": "local", "time": nano / 1_000_000_000, "timeNano": nano,
             "Actor": {"ID": format!("id-of-{name}"), "Attributes": {"name": name}}});
         let line = format!("{event}\n");
         let mut state = self.state();
         state.memory.push_back((nano, line.clone()));
-        if state.memory.len() > ENGINES_MEMORY {
+        if state.memory.len() > ENGINE_MEMORY {
             state.memory.pop_front();
         }
-        state.listeners.retain(|listener| listener.send(line.clone()).is_ok());
+        state.clients.retain(|client| client.send(line.clone()).is_ok());
     }
 
-    /// Whatever, to whoever listens.
-    pub(super) fn says(&self, text: &str) {
-        self.state().listeners.retain(|listener| listener.send(text.to_owned()).is_ok());
+    /// Sends any text to the clients of the stream.
+    pub(super) fn send(&self, text: &str) {
+        self.state().clients.retain(|client| client.send(text.to_owned()).is_ok());
     }
 
-    pub(super) fn asked(&self) -> Vec<String> {
-        self.state().asked.clone()
+    pub(super) fn requests(&self) -> Vec<String> {
+        self.state().requests.clone()
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state.lock().expect("sane")
+        self.state.lock().expect("not poisoned")
     }
 }
 
-impl Drop for Engine {
+impl Drop for FakeEngine {
     fn drop(&mut self) {
         if let Some(serving) = self.serving.take() {
             serving.abort();
@@ -119,7 +119,7 @@ async fn serve(listener: UnixListener, state: Arc<Mutex<State>>) {
     }
 }
 
-/// One connection; None when the client is gone.
+/// Serves one connection; None when the client disconnects.
 async fn answer(mut stream: UnixStream, state: Arc<Mutex<State>>) -> Option<()> {
     loop {
         let mut head = Vec::new();
@@ -128,15 +128,15 @@ async fn answer(mut stream: UnixStream, state: Arc<Mutex<State>>) -> Option<()> 
         }
         let head = String::from_utf8(head).expect("text");
         let target = head.strip_prefix("GET ").expect("only GET").split(' ').next().expect("a target").to_owned();
-        let refuses = {
-            let mut state = state.lock().expect("sane");
-            state.asked.push(target.clone());
-            state.refuses
+        let refuse_with = {
+            let mut state = state.lock().expect("not poisoned");
+            state.requests.push(target.clone());
+            state.refuse_with
         };
         let (path, query) = target.split_once('?').unwrap_or((&target, ""));
         let (status, body) = match path {
-            _ if refuses.is_some() => (refuses.unwrap_or_default(), r#"{"message":"not you"}"#.to_owned()),
-            "/_ping" if state.lock().expect("sane").mute => std::future::pending().await,
+            _ if refuse_with.is_some() => (refuse_with.unwrap_or_default(), r#"{"message":"not you"}"#.to_owned()),
+            "/_ping" if state.lock().expect("not poisoned").ignores_pings => std::future::pending().await,
             "/_ping" => (200, "OK".to_owned()),
             "/v1.44/events" => return events(stream, query, &state).await,
             "/v1.44/containers/web/json" => (200, json!({"Name": "/web", "State": {"ExitCode": 137}}).to_string()),
@@ -151,7 +151,7 @@ async fn answer(mut stream: UnixStream, state: Arc<Mutex<State>>) -> Option<()> 
 }
 
 async fn events(mut stream: UnixStream, query: &str, state: &Mutex<State>) -> Option<()> {
-    let since = query.split('&').find_map(|pair| pair.strip_prefix("since=")).expect("somebody asks since when");
+    let since = query.split('&').find_map(|pair| pair.strip_prefix("since=")).expect("`since` is in the query");
     let (seconds, nanos) = since.split_once('.').expect("with nanoseconds");
     assert_eq!(nanos.len(), 9, "{since}");
     let from = seconds.parse::<i64>().expect("seconds") * 1_000_000_000 + nanos.parse::<i64>().expect("nanoseconds");
@@ -159,18 +159,18 @@ async fn events(mut stream: UnixStream, query: &str, state: &Mutex<State>) -> Op
     let mut replay =
         String::from("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n");
     {
-        let mut state = state.lock().expect("sane");
-        // As the real one does: from the newest back to the first that is older.
+        let mut state = state.lock().expect("not poisoned");
+        // Like a real Engine: from the newest back to the first that is older.
         let again: Vec<_> = state.memory.iter().rev().take_while(|(nano, _)| *nano >= from).collect();
         again.iter().rev().for_each(|(_, line)| replay.push_str(&chunk(line)));
-        state.listeners.push(sender);
+        state.clients.push(sender);
     }
     stream.write_all(replay.as_bytes()).await.ok()?;
     loop {
         let mut byte = [0];
         tokio::select! {
             text = live.recv() => stream.write_all(chunk(&text?).as_bytes()).await.ok()?,
-            _hung_up = stream.read(&mut byte) => return None,
+            _closed = stream.read(&mut byte) => return None,
         }
     }
 }

@@ -19,7 +19,7 @@ fn answer(status: &str, body: &Value) -> String {
 }
 
 fn asking(peer: &Peer, rest: &str) -> Dtr {
-    dtr(&format!("api = \"{}\"\n{rest}", peer.at("http", "/")))
+    dtr(&format!("api = \"{}\"\n{rest}", peer.url("http", "/")))
 }
 
 /// The answer, and the first line of each request.
@@ -35,7 +35,7 @@ async fn asked(reference: &str, answers: &[String]) -> (Result<Value, Fault>, Ve
         lines
     };
     let (found, lines) = join!(soon(source.look_up(reference)), script);
-    assert!(!peer.was_called(), "{reference} caused more requests than were answered");
+    assert!(!peer.has_pending_connection(), "{reference} caused more requests than were answered");
     (found, lines, peer)
 }
 
@@ -47,7 +47,7 @@ async fn repositories_and_images_come_with_a_link_to_their_page() {
     assert_eq!(lines, ["GET /api/v0/repositories/foo/bar"]);
     assert_eq!(
         (&found["visibility"], &found["link"]),
-        (&json!("private"), &json!(peer.at("http", "/repositories/foo/bar")))
+        (&json!("private"), &json!(peer.url("http", "/repositories/foo/bar")))
     );
 
     let tags =
@@ -56,7 +56,7 @@ async fn repositories_and_images_come_with_a_link_to_their_page() {
     let found = found.expect("found");
     assert_eq!(lines, ["GET /api/v0/repositories/foo/bar/tags/1.0"]);
     assert_eq!((&found["digest"], &found["vuln_summary"]["critical"]), (&json!("sha256:b5bb"), &json!(1)));
-    assert_eq!(found["link"], peer.at("http", "/repositories/foo/bar/tags/1.0"));
+    assert_eq!(found["link"], peer.url("http", "/repositories/foo/bar/tags/1.0"));
 
     let (found, lines, _) = asked("foo/bar:1.0", &[ok(&json!([]))]).await;
     assert_eq!(found, Err(Fault::new("not_found", "the registry does not have it")));
@@ -75,7 +75,7 @@ async fn credentials_are_sent_in_each_of_their_forms_and_only_to_the_registry() 
         let (found, head) = join!(soon(source.look_up("foo/bar")), peer.answer(&empty));
         assert!(found.is_ok() && head.contains(wanted) && head.contains("accept: application/json\r\n"), "{head}");
         for odd in [
-            &peer.at("http", "/api/v0/repositories/foo/bar"),
+            &peer.url("http", "/api/v0/repositories/foo/bar"),
             "https://evil.example/a/b:1/scan",
             "/scan",
             "",
@@ -83,7 +83,7 @@ async fn credentials_are_sent_in_each_of_their_forms_and_only_to_the_registry() 
         ] {
             assert_eq!(soon(source.look_up(odd)).await.map_err(|fault| fault.reason()), Err("no_reference"), "{odd}");
         }
-        assert!(!peer.was_called());
+        assert!(!peer.has_pending_connection());
     }
     let fault = dtr("verify = \"none\"").look_up("foo/bar").await.expect_err("no API");
     assert_eq!(fault.to_string(), "nothing can be fetched: `api` of this source is not set");
@@ -95,7 +95,7 @@ async fn the_newer_path_is_tried_first_and_the_older_one_where_that_is_unknown()
         "totalVulnCount": {"critical": 1, "major": 2, "minor": 3}}}]);
     let (found, lines, peer) = asked("foo/bar:1.0/scan", &[ok(&newer)]).await;
     assert_eq!(lines, ["GET /api/v0/imagescan/scansummary/repositories/foo/bar/1.0"]);
-    let link = peer.at("http", "/repositories/foo/bar/tags/1.0");
+    let link = peer.url("http", "/repositories/foo/bar/tags/1.0");
     assert_eq!(
         found,
         Ok(

@@ -1,4 +1,4 @@
-//! One document, read: its items, each named, and where it goes on.
+//! Parses one document: its items as events, and the address of its next page.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,17 +12,17 @@ use crate::event::{Body, Event, EventId, Name, digest};
 use crate::fault::Fault;
 use crate::ingress::{Arrived, Known, Split, json, list, parse_time};
 
-/// One item as an event, and what it is known by.
+/// One item as an event, with the digest by which it is recognized.
 #[derive(Debug)]
 pub(super) struct Item {
-    pub(super) mark: String,
+    pub(super) digest: String,
     pub(super) event: Event,
 }
 
-/// Everything that reads what strangers wrote is in here; nothing is sent, nothing kept.
-pub(super) fn document(bytes: &[u8]) -> Result<(Body, bool), Fault> {
+/// The body, and whether it is a feed.
+pub(super) fn parse_document(bytes: &[u8]) -> Result<(Body, bool), Fault> {
     if feed::is_markup(bytes) {
-        return Ok((Body::from_value(&feed::read(bytes)?), true));
+        return Ok((Body::from_value(&feed::parse(bytes)?), true));
     }
     let body = json(bytes).map_err(|unreadable| Fault::new("not_json", unreadable.to_string()))?;
     Ok((body, false))
@@ -35,34 +35,34 @@ pub(super) fn items_of(
     arrived: Arrived,
     failed: &mut dyn FnMut(Fault),
 ) -> Result<Vec<Item>, Fault> {
-    let odd = |said: String| Fault::new("no_items", said);
+    let no_items = |why: String| Fault::new("no_items", why);
     let entries = Split::at(&["entries"]);
     let parts = match config.items.as_ref().or_else(|| is_feed.then_some(&entries)) {
-        Some(split) => split.elements(body).map_err(|unreadable| odd(unreadable.to_string()))?,
+        Some(split) => split.elements(body).map_err(|unreadable| no_items(unreadable.to_string()))?,
         None if body.text().trim_start().starts_with('[') => {
-            let many = || odd("the list is too long".to_owned());
-            let texts = list(body.text()).map_err(|error| odd(error.to_string()))?.ok_or_else(many)?;
+            let too_long = || no_items("the list is too long".to_owned());
+            let texts = list(body.text()).map_err(|error| no_items(error.to_string()))?.ok_or_else(too_long)?;
             let bodies = texts.into_iter().map(Body::parse).collect::<Result<Vec<_>, _>>();
-            bodies.map_err(|error| odd(error.to_string()))?
+            bodies.map_err(|error| no_items(error.to_string()))?
         }
         None => vec![body.clone()],
     };
     let whole = config.labels.mention("body").then(|| (Name::from("body"), Arc::clone(body.value())));
     let others: Vec<_> = whole.into_iter().collect();
     let item = |data: Body| {
-        let known = if is_feed { of_entry(data.value()) } else { Known::default() };
+        let known = if is_feed { known_of_entry(data.value()) } else { Known::default() };
         let text = data.text().to_owned();
         let event = config.labels.event(data, known, &others, arrived, failed);
-        let mark = match &event.id {
+        let digest = match &event.id {
             EventId::Given(id) => digest(&[id]),
             EventId::Fresh(_) => digest(&[&text]),
         };
-        Item { mark, event }
+        Item { digest, event }
     };
     Ok(parts.into_iter().map(item).collect())
 }
 
-fn of_entry(entry: &Value) -> Known {
+fn known_of_entry(entry: &Value) -> Known {
     let text = |name: &str| entry.get(name).and_then(Value::as_str).map(str::to_owned);
     Known {
         r#type: None,
@@ -72,13 +72,13 @@ fn of_entry(entry: &Value) -> Known {
     }
 }
 
-/// The address of the next page as it was written; None where this is the last.
+/// The address of the next page as the document has it; None where this is the last page.
 pub(super) fn next_page(next: &Next, headers: &HeaderMap, body: &Body) -> Option<String> {
-    let said = match next {
+    let address = match next {
         Next::Link => headers.get_all(LINK).iter().filter_map(|value| value.to_str().ok()).find_map(next_link)?,
         Next::Member(path) => path.member(body)?.as_str()?.to_owned(),
     };
-    Some(said).filter(|said| !said.is_empty())
+    Some(address).filter(|address| !address.is_empty())
 }
 
 /// `<https://…?page=2>; rel="next", <…>; rel="last"`
@@ -119,9 +119,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_header_and_no_document_break_the_reading(header in "[<>;,=\"a-z rel next]{0,60}", body in "[\\[\\]{}\":, a-c0-9<>/]{0,60}") {
+        fn no_header_and_no_document_cause_a_panic(header in "[<>;,=\"a-z rel next]{0,60}", body in "[\\[\\]{}\":, a-c0-9<>/]{0,60}") {
             let _either = next_link(&header);
-            if let Ok((body, _)) = document(body.as_bytes()) {
+            if let Ok((body, _)) = parse_document(body.as_bytes()) {
                 prop_assert!(serde_json::from_str::<Value>(body.text()).is_ok());
                 let _either = Split::at(&["a"]).member(&body);
             }

@@ -1,4 +1,4 @@
-//! What a message of the stream means. Every field may be absent, or of a type that nobody expected.
+//! Parses messages of the stream. Every field may be absent or of an unexpected type.
 
 use jiff::Timestamp;
 
@@ -6,29 +6,29 @@ use crate::event::{Body, Event, EventId, Step, path};
 use crate::message::{Unit, cut};
 use crate::outbox::Outbox;
 
-/// A type is a word to match on, not a place for an essay.
+/// A longer type is cut: types are for matching.
 const LONGEST_TYPE: usize = 256;
-/// A subject names one thing, and is part of the key that messages are grouped by.
+/// A longer subject is cut: it is part of the key by which messages are grouped.
 const LONGEST_SUBJECT: usize = 1024;
 
-/// What is an event whatever else the message says; other types are, if they say what was done, or to what.
+/// Types that are always events. Others are events if they have an action, a state or a subject.
 const KNOWN: [&str; 9] =
     ["action", "buildsetting", "container", "error", "image", "node", "nodecluster", "service", "stack"];
 
 #[derive(Debug)]
-pub(super) enum Meaning {
+pub(super) enum Parsed {
     Event(Event),
-    /// `auth`: the credentials are good.
-    Greeting,
-    /// `error` with `UNAUTHORIZED`: they are not.
-    Refusal,
-    /// `user-notifications` and whatever else the service says to its client; not relayed.
-    SelfEvent(Body),
+    /// `auth`: the credentials are accepted.
+    AuthSucceeded,
+    /// `error` with `UNAUTHORIZED`: they are refused.
+    AuthFailed,
+    /// `user-notifications` and other messages to the client; not relayed.
+    Notice(Body),
 }
 
-/// The paths that are looked up in every message, made once.
+/// Holds the compiled paths that are looked up in every message.
 #[derive(Debug)]
-pub(super) struct Reader {
+pub(super) struct Parser {
     r#type: Box<[Step]>,
     action: Box<[Step]>,
     state: Box<[Step]>,
@@ -37,9 +37,9 @@ pub(super) struct Reader {
     error: Box<[Step]>,
 }
 
-impl Reader {
+impl Parser {
     pub(super) fn new() -> Self {
-        let path = |text| path(text).expect("a word is a path");
+        let path = |text| path(text).expect("a name is a valid path");
         Self {
             r#type: path("type"),
             action: path("action"),
@@ -50,11 +50,11 @@ impl Reader {
         }
     }
 
-    pub(super) fn read(&self, body: Body, out: &Outbox) -> Meaning {
+    pub(super) fn parse(&self, body: Body, out: &Outbox) -> Parsed {
         let now = Timestamp::now();
-        match self.gist(&body) {
-            Gist::Event { r#type, subject, time } => Meaning::Event(Event {
-                // The same words twice are two events: nothing in them says otherwise.
+        match self.classify(&body) {
+            Class::Event { r#type, subject, time } => Parsed::Event(Event {
+                // Messages have no id: the same text twice is two events.
                 id: EventId::fresh(now),
                 source: out.source().clone(),
                 kind: out.kind().clone(),
@@ -63,45 +63,45 @@ impl Reader {
                 subject,
                 data: body,
             }),
-            Gist::Greeting => Meaning::Greeting,
-            Gist::Refusal => Meaning::Refusal,
-            Gist::SelfEvent => Meaning::SelfEvent(body),
+            Class::AuthSucceeded => Parsed::AuthSucceeded,
+            Class::AuthFailed => Parsed::AuthFailed,
+            Class::Notice => Parsed::Notice(body),
         }
     }
 
-    fn gist(&self, body: &Body) -> Gist {
+    fn classify(&self, body: &Body) -> Class {
         let kind = body.plain(&self.r#type).unwrap_or_default();
         let action = body.plain(&self.action).unwrap_or_default();
         let r#type = event_type(&kind, &action);
         match &*r#type {
-            "auth" => return Gist::Greeting,
-            "user-notification" | "user-notifications" => return Gist::SelfEvent,
+            "auth" => return Class::AuthSucceeded,
+            "user-notification" | "user-notifications" => return Class::Notice,
             "error" if body.plain(&self.error).is_some_and(|it| it.trim().eq_ignore_ascii_case("unauthorized")) => {
-                return Gist::Refusal;
+                return Class::AuthFailed;
             }
             _ => {}
         }
         let subject = body.plain(&self.resource_uri).unwrap_or_default();
-        let says_nothing = action.is_empty() && subject.is_empty() && body.plain(&self.state).is_none();
-        if says_nothing && !kind.is_empty() && !KNOWN.contains(&&*r#type) {
-            return Gist::SelfEvent;
+        let is_empty = action.is_empty() && subject.is_empty() && body.plain(&self.state).is_none();
+        if is_empty && !kind.is_empty() && !KNOWN.contains(&&*r#type) {
+            return Class::Notice;
         }
         let time = body.plain(&self.datetime).and_then(|time| time.parse().ok());
         let fits = subject.len() <= LONGEST_SUBJECT;
         let subject = if fits { subject.into() } else { cut(&subject, LONGEST_SUBJECT, Unit::Chars).into() };
-        Gist::Event { r#type, subject, time }
+        Class::Event { r#type, subject, time }
     }
 }
 
-/// A [`Meaning`] that has not yet taken the body.
-enum Gist {
+/// A [`Parsed`] without the body.
+enum Class {
     Event { r#type: Box<str>, subject: Box<str>, time: Option<Timestamp> },
-    Greeting,
-    Refusal,
-    SelfEvent,
+    AuthSucceeded,
+    AuthFailed,
+    Notice,
 }
 
-/// `container.create`; what is missing is left out.
+/// `container.create`; missing parts are left out.
 fn event_type(kind: &str, action: &str) -> Box<str> {
     let mut r#type = String::with_capacity(kind.len() + 1 + action.len());
     r#type.push_str(if kind.is_empty() { "message" } else { kind });
@@ -127,20 +127,20 @@ mod tests {
     use super::*;
     use crate::event::Name;
 
-    fn read(text: &str) -> Meaning {
-        let (out, _pulse) = Outbox::new(Name::from("prod"), Name::from("tutum"), mpsc::channel(1).0);
-        Reader::new().read(Body::parse(text).expect("JSON"), &out)
+    fn parse(text: &str) -> Parsed {
+        let (out, _status) = Outbox::new(Name::from("prod"), Name::from("tutum"), mpsc::channel(1).0);
+        Parser::new().parse(Body::parse(text).expect("JSON"), &out)
     }
 
     fn event(text: &str) -> Event {
-        match read(text) {
-            Meaning::Event(event) => event,
-            other => panic!("{text} is no event but {other:?}"),
+        match parse(text) {
+            Parsed::Event(event) => event,
+            other => panic!("{text} is {other:?}"),
         }
     }
 
     #[test]
-    fn the_documented_event_and_a_real_one_are_read() {
+    fn the_documented_event_and_a_real_one_are_parsed() {
         let action = event(
             r#"{"type":"action","action":"update","parents":["/api/v1/container/0b0e3538-88df-4f07-9aed-3a3cc4175076/"],
             "resource_uri":"/api/v1/action/49f0efe8-a704-4a10-b02f-f96344fabadd/","state":"Success"}"#,
@@ -154,13 +154,13 @@ mod tests {
     }
 
     #[test]
-    fn the_same_words_twice_are_two_events() {
+    fn the_same_text_twice_is_two_events() {
         let text = r#"{"type":"stack","action":"create"}"#;
         assert_ne!(event(text).id, event(text).id);
     }
 
     #[test]
-    fn docker_clouds_time_is_taken_and_a_wrong_one_is_not() {
+    fn the_time_of_docker_cloud_is_used_unless_it_is_invalid() {
         let at = |time: &str| event(&format!(r#"{{"type":"image","datetime":{time}}}"#)).time;
         assert_eq!(at(r#""2016-02-01T16:47:28Z""#).to_string(), "2016-02-01T16:47:28Z");
         let before = Timestamp::now();
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn odd_fields_harm_nobody() {
+    fn unexpected_fields_are_tolerated() {
         for (text, r#type) in [
             ("{}", "message"),
             ("[1]", "message"),
@@ -194,14 +194,14 @@ mod tests {
     }
 
     #[test]
-    fn what_the_service_says_to_its_client_is_no_event() {
-        assert!(matches!(read(r#"{"type":"auth"}"#), Meaning::Greeting));
-        for self_event in
+    fn messages_to_the_client_are_not_events() {
+        assert!(matches!(parse(r#"{"type":"auth"}"#), Parsed::AuthSucceeded));
+        for notice in
             [r#"{"type":"user-notifications","x":[1]}"#, r#"{"type":"user-notification"}"#, r#"{"type":"hello"}"#]
         {
-            assert!(matches!(read(self_event), Meaning::SelfEvent(_)), "{self_event}");
+            assert!(matches!(parse(notice), Parsed::Notice(_)), "{notice}");
         }
-        assert!(matches!(read(r#"{"type":"error","data":{"errorMessage":"UNAUTHORIZED"}}"#), Meaning::Refusal));
-        assert!(matches!(read(r#"{"type":"error","data":{"errorMessage":"Unauthorized "}}"#), Meaning::Refusal));
+        assert!(matches!(parse(r#"{"type":"error","data":{"errorMessage":"UNAUTHORIZED"}}"#), Parsed::AuthFailed));
+        assert!(matches!(parse(r#"{"type":"error","data":{"errorMessage":"Unauthorized "}}"#), Parsed::AuthFailed));
     }
 }

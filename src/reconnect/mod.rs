@@ -1,0 +1,131 @@
+//! When to connect to a peer again: the backoff after failures, the immediate retry after a loss, the slow retry after
+//! refused credentials, and the log lines about all of it.
+//!
+//! Makes no connection itself. Its owner connects and reads in a loop like this one:
+//!
+//! ```text
+//! loop {
+//!     let fault = connect, `reconnect.connected()`, read until the connection is lost;
+//!     reconnect.lost(&fault);
+//!     report `fault`;
+//!     if reconnect.wait().await.is_none() { return }
+//! }
+//! ```
+//!
+//! An owner that polls calls [`Reconnect::answered`] after every successful request instead of `connected`.
+
+mod config;
+mod pace;
+
+use std::fmt::Display;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+use tracing::{error, info, warn};
+
+use crate::config_reader::print_duration;
+use crate::fault::Fault;
+use crate::stop::Stop;
+
+pub use config::ReconnectConfig;
+use pace::Pace;
+
+/// The reason of a fault that only a person can fix, by changing credentials or permissions.
+pub const REFUSED: &str = "refused";
+
+pub struct Reconnect<'a> {
+    /// The name in the log.
+    source: &'a str,
+    /// The address in the log.
+    peer: String,
+    config: ReconnectConfig,
+    stop: &'a Stop,
+    pace: Pace,
+    state: State,
+    /// Before the next attempt.
+    pause: Duration,
+}
+
+enum State {
+    Disconnected,
+    Connected {
+        since: Instant,
+    },
+    /// A polled peer answered the last request; there is no connection to lose.
+    Answering,
+}
+
+impl<'a> Reconnect<'a> {
+    /// `peer` is logged, so it must not contain credentials.
+    pub fn new(source: &'a str, peer: impl Display, config: ReconnectConfig, stop: &'a Stop) -> Self {
+        let (pace, state) = (Pace::new(config.retry), State::Disconnected);
+        Self { source, peer: peer.to_string(), config, stop, pace, state, pause: Duration::ZERO }
+    }
+
+    /// A connection was established. How long it lasts decides how soon the next attempt is made.
+    pub fn connected(&mut self) {
+        info!(source = self.source, address = self.peer, "connected");
+        self.state = State::Connected { since: Instant::now() };
+    }
+
+    /// A polled peer answered a request, which ends any series of failures.
+    pub fn answered(&mut self) {
+        if !matches!(self.state, State::Answering) {
+            info!(source = self.source, address = self.peer, "connected");
+            self.state = State::Answering;
+            self.pace = Pace::new(self.config.retry);
+        }
+    }
+
+    /// The connection was lost, or the attempt to connect failed. A fault with the reason [`REFUSED`] is handled as by
+    /// [`Reconnect::refused`].
+    pub fn lost(&mut self, fault: &Fault) {
+        self.lost_until(fault, Duration::ZERO);
+    }
+
+    /// The same where the peer asked not to be contacted for `at_least` this long.
+    pub fn lost_until(&mut self, fault: &Fault, at_least: Duration) {
+        if fault.reason() == REFUSED {
+            return self.refused(fault);
+        }
+        let pause = match std::mem::replace(&mut self.state, State::Disconnected) {
+            State::Connected { since } => self.pace.after_loss(since.elapsed()),
+            State::Disconnected | State::Answering => self.pace.after_failure(),
+        };
+        self.pause = pause.max(at_least);
+        let retrying = self.retrying();
+        warn!(source = self.source, address = self.peer, reason = fault.reason(), %fault, "not connected, {retrying}");
+    }
+
+    /// The peer refused the credentials. Frequent attempts could lock the account.
+    pub fn refused(&mut self, fault: &Fault) {
+        self.state = State::Disconnected;
+        self.pause = self.config.refused;
+        let retrying = self.retrying();
+        let (source, address) = (self.source, self.peer.as_str());
+        error!(source, address, %fault, "authentication failed, check the credentials, {retrying}");
+    }
+
+    /// Waits until the next attempt is due. None: the stop came first. Without a loss since the last call there is
+    /// nothing to wait for.
+    pub async fn wait(&mut self) -> Option<()> {
+        self.stop.or(sleep(self.pause)).await?;
+        self.pause = Duration::ZERO;
+        Some(())
+    }
+
+    /// How long [`Reconnect::wait`] would wait.
+    pub fn pause(&self) -> Duration {
+        self.pause
+    }
+
+    fn retrying(&self) -> String {
+        if self.pause.is_zero() {
+            return "retrying now".to_owned();
+        }
+        format!("retrying in {}", print_duration(self.pause))
+    }
+}
+
+#[cfg(test)]
+mod tests;
