@@ -1,7 +1,7 @@
 //! When to connect to a peer again: the backoff after failures, the immediate retry after a loss, the slow retry after
 //! refused credentials, and the log lines about all of it.
 //!
-//! Makes no connection itself. Its owner connects and reads in a loop like this one:
+//! Does not connect itself. Its owner connects and reads in a loop like this one:
 //!
 //! ```text
 //! loop {
@@ -34,19 +34,18 @@ use pace::Pace;
 pub const REFUSED: &str = "refused";
 
 pub struct Reconnect<'a> {
-    /// The name in the log.
+    /// Only for the log, as `address`.
     source: &'a str,
-    /// The address in the log.
-    peer: String,
+    address: String,
     config: ReconnectConfig,
     stop: &'a Stop,
     pace: Pace,
-    state: State,
+    state: ConnectionState,
     /// Before the next attempt.
     pause: Duration,
 }
 
-enum State {
+enum ConnectionState {
     Disconnected,
     Connected {
         since: Instant,
@@ -56,23 +55,23 @@ enum State {
 }
 
 impl<'a> Reconnect<'a> {
-    /// `peer` is logged, so it must not contain credentials.
-    pub fn new(source: &'a str, peer: impl Display, config: ReconnectConfig, stop: &'a Stop) -> Self {
-        let (pace, state) = (Pace::new(config.retry), State::Disconnected);
-        Self { source, peer: peer.to_string(), config, stop, pace, state, pause: Duration::ZERO }
+    /// `address` is logged, so it must not contain credentials.
+    pub fn new(source: &'a str, address: impl Display, config: ReconnectConfig, stop: &'a Stop) -> Self {
+        let (pace, state) = (Pace::new(config.retry), ConnectionState::Disconnected);
+        Self { source, address: address.to_string(), config, stop, pace, state, pause: Duration::ZERO }
     }
 
     /// A connection was established. How long it lasts decides how soon the next attempt is made.
     pub fn connected(&mut self) {
-        info!(source = self.source, address = self.peer, "connected");
-        self.state = State::Connected { since: Instant::now() };
+        info!(source = self.source, address = self.address, "connected");
+        self.state = ConnectionState::Connected { since: Instant::now() };
     }
 
     /// A polled peer answered a request, which ends any series of failures.
     pub fn answered(&mut self) {
-        if !matches!(self.state, State::Answering) {
-            info!(source = self.source, address = self.peer, "connected");
-            self.state = State::Answering;
+        if !matches!(self.state, ConnectionState::Answering) {
+            info!(source = self.source, address = self.address, "connected");
+            self.state = ConnectionState::Answering;
             self.pace = Pace::new(self.config.retry);
         }
     }
@@ -88,21 +87,21 @@ impl<'a> Reconnect<'a> {
         if fault.reason() == REFUSED {
             return self.refused(fault);
         }
-        let pause = match std::mem::replace(&mut self.state, State::Disconnected) {
-            State::Connected { since } => self.pace.after_loss(since.elapsed()),
-            State::Disconnected | State::Answering => self.pace.after_failure(),
+        let pause = match std::mem::replace(&mut self.state, ConnectionState::Disconnected) {
+            ConnectionState::Connected { since } => self.pace.after_loss(since.elapsed()),
+            ConnectionState::Disconnected | ConnectionState::Answering => self.pace.after_failure(),
         };
         self.pause = pause.max(at_least);
         let retrying = self.retrying();
-        warn!(source = self.source, address = self.peer, reason = fault.reason(), %fault, "not connected, {retrying}");
+        warn!(source = self.source, address = self.address, reason = fault.reason(), %fault, "not connected, {retrying}");
     }
 
     /// The peer refused the credentials. Frequent attempts could lock the account.
     pub fn refused(&mut self, fault: &Fault) {
-        self.state = State::Disconnected;
+        self.state = ConnectionState::Disconnected;
         self.pause = self.config.refused;
         let retrying = self.retrying();
-        let (source, address) = (self.source, self.peer.as_str());
+        let (source, address) = (self.source, self.address.as_str());
         error!(source, address, %fault, "authentication failed, check the credentials, {retrying}");
     }
 

@@ -169,5 +169,5 @@ async fn refused_credentials_are_said_in_plain_words_and_not_hammered() {
     let tries = watched.tutum.stream.connections() - before;
     assert!(tries <= 1, "{tries} tries within a second");
     let log = watched.daemon.log();
-    assert!(log.contains("refused") && log.contains("token"), "{log}");
+    assert!(log.contains("authentication failed") && log.contains("token"), "{log}");
 }

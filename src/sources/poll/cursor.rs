@@ -56,8 +56,8 @@ impl Cursor {
             return;
         }
         let current: HashSet<&String> = self.known.iter().collect();
-        let room = MOST_REMEMBERED.saturating_sub(self.known.len());
-        let gone: Vec<_> = before.into_iter().filter(|item| !current.contains(item)).take(room).collect();
+        let capacity = MOST_REMEMBERED.saturating_sub(self.known.len());
+        let gone: Vec<_> = before.into_iter().filter(|item| !current.contains(item)).take(capacity).collect();
         self.known.extend(gone);
     }
 }

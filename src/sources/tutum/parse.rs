@@ -164,8 +164,8 @@ mod tests {
         let at = |time: &str| event(&format!(r#"{{"type":"image","datetime":{time}}}"#)).time;
         assert_eq!(at(r#""2016-02-01T16:47:28Z""#).to_string(), "2016-02-01T16:47:28Z");
         let before = Timestamp::now();
-        for odd in ["\"yesterday\"", "17", "null", "[]"] {
-            assert!(at(odd) >= before, "{odd}");
+        for invalid in ["\"yesterday\"", "17", "null", "[]"] {
+            assert!(at(invalid) >= before, "{invalid}");
         }
     }
 
