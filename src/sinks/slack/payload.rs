@@ -63,16 +63,16 @@ impl<'a> Payload<'a> {
 
 /// The message as the head of a thread that shows the current status: the signal is part of its title.
 pub(super) fn status_head(message: &Message) -> Cow<'_, Message> {
-    let word = match message.signal {
+    let status = match message.signal {
         Some(Signal::Resolve) => "Resolved",
         Some(Signal::Acknowledge) => "Acknowledged",
         Some(Signal::Trigger) | None => return Cow::Borrowed(message),
     };
     let title = message.title.as_deref().unwrap_or_default().trim();
-    if title.to_lowercase().contains(&word.to_lowercase()) {
+    if title.to_lowercase().contains(&status.to_lowercase()) {
         return Cow::Borrowed(message);
     }
-    let title = if title.is_empty() { word.to_owned() } else { format!("{word}: {title}") };
+    let title = if title.is_empty() { status.to_owned() } else { format!("{status}: {title}") };
     Cow::Owned(Message { title: Some(title), ..message.clone() })
 }
 
