@@ -8,7 +8,7 @@ use super::message_parts::{self as parts, FieldLimits};
 use super::payload::to_body;
 use super::sink::{Sink, SinkTraits};
 use crate::config_reader::TableReader;
-use crate::message::{Markup, Message, Receipt, SendError, Unit, cut};
+use crate::message::{Markup, Message, Receipt, SendError};
 use crate::outbound::{Outbound, SecretUrl};
 
 /// <https://discord.com/developers/docs/resources/webhook#execute-webhook>
@@ -62,17 +62,11 @@ fn payload(message: &Message) -> Value {
         return json!({ "content": parts::text(message, Markup::Discord, LONGEST_CONTENT) });
     }
     let title = parts::title(message, LONGEST_TITLE);
-    let link = parts::web_address(message);
-    let mut text = parts::text(message, Markup::Discord, LONGEST_TEXT);
-    if let (None, Some(link)) = (&title, &link) {
-        // An embed shows its URL on its title.
-        text = cut(&text, LONGEST_TEXT - link.len() - "\n<>".len(), Unit::Utf16);
-        text = format!("{text}\n<{link}>");
-    }
+    let text = parts::text_with_link(message, Markup::Discord, LONGEST_TEXT, title.is_some());
     let mut embed = json!({ "description": text, "color": color(message) });
     if let Some(title) = title {
         embed["title"] = title.into();
-        embed["url"] = link.into();
+        embed["url"] = parts::web_address(message).into();
     }
     let fields = parts::fields(message, &FIELDS).into_iter();
     let fields = fields.map(|field| json!({ "name": field.name, "value": field.value, "inline": field.short }));

@@ -75,12 +75,7 @@ fn payload(message: &Message) -> Value {
         return json!({ "text": parts::text(message, Markup::Mattermost, LONGEST_TEXT) });
     }
     let title = parts::title(message, LONGEST_TITLE);
-    let link = parts::web_address(message);
-    let mut text = parts::text(message, Markup::Mattermost, LONGEST_ATTACHMENT);
-    if let (None, Some(link)) = (&title, &link) {
-        text = cut(&text, LONGEST_ATTACHMENT - link.len() - "\n<>".len(), Unit::Utf16);
-        text = format!("{text}\n<{link}>");
-    }
+    let text = parts::text_with_link(message, Markup::Mattermost, LONGEST_ATTACHMENT, title.is_some());
     let fallback = title.as_deref().unwrap_or(&text);
     let mut attachment = json!({
         "fallback": cut(fallback, LONGEST_FALLBACK, Unit::Utf16),
@@ -89,7 +84,7 @@ fn payload(message: &Message) -> Value {
     });
     if let Some(title) = title {
         attachment["title"] = title.into();
-        if let Some(link) = link {
+        if let Some(link) = parts::web_address(message) {
             attachment["title_link"] = link.into();
         }
     }

@@ -60,6 +60,14 @@ pub(super) fn text(message: &Message, markup: Markup, limit: usize) -> String {
     if text.trim().is_empty() { "(no text)".to_owned() } else { cut(&text, limit, Unit::Utf16) }
 }
 
+/// As [`text`], with the link on a line of its own where there is no title to carry it.
+pub(super) fn text_with_link(message: &Message, markup: Markup, limit: usize, is_titled: bool) -> String {
+    match web_address(message).filter(|_| !is_titled) {
+        Some(link) => format!("{}\n<{link}>", text(message, markup, limit - link.len() - "\n<>".len())),
+        None => text(message, markup, limit),
+    }
+}
+
 /// Type and subject of the event, for a message without text. The renderer has not escaped these.
 pub(super) fn event_line(message: &Message, markup: Markup) -> String {
     let origin = &message.origin;

@@ -15,7 +15,7 @@ use super::thread_root::ThreadRoot;
 use crate::config_reader::{Problem, Rate, Spanned, TableReader};
 use crate::fault::Fault;
 use crate::message::{Markup, Message, Receipt, SendError, Unit, cut};
-use crate::outbound::{Outbound, Request, SecretUrl};
+use crate::outbound::{Outbound, Request, SecretUrl, secret_header};
 use crate::secret::Secret;
 
 const API: &str = "https://slack.com/api";
@@ -64,18 +64,12 @@ fn channel(table: &TableReader) -> Option<String> {
 
 fn authorization(table: &TableReader, token: &Spanned<Secret>) -> Option<HeaderValue> {
     let value = token.value.expose();
-    let header = HeaderValue::from_str(&format!("Bearer {value}"));
-    match header {
-        Ok(mut header) if !value.contains(char::is_whitespace) => {
-            header.set_sensitive(true);
-            Some(header)
-        }
-        _ => {
-            let why = "`token` holds a character that no token does (a newline, perhaps)";
-            table.reading.problem(Problem::error(token.span.clone(), why));
-            None
-        }
+    if value.contains(char::is_whitespace) {
+        let why = "`token` holds a character that no token does (a newline, perhaps)";
+        table.reading.problem(Problem::error(token.span.clone(), why));
+        return None;
     }
+    secret_header(table.reading, token, &format!("Bearer {value}"))
 }
 
 #[derive(Debug)]
