@@ -1,26 +1,26 @@
-//! Trouble with one event, one connection or one request: logged, counted, survived.
-//! Only an owner (the supervisor, `main`) may decide that a fault is the end.
+//! A failure of one event, one connection or one request, which is logged and counted.
+//! Only the supervisor and `main` decide that a fault ends the daemon.
 
 use std::borrow::Cow;
 use std::fmt;
 
-/// What went wrong, for people (`said`) and for counting (`reason`).
+/// What went wrong: a message for people and a reason for metrics.
 ///
-/// Whoever makes one keeps secrets out of it: a `Fault` is printed, stored and shown.
+/// The message must hold no secret: a `Fault` is logged, stored and displayed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
     reason: &'static str,
-    said: Cow<'static, str>,
+    message: Cow<'static, str>,
     reply: Option<Box<str>>,
 }
 
 impl Fault {
-    /// `reason` is a short fixed word (`timeout`, `status_500`): it becomes a metric's label.
-    pub fn new(reason: &'static str, said: impl Into<Cow<'static, str>>) -> Self {
-        Self { reason, said: said.into(), reply: None }
+    /// `reason` is one of a few fixed words (`timeout`, `status_500`): it becomes the label of a metric.
+    pub fn new(reason: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { reason, message: message.into(), reply: None }
     }
 
-    /// What the other side answered, fit to be kept: longer than `said` has room for.
+    /// Adds the reply of the other side, longer than the message repeats it and free of secrets.
     #[must_use]
     pub fn with_reply(self, reply: impl Into<Box<str>>) -> Self {
         Self { reply: Some(reply.into()), ..self }
@@ -34,16 +34,16 @@ impl Fault {
         self.reason
     }
 
-    /// The same trouble with what was being done in front of it.
+    /// Puts `what` was being done in front of the message.
     #[must_use]
     pub fn while_doing(self, what: impl fmt::Display) -> Self {
-        Self { said: format!("{what}: {}", self.said).into(), ..self }
+        Self { message: format!("{what}: {}", self.message).into(), ..self }
     }
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.said)
+        f.write_str(&self.message)
     }
 }
 

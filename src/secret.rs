@@ -1,11 +1,11 @@
-//! Secrets: where they come from, and a type that does not print them.
+//! Secrets: references to them, and a type that does not print them.
 
 use std::fmt;
 use std::path::PathBuf;
 
 use secrecy::{ExposeSecret, SecretString};
 
-/// Where relays.toml says that a secret lies. References are typed; nothing is ever substituted into text.
+/// Where relays.toml says that a secret is stored. References are typed; no text is ever substituted.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Origin {
     /// `{ env = "SLACK_URL" }`
@@ -20,18 +20,18 @@ pub enum Origin {
     Literal,
 }
 
-/// Why a secret could not be had.
+/// Why a secret could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Missing {
-    /// What the reference names does not exist: this is what `optional = true` forgives.
+pub enum SecretError {
+    /// What the reference names does not exist; accepted with `optional = true`.
     #[error("{0}")]
     Unset(String),
-    /// It exists but cannot be used; never forgiven.
+    /// It exists but cannot be used; always an error.
     #[error("{0}")]
     Unusable(String),
 }
 
-/// A secret's value together with where it came from. No `Display`, no `Serialize`; Debug names the origin only.
+/// A secret and its origin. No `Display`, no `Serialize`; Debug names the origin only.
 #[derive(Clone)]
 pub struct Secret {
     origin: Origin,
@@ -43,25 +43,27 @@ impl Secret {
         Self { origin: Origin::Literal, value: value.into() }
     }
 
-    /// Reads the secret where its origin says. `env` answers for variables, so that tests need not touch the process's own.
-    pub fn read(origin: Origin, env: &dyn Fn(&str) -> Option<String>) -> Result<Self, Missing> {
+    /// Reads the secret from its origin. `env` looks up variables, so that tests need not set those of the process.
+    pub fn read(origin: Origin, env: &dyn Fn(&str) -> Option<String>) -> Result<Self, SecretError> {
         let value = match &origin {
-            Origin::Env(name) => env(name).ok_or_else(|| Missing::Unset(format!("the variable {name} is not set")))?,
+            Origin::Env(name) => {
+                env(name).ok_or_else(|| SecretError::Unset(format!("the variable {name} is not set")))?
+            }
             Origin::PathEnv(name) => {
-                let path = env(name).ok_or_else(|| Missing::Unset(format!("the variable {name} is not set")))?;
+                let path = env(name).ok_or_else(|| SecretError::Unset(format!("the variable {name} is not set")))?;
                 read_file(&PathBuf::from(path), &format!("the file that {name} names"))?
             }
             Origin::File(path) => read_file(path, "the file")?,
             Origin::Credential(name) => {
-                let unset = || Missing::Unset("systemd's CREDENTIALS_DIRECTORY is not set".to_owned());
+                let unset = || SecretError::Unset("systemd's CREDENTIALS_DIRECTORY is not set".to_owned());
                 let folder = env("CREDENTIALS_DIRECTORY").ok_or_else(unset)?;
                 read_file(&PathBuf::from(folder).join(name), "the credential")?
             }
-            Origin::Literal => return Err(Missing::Unusable("a literal is not read from anywhere".to_owned())),
+            Origin::Literal => return Err(SecretError::Unusable("a literal has no origin to read from".to_owned())),
         };
         let value = cut_newline(&value);
         if value.is_empty() {
-            return Err(Missing::Unset(format!("{origin} is empty")));
+            return Err(SecretError::Unset(format!("{origin} is empty")));
         }
         Ok(Self { origin, value: value.into() })
     }
@@ -70,24 +72,24 @@ impl Secret {
         &self.origin
     }
 
-    /// The value itself. Whoever calls this keeps it out of logs, errors and messages.
+    /// The value. It must not get into logs, errors and messages.
     pub fn expose(&self) -> &str {
         self.value.expose_secret()
     }
 }
 
-/// Editors and `echo` end files with a newline that belongs to no secret. One is cut, not more.
+/// Removes one newline at the end, which editors and `echo` add to a file.
 fn cut_newline(value: &str) -> &str {
     let value = value.strip_suffix('\n').unwrap_or(value);
     value.strip_suffix('\r').unwrap_or(value)
 }
 
-fn read_file(path: &PathBuf, what: &str) -> Result<String, Missing> {
+fn read_file(path: &PathBuf, what: &str) -> Result<String, SecretError> {
     std::fs::read_to_string(path).map_err(|error| {
-        let said = format!("{what} {} cannot be read: {error}", path.display());
+        let message = format!("{what} {} cannot be read: {error}", path.display());
         match error.kind() {
-            std::io::ErrorKind::NotFound => Missing::Unset(said),
-            _ => Missing::Unusable(said),
+            std::io::ErrorKind::NotFound => SecretError::Unset(message),
+            _ => SecretError::Unusable(message),
         }
     })
 }
@@ -133,11 +135,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unset_is_told_from_what_is_unusable() {
+    fn unset_differs_from_unusable() {
         let read = |origin| Secret::read(origin, &env).expect_err("missing");
-        assert!(matches!(read(Origin::Env("NOPE".into())), Missing::Unset(said) if said.contains("NOPE")));
-        assert!(matches!(read(Origin::File("/nowhere/at/all".into())), Missing::Unset(_)));
-        assert!(matches!(read(Origin::File("/".into())), Missing::Unusable(_)));
-        assert!(matches!(read(Origin::Credential("x".into())), Missing::Unset(_)));
+        assert!(matches!(read(Origin::Env("NOPE".into())), SecretError::Unset(message) if message.contains("NOPE")));
+        assert!(matches!(read(Origin::File("/nowhere/at/all".into())), SecretError::Unset(_)));
+        assert!(matches!(read(Origin::File("/".into())), SecretError::Unusable(_)));
+        assert!(matches!(read(Origin::Credential("x".into())), SecretError::Unset(_)));
     }
 }

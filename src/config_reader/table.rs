@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::item::Key;
 use super::{ConfigReader, Item, Node, Problem, Rate, nearest, parse_duration, parse_rate, parse_size};
-use crate::secret::{Missing, Origin, Secret};
+use crate::secret::{Origin, Secret, SecretError};
 
 /// A value and where it stands.
 #[derive(Debug, Clone, PartialEq)]
@@ -249,17 +249,17 @@ impl<'r, 't> TableReader<'r, 't> {
         let origin = self.origin(key, item)?;
         match Secret::read(origin, self.reading.env) {
             Ok(secret) => Some(Spanned { value: secret, span: item.span.clone() }),
-            Err(Missing::Unset(why)) if self.optional => {
+            Err(SecretError::Unset(why)) if self.optional => {
                 self.unset.borrow_mut().push(why);
                 None
             }
-            Err(Missing::Unset(why)) => {
+            Err(SecretError::Unset(why)) => {
                 let problem = Problem::error(item.span.clone(), format!("`{key}`: {why}"));
                 self.reading
                     .problem(problem.hint("set it, or write `optional = true` to leave this part out without it"));
                 None
             }
-            Err(Missing::Unusable(why)) => {
+            Err(SecretError::Unusable(why)) => {
                 self.reading.problem(Problem::error(item.span.clone(), format!("`{key}`: {why}")));
                 None
             }

@@ -1,8 +1,8 @@
-//! The body of an event: its JSON text as it came, and where its top-level members lie.
+//! The body of an event: its original JSON text, and the offsets of its top-level members.
 //!
-//! Most events are wanted by no relay. For those a full parse would cost more than everything else
-//! together, so a body is scanned once (which proves that it is JSON) and only the members that a
-//! pattern asks for are read. Whoever needs the whole tree gets it from [`Body::value`], parsed once.
+//! Most events match no relay, and for these a full parse would cost more than everything else. So a body is scanned
+//! once, which validates it, and then only the members that a pattern names are read. [`Body::value`] parses the whole
+//! tree at its first call.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,19 +12,19 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-/// Beyond this many opening brackets a body is parsed at once, because the quick scan does not
-/// count depth and the full parse does. It refuses what is nested deeper than 128.
-const BRACKETS_WORTH_A_DEPTH_CHECK: usize = 100;
+/// With more opening brackets a body is parsed at once: the scan does not count depth, and the full parse refuses more
+/// than 128 levels.
+const MOST_UNCHECKED_BRACKETS: usize = 100;
 
 #[derive(Clone)]
 pub struct Body {
     text: Box<str>,
-    /// None where the text is no object, or spells a key with escapes: then only the tree knows.
+    /// None where the text is not an object or has an escaped key: then the tree is used.
     members: Option<Vec<Member>>,
     tree: OnceLock<Arc<Value>>,
 }
 
-/// Byte offsets into the text. Bodies are far below 4 GiB: frames and requests are capped.
+/// Byte offsets into the text. Frames and requests are capped far below 4 GiB.
 #[derive(Clone, Copy)]
 struct Member {
     key: (u32, u32),
@@ -58,24 +58,24 @@ pub fn path(text: &str) -> Option<Box<[Step]>> {
     Some(steps.into())
 }
 
-/// What lies at the end of a path.
+/// The value at the end of a path.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Picked<'a> {
     Text(Cow<'a, str>),
     Number(f64),
     Bool(bool),
     Null,
-    /// An object or a list: it exists, but equals no pattern.
+    /// An object or a list, which exists but equals no pattern.
     Compound,
 }
 
 impl Body {
-    /// Takes any JSON text; refuses what is not JSON or is nested too deep to be honest.
+    /// Accepts any JSON text, except for one that is nested too deeply.
     pub fn parse(text: impl Into<Box<str>>) -> Result<Self, BodyError> {
         let text = text.into();
         let tree = OnceLock::new();
         let brackets = text.bytes().filter(|byte| matches!(byte, b'[' | b'{')).count();
-        if brackets > BRACKETS_WORTH_A_DEPTH_CHECK {
+        if brackets > MOST_UNCHECKED_BRACKETS {
             let value: Value = serde_json::from_str(&text)?;
             tree.get_or_init(|| Arc::new(value));
         }
@@ -97,14 +97,14 @@ impl Body {
 
     /// The whole tree, parsed at the first call.
     pub fn value(&self) -> &Arc<Value> {
-        // `parse` scanned the text, so this cannot fail; were it ever to, an empty body is the gentle answer.
+        // `parse` has validated the text, so this cannot fail.
         self.tree.get_or_init(|| Arc::new(serde_json::from_str(&self.text).unwrap_or_default()))
     }
 
-    /// Shows `visit` everything that lies at `path`: nothing, one thing, or one for each element.
+    /// Calls `visit` for every value at `path`: none, one, or one for each element.
     pub fn pick<'a>(&'a self, path: &[Step], visit: &mut dyn FnMut(Picked<'a>)) {
         if let (Some(members), [Step::Key(key)]) = (&self.members, path) {
-            // The last one wins, as it does in the tree.
+            // Of repeated keys the last counts, as in the tree.
             if let Some(member) = members.iter().rev().find(|m| self.slice(m.key) == &**key) {
                 visit(picked_from_text(self.slice(member.value)));
             }
@@ -157,7 +157,7 @@ fn members(text: &str) -> Result<Option<Vec<Member>>, BodyError> {
             let mut plain = true;
             while let Some((key, value)) = map.next_entry::<&RawValue, &RawValue>()? {
                 let key = key.get();
-                // An escaped key is found by the tree alone.
+                // Only the tree finds an escaped key.
                 plain &= !key.contains('\\');
                 let (key, value) = (offsets(self.0, key), offsets(self.0, value.get()));
                 members.push(Member { key: (key.0 + 1, key.1.saturating_sub(1)), value });
@@ -171,7 +171,7 @@ fn members(text: &str) -> Result<Option<Vec<Member>>, BodyError> {
     Ok(members)
 }
 
-/// Where `part` lies in `whole`, of which it is a slice.
+/// The offsets of `part`, which is a slice of `whole`.
 fn offsets(whole: &str, part: &str) -> (u32, u32) {
     let start = part.as_ptr() as usize - whole.as_ptr() as usize;
     let end = start + part.len();
@@ -222,9 +222,9 @@ mod tests {
 
     fn all(body: &str, at: &str) -> Vec<Picked<'static>> {
         let body: &'static Body = Box::leak(Box::new(Body::parse(body).expect("JSON")));
-        let mut seen = Vec::new();
-        body.pick(&path(at).expect("a path"), &mut |picked| seen.push(picked));
-        seen
+        let mut found = Vec::new();
+        body.pick(&path(at).expect("a path"), &mut |picked| found.push(picked));
+        found
     }
 
     fn text(text: &str) -> Picked<'static> {
@@ -253,14 +253,14 @@ mod tests {
     }
 
     #[test]
-    fn escaped_and_repeated_keys_read_as_the_tree_does() {
+    fn escaped_and_repeated_keys_are_read_as_in_the_tree() {
         assert_eq!(all(r#"{"\u0061":1}"#, "a"), [Picked::Number(1.0)]);
         assert_eq!(all(r#"{"a":1,"a":2}"#, "a"), [Picked::Number(2.0)]);
         assert_eq!(all("[1]", "a"), []);
     }
 
     #[test]
-    fn what_is_not_json_is_refused_and_depth_does_not_hurt() {
+    fn other_text_and_deep_nesting_are_refused() {
         for bad in ["", "{", "{} x", "nope", r#"{"a":}"#, "\u{feff}{}"] {
             assert!(Body::parse(bad).is_err(), "{bad:?}");
         }
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_that_say_nothing_are_no_paths() {
+    fn invalid_paths_are_refused() {
         for bad in ["", ".", "a..b", "[]", "a[0]", "a[]b"] {
             assert!(path(bad).is_none(), "{bad}");
         }

@@ -1,12 +1,12 @@
-//! A short name for something long, the same in every build of every version: it is written down.
+//! A short digest that is stored, and so is the same in every version.
 
 use sha2::{Digest, Sha256};
 
-/// 32 hexadecimal digits, other ones for every other list of parts.
+/// 32 hexadecimal digits, different for different lists of parts.
 pub fn digest(parts: &[&str]) -> String {
     let mut hash = Sha256::new();
     for part in parts {
-        // With their lengths, so that no two lists run together to the same.
+        // With the lengths, since parts of two lists can concatenate to the same text.
         hash.update(part.len().to_le_bytes());
         hash.update(part);
     }
@@ -19,7 +19,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_never_changes_and_tells_lists_apart() {
+    fn it_never_changes_and_differs_between_lists() {
         assert_eq!(digest(&["tidings"]), "759242e7b89907d1a88f40ff88e6c4bc");
         assert_ne!(digest(&["ab", "c"]), digest(&["a", "bc"]));
         assert_ne!(digest(&["ab"]), digest(&["ab", ""]));

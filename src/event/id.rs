@@ -1,27 +1,27 @@
-//! How one event is told from another.
+//! Ids of events.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::Timestamp;
 
-/// A source's own id says when the same event comes twice; a fresh one never does.
+/// Given by the source, or made here.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum EventId {
-    /// Given by the source: what dedup goes by.
+    /// Given by the source: a repeated event has the same id.
     Given(Box<str>),
-    /// Made at arrival, for sources that have none: 48 bits of time, 80 bits that no other arrival has.
+    /// Made at arrival where the source gives none: 48 bits of time and 80 bits that are unique.
     Fresh(u128),
 }
 
-/// The lower bits of fresh ids: starts anywhere, then counts, so that one process never repeats itself.
+/// The lower bits of fresh ids: a random start, then a counter, so that a process never repeats one.
 static ARRIVALS: AtomicU64 = AtomicU64::new(0);
 
 impl EventId {
     pub fn fresh(now: Timestamp) -> Self {
         let mut arrival = ARRIVALS.fetch_add(1, Ordering::Relaxed);
         if arrival == 0 {
-            // The first arrival draws where this process counts from. A race costs a gap, never a repetition.
+            // The first arrival adds the random start. A race skips numbers and never repeats one.
             ARRIVALS.fetch_add(fastrand::u64(1..1 << 62), Ordering::Relaxed);
             arrival = ARRIVALS.fetch_add(1, Ordering::Relaxed);
         }
@@ -29,7 +29,7 @@ impl EventId {
         Self::Fresh(millis << 80 | u128::from(arrival))
     }
 
-    /// What an id was printed as, read again.
+    /// Parses the printed form.
     pub fn parse(text: &str) -> Self {
         match text.strip_prefix("t-").map(|hex| u128::from_str_radix(hex, 16)) {
             Some(Ok(number)) if text.len() == 34 => Self::Fresh(number),

@@ -1,6 +1,6 @@
-//! What happened, somewhere. Plain data: made by a source, never changed afterwards.
+//! Events. Plain data: made by a source, never changed afterwards.
 //!
-//! `CloudEvents` 1.0 by shape. Deliberately knows no relay, no queue and no source kind.
+//! The shape is that of `CloudEvents` 1.0. Deliberately knows no relay, no store and no kind of source.
 
 mod body;
 mod digest;
@@ -17,26 +17,26 @@ pub use body::{Body, BodyError, Picked, Step, path};
 pub use digest::digest;
 pub use id::EventId;
 
-/// The `source` of everything that happens to the daemon itself.
+/// The `source` of the daemon's own events.
 pub const OURSELVES: &str = "tidings";
 
 #[derive(Debug, Clone)]
 pub struct Event {
     pub id: EventId,
-    /// The name that relays.toml gives the source (`prod`), or [`OURSELVES`].
+    /// The name of the source in relays.toml (`prod`), or [`OURSELVES`].
     pub source: Name,
-    /// What sort of source it is (`tutum`).
+    /// The kind of the source (`tutum`).
     pub kind: Name,
     /// Dotted lower case, noun first: `container.create`.
     pub r#type: Box<str>,
     pub time: Timestamp,
     pub subject: Box<str>,
-    /// The original body, untouched.
+    /// The original body.
     pub data: Body,
 }
 
 impl Event {
-    /// An event of the daemon's own life, which may be relayed like any other.
+    /// An event of the daemon's own life.
     pub fn ours(r#type: &str, subject: &str, time: Timestamp, data: &Value) -> Self {
         Self {
             id: EventId::fresh(time),
@@ -68,7 +68,7 @@ impl Event {
     }
 }
 
-/// A name out of relays.toml; cheap to clone, since every event and delivery carries some.
+/// A name out of relays.toml. Cheap to clone: every event and delivery has some.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Name(Arc<str>);
 

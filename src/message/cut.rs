@@ -1,11 +1,11 @@
-//! The one place where text is made to fit.
+//! Cutting text to a limit: the one place where it is done.
 
-/// What a receiver counts.
+/// What a limit counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
     /// Unicode scalar values.
     Chars,
-    /// What JavaScript, Java and so most chat services count.
+    /// What JavaScript, Java and most chat services count.
     Utf16,
     Bytes,
 }
@@ -24,8 +24,8 @@ impl Unit {
     }
 }
 
-/// At most `limit` units of `text`; where something had to go, an ellipsis says so. Never splits a
-/// character, a combining sequence's mark from its letter, or an `&amp;`-like entity.
+/// At most `limit` units of `text`, with an ellipsis where it was cut. Never splits a character, a letter from its
+/// combining mark, or an entity like `&amp;`.
 pub fn cut(text: &str, limit: usize, unit: Unit) -> String {
     if unit.count(text) <= limit {
         return text.to_owned();
@@ -34,27 +34,27 @@ pub fn cut(text: &str, limit: usize, unit: Unit) -> String {
     if limit < ellipsis {
         return String::new();
     }
-    let mut room = limit - ellipsis;
+    let mut left = limit - ellipsis;
     let mut kept = String::new();
     for letter in text.chars() {
         let size = unit.of(letter);
-        if size > room {
+        if size > left {
             break;
         }
-        room -= size;
+        left -= size;
         kept.push(letter);
     }
-    let left = text.get(kept.len()..).unwrap_or_default();
-    if kept.ends_with('\u{200d}') || left.chars().next().is_some_and(joins_the_letter_before) {
+    let rest = text.get(kept.len()..).unwrap_or_default();
+    if kept.ends_with('\u{200d}') || rest.chars().next().is_some_and(joins_the_letter_before) {
         drop_last_cluster(&mut kept);
     }
-    drop_open_entity(&mut kept, left);
+    drop_open_entity(&mut kept, rest);
     kept.truncate(kept.trim_end().len());
     kept.push('…');
     kept
 }
 
-/// Marks that make no sense without the letter they stand behind: accents, variation selectors, joiners, skin tones.
+/// Marks that belong to the letter before them: accents, variation selectors, joiners, skin tones.
 fn joins_the_letter_before(letter: char) -> bool {
     matches!(letter, '\u{300}'..='\u{36f}' | '\u{1ab0}'..='\u{1aff}' | '\u{20d0}'..='\u{20ff}'
         | '\u{fe00}'..='\u{fe0f}' | '\u{200d}' | '\u{1f3fb}'..='\u{1f3ff}')
@@ -69,16 +69,16 @@ fn drop_last_cluster(kept: &mut String) {
     }
 }
 
-/// The longest entity that our escaping writes is `&quot;`.
+/// `&quot;` is the longest entity of any escaping.
 const LONGEST_ENTITY: usize = 6;
 
-fn drop_open_entity(kept: &mut String, left: &str) {
+fn drop_open_entity(kept: &mut String, rest: &str) {
     let Some(at) = kept.rfind('&') else { return };
     let tail = kept.get(at..).unwrap_or_default();
     if tail.len() >= LONGEST_ENTITY || tail.contains(';') {
         return;
     }
-    let rest: String = left.chars().take(LONGEST_ENTITY - tail.len()).collect();
+    let rest: String = rest.chars().take(LONGEST_ENTITY - tail.len()).collect();
     let whole = format!("{tail}{rest}");
     if ["&amp;", "&lt;", "&gt;", "&quot;", "&#39;"].iter().any(|entity| whole.starts_with(entity)) {
         kept.truncate(at);

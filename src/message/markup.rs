@@ -1,22 +1,22 @@
-//! How untrusted text is made harmless for each kind of reader.
+//! Escaping of untrusted text.
 
-/// Behind this sign no reader looks for a mention, and nobody sees it.
-const NOTHING: char = '\u{200b}';
+/// Invisible; after it no receiver recognizes a mention.
+const ZERO_WIDTH_SPACE: char = '\u{200b}';
 
-/// The markup a sink speaks. What comes out of an event goes through [`Markup::escape`] once.
+/// The markup of a sink. Text out of an event is escaped once, by [`Markup::escape`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Markup {
-    /// Nothing is special (consoles, pagers): only control characters go.
+    /// No markup (consoles, pagers): only control characters are replaced.
     Plain,
     /// Slack's mrkdwn: exactly `&`, `<` and `>` become entities.
     Slack,
-    /// Google Chat's text: it has no escape, so a zero-width space behind `<` breaks mentions and links.
+    /// Google Chat's text. It has no escape, so a zero-width space after `<` disables mentions and links.
     GoogleChat,
-    /// Discord's Markdown, where a backslash also takes the meaning from `<`.
+    /// Discord's Markdown, where a backslash escapes `<`, too.
     Discord,
-    /// Mattermost's Markdown, which is searched for Slack's `<!channel>` before anything is read as Markdown.
+    /// Mattermost's Markdown. The server looks for Slack's `<!channel>` before it parses Markdown.
     Mattermost,
-    /// The little Markdown of an Adaptive Card, with `<at>` for mentions.
+    /// The Markdown subset of an Adaptive Card, with `<at>` for mentions.
     Teams,
 }
 
@@ -24,7 +24,7 @@ impl Markup {
     pub const ALL: [Self; 6] =
         [Self::Plain, Self::Slack, Self::GoogleChat, Self::Discord, Self::Mattermost, Self::Teams];
 
-    /// Appends `text` to `out` so that it can only be read as text.
+    /// Appends `text` to `out`, without any markup in it.
     pub fn escape(self, text: &str, out: &mut String) {
         let mut line_begins = true;
         for letter in text.chars() {
@@ -33,11 +33,11 @@ impl Markup {
                 (Self::Slack, '<') => out.push_str("&lt;"),
                 (Self::Slack, '>') => out.push_str("&gt;"),
                 (Self::GoogleChat | Self::Mattermost | Self::Teams, '<') | (Self::Discord | Self::Mattermost, '@') => {
-                    out.extend([letter, NOTHING]);
+                    out.extend([letter, ZERO_WIDTH_SPACE]);
                 }
-                // Terminals obey escape sequences, and JSON readers choke on some of the others.
+                // Terminals act on escape sequences, and some JSON parsers refuse other control characters.
                 (_, letter) if letter.is_control() && letter != '\n' && letter != '\t' => out.push('\u{fffd}'),
-                (_, letter) if self.marks(letter, line_begins) => out.extend(['\\', letter]),
+                (_, letter) if self.needs_backslash(letter, line_begins) => out.extend(['\\', letter]),
                 (_, letter) => out.push(letter),
             }
             line_begins = letter == '\n' || (line_begins && letter.is_whitespace());
@@ -50,9 +50,9 @@ impl Markup {
         out
     }
 
-    /// Whether a backslash must stand in front. Where a value is put into the middle of a line its beginning
-    /// counts as one, too: a backslash too many is not shown.
-    fn marks(self, letter: char, line_begins: bool) -> bool {
+    /// Whether `letter` needs a backslash. The beginning of `text` counts as that of a line wherever it is inserted: an
+    /// unnecessary backslash is invisible.
+    fn needs_backslash(self, letter: char, line_begins: bool) -> bool {
         let anywhere = match self {
             Self::Plain | Self::Slack | Self::GoogleChat => return false,
             Self::Discord => r"\*_~`|>[]<",
@@ -68,24 +68,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_out_of_an_event_is_obeyed() {
+    fn text_of_an_event_has_no_markup() {
         assert_eq!(Markup::Slack.escaped("a<b> & <!channel>"), "a&lt;b&gt; &amp; &lt;!channel&gt;");
         assert_eq!(Markup::GoogleChat.escaped("<users/all>"), "<\u{200b}users/all>");
         assert_eq!(Markup::Plain.escaped("a\u{1b}[31mb\0\nc"), "a\u{fffd}[31mb\u{fffd}\nc");
     }
 
     #[test]
-    fn markdown_is_taken_at_its_letters() {
-        let said = "@everyone [a](b) *c* <@1>\n - d-e # f";
+    fn markdown_is_escaped() {
+        let text = "@everyone [a](b) *c* <@1>\n - d-e # f";
         assert_eq!(
-            Markup::Discord.escaped(said),
+            Markup::Discord.escaped(text),
             "@\u{200b}everyone \\[a\\](b) \\*c\\* \\<@\u{200b}1\\>\n \\- d-e # f"
         );
         assert_eq!(
-            Markup::Mattermost.escaped(said),
+            Markup::Mattermost.escaped(text),
             "@\u{200b}everyone \\[a\\](b) \\*c\\* <\u{200b}@\u{200b}1\\>\n \\- d-e # f"
         );
-        assert_eq!(Markup::Teams.escaped(said), "@everyone \\[a\\](b) \\*c\\* <\u{200b}@1>\n \\- d-e # f");
+        assert_eq!(Markup::Teams.escaped(text), "@everyone \\[a\\](b) \\*c\\* <\u{200b}@1>\n \\- d-e # f");
     }
 
     #[test]

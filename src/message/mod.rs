@@ -1,4 +1,4 @@
-//! What a sink will say, in neutral form. Plain data: worded by a relay, sent by a sink.
+//! A message in neutral form. Plain data: rendered by a relay, sent by a sink.
 
 mod cut;
 mod markup;
@@ -15,8 +15,8 @@ pub use cut::{Unit, cut};
 pub use markup::Markup;
 pub use verdict::{Receipt, SendError};
 
-/// Text in here is already in the sink's own markup: what came out of an event is escaped,
-/// what the wording's author wrote is not.
+/// Its texts are in the sink's own markup: what came out of an event is escaped, what the author of the relay wrote is
+/// not.
 #[derive(Debug, Clone)]
 pub struct Message {
     pub title: Option<String>,
@@ -25,20 +25,20 @@ pub struct Message {
     pub fields: Vec<Field>,
     pub link: Option<String>,
     pub color: Option<String>,
-    /// What this is about: messages of one key are one thread, one incident.
+    /// Messages of one key are one thread or one incident.
     pub key: String,
     pub signal: Option<Signal>,
     /// `client` and `client_url` of an alert, for pagers.
     pub client: Option<String>,
     pub client_url: Option<String>,
-    /// The whole payload in the sink's own form, instead of everything above (`raw.slack = {…}`).
+    /// The whole payload in the sink's own form, which replaces everything above (`raw.slack = {…}`).
     pub raw: Option<Value>,
-    /// The [`Receipt`] of the latest message of this key, for a sink that asked to be reminded.
+    /// The [`Receipt`] of the latest message of this key, for sinks that remember (`SinkTraits::remembers`).
     pub earlier: Option<String>,
     pub origin: Origin,
 }
 
-/// Where a message comes from, for sinks that have a place for it. Reads like the event itself.
+/// Where a message comes from. Dereferences to the event.
 #[derive(Debug, Clone)]
 pub struct Origin {
     pub event: Arc<Event>,
@@ -53,7 +53,7 @@ impl Deref for Origin {
 }
 
 impl Message {
-    /// A message that is nothing but a text.
+    /// A message of a text only.
     pub fn plain(text: impl Into<String>, key: impl Into<String>, origin: Origin) -> Self {
         Self {
             title: None,
@@ -72,7 +72,7 @@ impl Message {
         }
     }
 
-    /// Whether the text is all there is to say: then a sink sends the plainest thing it has.
+    /// Whether there is only a text: then a sink uses its plainest form.
     pub fn is_plain(&self) -> bool {
         self.title.is_none()
             && self.fields.is_empty()
@@ -115,7 +115,7 @@ impl Severity {
     }
 }
 
-/// What a message does to the incident that its key names.
+/// What a message does to the incident of its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal {
     Trigger,

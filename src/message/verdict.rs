@@ -1,24 +1,23 @@
-//! What became of one attempt to send.
+//! The result of one attempt to send.
 
 use std::time::Duration;
 
 use crate::fault::Fault;
 
-/// Delivered. What the receiver gave us to remember it by (`ts`, thread, dedup key), if anything. A sink that asked to be
-/// reminded (`Manner::remembers`) gets it back with the next message of the same key.
+/// Delivered, with the receiver's id for it (`ts`, thread, dedup key), if there is one. A sink that remembers
+/// (`SinkTraits::remembers`) gets it back with the next message of the key.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Receipt(pub Option<String>);
 
-/// Not delivered. Says whether trying again can help, and how far the trouble reaches.
+/// Not delivered: whether another attempt can help, and what else is affected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SendError {
-    /// Try again, after `wait` if the receiver named a time. `lane`: the trouble is the receiver's or the
-    /// road's, not this message's, so everything behind it waits too. `maybe`: it was sent off and nothing came back,
-    /// so it may have arrived all the same.
+    /// Try again, after `wait` if the receiver named one. `lane`: the receiver or the connection failed, so the whole
+    /// lane waits, not only this message. `maybe`: it was sent without a reply, so it may have been delivered.
     Later { wait: Option<Duration>, lane: bool, maybe: bool, cause: Fault },
-    /// This message will never be taken; others may.
+    /// The receiver will never accept this message; it may accept others.
     NeverMessage(Fault),
-    /// Nothing will be taken here until a person changes something.
+    /// The receiver will accept nothing until a person changes something.
     NeverDestination(Fault),
 }
 

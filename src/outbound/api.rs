@@ -33,7 +33,7 @@ impl Api {
             return None;
         }
         if !url.username().is_empty() || url.password().is_some() {
-            wrong("a user or password stands in this URL; credentials have keys of their own".to_owned());
+            wrong("this URL holds a user or a password; credentials have keys of their own".to_owned());
             return None;
         }
         let headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json"))]);

@@ -41,15 +41,20 @@ impl Timeouts {
 #[derive(Debug, Clone)]
 pub struct Outbound(Arc<Clients>);
 
-/// Each is made when it is first needed: most of a client's cost is reading the system's roots.
-#[derive(Debug)]
-struct Clients {
+#[derive(Debug, Clone)]
+struct Options {
     timeouts: Timeouts,
     /// None: [`Trust::System`], shared by everyone.
     trust: Option<Trust>,
     identity: Option<Identity>,
     /// Where every connection goes, whatever host the URL names.
     socket: Option<Arc<Path>>,
+}
+
+/// Each is made when it is first needed: most of a client's cost is reading the system's roots.
+#[derive(Debug)]
+struct Clients {
+    options: Options,
     tls: OnceLock<Arc<ClientConfig>>,
     /// To this machine without TLS, which needs no roots.
     local: OnceLock<Client>,
@@ -65,36 +70,36 @@ impl Outbound {
     }
 
     pub fn with_timeouts(timeouts: Timeouts) -> Self {
-        Self::build(timeouts, None, None, None)
+        Self::build(Options { timeouts, trust: None, identity: None, socket: None })
     }
 
     /// The same for one server that has its own trust, on this machine as well. It uses HTTP/1.1 only, so that a
     /// request that waits for minutes has a connection to itself.
     #[must_use]
     pub fn trusting(&self, trust: &Trust) -> Self {
-        Self::build(self.0.timeouts, Some(trust.clone()), self.0.identity.clone(), self.0.socket.clone())
+        Self::build(Options { trust: Some(trust.clone()), ..self.0.options.clone() })
     }
 
     /// The same with a client certificate.
     #[must_use]
     pub fn with_identity(&self, identity: &Identity) -> Self {
-        Self::build(self.0.timeouts, self.0.trust.clone(), Some(identity.clone()), self.0.socket.clone())
+        Self::build(Options { identity: Some(identity.clone()), ..self.0.options.clone() })
     }
 
     /// The same over a Unix socket of this machine, whatever host a URL names.
     #[must_use]
     pub fn over_socket(&self, socket: &Path) -> Self {
-        Self::build(self.0.timeouts, self.0.trust.clone(), self.0.identity.clone(), Some(socket.into()))
+        Self::build(Options { socket: Some(socket.into()), ..self.0.options.clone() })
     }
 
-    fn build(timeouts: Timeouts, trust: Option<Trust>, identity: Option<Identity>, socket: Option<Arc<Path>>) -> Self {
+    fn build(options: Options) -> Self {
         let [local, local_tls, remote] = [const { OnceLock::new() }; 3];
-        Self(Arc::new(Clients { timeouts, trust, identity, socket, tls: OnceLock::new(), local, local_tls, remote }))
+        Self(Arc::new(Clients { options, tls: OnceLock::new(), local, local_tls, remote }))
     }
 
     /// Sends `request` and reads the whole reply.
     pub async fn send(&self, request: Request) -> Result<Reply, Fault> {
-        let total = request.timeout.unwrap_or(self.0.timeouts.total);
+        let total = request.timeout.unwrap_or(self.0.options.timeouts.total);
         self.execute(request, total).await?.whole().await
     }
 
@@ -106,7 +111,7 @@ impl Outbound {
     /// Sends `request` and waits for the reply's head. The body may take for ever: whether the server is still there
     /// is for the caller to find out.
     pub async fn stream(&self, request: Request) -> Result<ReplyStream, Fault> {
-        let head = request.timeout.unwrap_or(self.0.timeouts.total);
+        let head = request.timeout.unwrap_or(self.0.options.timeouts.total);
         let late = |_| Fault::new("timeout", "no reply in time");
         timeout(head, self.execute(request, NO_TIMEOUT)).await.map_err(late)?
     }
@@ -125,15 +130,15 @@ impl Outbound {
         if let Some(made) = self.0.tls.get() {
             return Ok(Arc::clone(made));
         }
-        let mut config = self.0.trust.as_ref().unwrap_or(&Trust::System).tls()?;
-        if let Some(identity) = &self.0.identity {
+        let mut config = self.0.options.trust.as_ref().unwrap_or(&Trust::System).tls()?;
+        if let Some(identity) = &self.0.options.identity {
             config.client_auth_cert_resolver = identity.resolver();
         }
         Ok(Arc::clone(self.0.tls.get_or_init(|| Arc::new(config))))
     }
 
     fn client(&self, url: &Url) -> Result<Client, Fault> {
-        let is_local = self.0.socket.is_some() || is_loopback(url);
+        let is_local = self.0.options.socket.is_some() || is_loopback(url);
         let is_plain = url.scheme() == "http";
         let cell = match (is_local, is_plain) {
             (true, true) => &self.0.local,
@@ -144,13 +149,13 @@ impl Outbound {
             return Ok(made.clone());
         }
         let mut tls = if is_local && is_plain { rootless()? } else { ClientConfig::clone(&*self.tls()?) };
-        if self.0.trust.is_none() {
+        if self.0.options.trust.is_none() {
             tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         }
-        let builder = with_limits(self.0.timeouts).tls_backend_preconfigured(tls);
+        let builder = with_limits(self.0.options.timeouts).tls_backend_preconfigured(tls);
         // A proxy does not know this machine's own names.
         let builder = if is_local { builder.no_proxy() } else { builder };
-        let builder = match &self.0.socket {
+        let builder = match &self.0.options.socket {
             Some(socket) => builder.unix_socket(socket.to_path_buf()),
             None => builder,
         };

@@ -72,7 +72,7 @@ fn is_tls(cause: &(dyn Error + 'static)) -> bool {
     }
 }
 
-/// The last of the chain says what happened; the others only name the layers above it.
+/// The last error of the chain names the cause, the others the layers above it.
 fn root_cause(error: &reqwest::Error) -> String {
     let mut last: &dyn Error = error;
     while let Some(cause) = last.source() {

@@ -84,7 +84,7 @@ impl Reply {
     }
 }
 
-/// What statuses mean (RFC 9110) where the vendor's page says nothing else.
+/// What statuses mean (RFC 9110) unless the vendor documents something else.
 fn usual_class(status: u16) -> FailureClass {
     match status {
         // A limit, or a gateway without its server: the next message would get the same reply.

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
-/// A server that asks for more does not mean it; the lane tries again after this.
+/// A server that asks for more does not mean it; the lane tries again after this time.
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
 /// Seconds, or one of the three dates of RFC 9110. None where it is past, zero or unreadable.

@@ -1,11 +1,12 @@
-//! The daemon's own standard output: for those who try it out, and for whoever collects it.
+//! The daemon's own standard output, for a first try or a log collector.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use serde_json::json;
 
-use super::{Audience, Sink, SinkTraits};
+use super::message_parts as parts;
+use super::sink::{Audience, Sink, SinkTraits};
 use crate::config_reader::TableReader;
 use crate::fault::Fault;
 use crate::message::{Markup, Message, Receipt, SendError};
@@ -13,11 +14,11 @@ use crate::outbound::Outbound;
 
 #[derive(Debug)]
 pub struct Config {
-    format: Format,
+    format: OutputFormat,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Format {
+enum OutputFormat {
     /// For people.
     Text,
     /// One object a line, for programs.
@@ -25,11 +26,11 @@ enum Format {
 }
 
 impl Config {
-    #[expect(clippy::unnecessary_wraps, reason = "all sinks are read alike, and most can miss something")]
+    #[expect(clippy::unnecessary_wraps, reason = "the registry reads all sinks alike, and most of them can fail")]
     pub(super) fn read(table: &TableReader) -> Option<Self> {
         let format = match table.word("format", &["text", "json"]) {
-            Some("json") => Format::Json,
-            _ => Format::Text,
+            Some("json") => OutputFormat::Json,
+            _ => OutputFormat::Text,
         };
         Some(Self { format })
     }
@@ -37,11 +38,14 @@ impl Config {
 
 #[derive(Debug)]
 pub struct Console {
-    format: Format,
+    format: OutputFormat,
 }
 
 impl Console {
-    #[expect(clippy::needless_pass_by_value, reason = "all sinks are opened alike, and most keep their configuration")]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "the registry opens all sinks alike, and most of them keep their configuration"
+    )]
     pub(super) fn open(config: Config, _net: &Outbound) -> Self {
         Self { format: config.format }
     }
@@ -49,8 +53,8 @@ impl Console {
     /// What is printed of a message.
     pub(super) fn lines(&self, message: &Message) -> String {
         match self.format {
-            Format::Text => for_people(message),
-            Format::Json => for_programs(message),
+            OutputFormat::Text => as_text(message),
+            OutputFormat::Json => as_json(message),
         }
     }
 }
@@ -58,7 +62,7 @@ impl Console {
 impl Sink for Console {
     async fn send(&self, message: &Message) -> Result<Receipt, SendError> {
         let lines = self.lines(message);
-        // Whoever reads along may stop reading; then this waits, and must not keep a thread that others need.
+        // A reader that stops reading blocks this, so it must not run on a thread that other tasks need.
         let written = tokio::task::spawn_blocking(move || write(&mut io::stdout().lock(), &lines)).await;
         written.map_err(|_| failed("the daemon is stopping"))?
     }
@@ -68,21 +72,19 @@ impl Sink for Console {
     }
 }
 
-/// In one piece, so that nothing else gets in between. A reader who is gone may come back (a terminal, a
-/// collector that restarts), so that is no reason to drop anything.
+/// Writes `lines` in one piece, so that nothing is interleaved. A closed reader is no reason to drop a message: a
+/// collector may restart.
 fn write(out: &mut impl Write, lines: &str) -> Result<Receipt, SendError> {
     let written = out.write_all(lines.as_bytes()).and_then(|()| out.flush());
-    written
-        .map(|()| Receipt::default())
-        .map_err(|error| failed(format!("standard output cannot be written to: {error}")))
+    written.map(|()| Receipt::default()).map_err(|error| failed(format!("standard output is not writable: {error}")))
 }
 
-fn failed(said: impl Into<std::borrow::Cow<'static, str>>) -> SendError {
-    SendError::Later { wait: None, lane: true, maybe: false, cause: Fault::new("stdout", said) }
+fn failed(message: impl Into<std::borrow::Cow<'static, str>>) -> SendError {
+    SendError::Later { wait: None, lane: true, maybe: false, cause: Fault::new("stdout", message) }
 }
 
-/// `1970-01-01T00:00:00Z info prod: the text`, with everything further indented below.
-fn for_people(message: &Message) -> String {
+/// `1970-01-01T00:00:00Z info prod: the text`, and the rest indented below.
+fn as_text(message: &Message) -> String {
     let origin = &message.origin;
     let mut out = String::with_capacity(message.text.len() + 80);
     // Writing to a String cannot fail.
@@ -90,9 +92,9 @@ fn for_people(message: &Message) -> String {
     let title = message.title.as_deref().unwrap_or_default().trim();
     let text = message.text.trim();
     let mut lines: Vec<&str> = title.lines().chain(text.lines()).collect();
-    let happened = Markup::Plain.escaped(format!("{} {}", origin.r#type, origin.subject).trim());
+    let event_line = parts::event_line(message, Markup::Plain);
     if lines.is_empty() {
-        lines.push(&happened);
+        lines.push(&event_line);
     }
     let fields: Vec<String> = message.fields.iter().map(|field| format!("{}: {}", field.name, field.value)).collect();
     lines.extend(fields.iter().flat_map(|field| field.lines()));
@@ -107,7 +109,7 @@ fn for_people(message: &Message) -> String {
     out
 }
 
-fn for_programs(message: &Message) -> String {
+fn as_json(message: &Message) -> String {
     let origin = &message.origin;
     let fields: Vec<_> = message
         .fields
@@ -139,7 +141,7 @@ fn for_programs(message: &Message) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::harness::{message, read, told};
+    use super::super::harness::{message, read, verdict};
     use super::*;
     use crate::message::{Field, Severity};
 
@@ -153,13 +155,10 @@ mod tests {
     }
 
     #[test]
-    fn people_read_one_line_and_what_belongs_to_it() {
-        assert_eq!(for_people(&message("up")), "1970-01-01T00:00:00Z info prod: up\n");
-        assert_eq!(
-            for_people(&message("")),
-            "1970-01-01T00:00:00Z info prod: container.create /api/v1/container/<7a>/\n"
-        );
-        insta::assert_snapshot!(for_people(&full()), @"
+    fn text_is_one_line_with_the_rest_below() {
+        assert_eq!(as_text(&message("up")), "1970-01-01T00:00:00Z info prod: up\n");
+        assert_eq!(as_text(&message("")), "1970-01-01T00:00:00Z info prod: container.create /api/v1/container/<7a>/\n");
+        insta::assert_snapshot!(as_text(&full()), @"
         1970-01-01T00:00:00Z error prod: Stack web
             It was stopped.
             Nobody knows why.
@@ -169,8 +168,8 @@ mod tests {
     }
 
     #[test]
-    fn programs_read_one_object_a_line() {
-        let line = for_programs(&full());
+    fn json_is_one_object_a_line() {
+        let line = as_json(&full());
         assert_eq!(line.matches('\n').count(), 1);
         let value: serde_json::Value = serde_json::from_str(&line).expect("JSON");
         assert_eq!(
@@ -179,13 +178,13 @@ mod tests {
         );
         let mut raw = message("x");
         raw.raw = Some(json!({ "mine": true }));
-        assert_eq!(for_programs(&raw), "{\"mine\":true}\n");
+        assert_eq!(as_json(&raw), "{\"mine\":true}\n");
     }
 
     #[test]
-    fn a_reader_who_is_gone_is_waited_for() {
-        struct Gone;
-        impl Write for Gone {
+    fn a_closed_reader_is_waited_for() {
+        struct ClosedReader;
+        impl Write for ClosedReader {
             fn write(&mut self, _: &[u8]) -> io::Result<usize> {
                 Err(io::ErrorKind::BrokenPipe.into())
             }
@@ -193,14 +192,14 @@ mod tests {
                 Ok(())
             }
         }
-        assert_eq!(told(&write(&mut Gone, "x\n")), "later, all: stdout");
+        assert_eq!(verdict(&write(&mut ClosedReader, "x\n")), "later, all: stdout");
         let mut kept = Vec::new();
-        assert_eq!(told(&write(&mut kept, "x\n")), "delivered");
+        assert_eq!(verdict(&write(&mut kept, "x\n")), "delivered");
         assert_eq!(kept, b"x\n");
     }
 
     #[test]
-    fn its_format_is_one_of_two() {
+    fn an_unknown_format_is_a_problem() {
         assert!(read("console", "format = \"json\"").0.is_some());
         assert_eq!(read("console", "format = \"xml\"").1, ["`xml` is not one of text, json"]);
     }

@@ -1,4 +1,4 @@
-//! Elasticsearch and `OpenSearch`, for every event and later analysis: documents by the bulk API, many to a request.
+//! Elasticsearch and `OpenSearch`: an archive of events, many documents to a request of the bulk API.
 
 mod config;
 #[cfg(test)]
@@ -10,18 +10,19 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::{Sink, SinkTraits, to_body};
+use super::payload::to_body;
+use super::sink::{Sink, SinkTraits};
 use crate::event::digest;
 use crate::message::{Message, Receipt, SendError};
 use crate::outbound::{FailureClass, Outbound, Reply, Request, SecretUrl};
 
 pub(super) use config::Config;
 
-const LINES: HeaderValue = HeaderValue::from_static("application/x-ndjson");
-/// Documents to a request: their answers, which say why each of them failed, must fit into one answer.
+const NDJSON: HeaderValue = HeaderValue::from_static("application/x-ndjson");
+/// Documents in one request. The reply names an error for each and must fit into what is read of it.
 const BATCH: usize = 100;
-/// <https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-bulk>: a few MiB go fastest; the server takes 100.
-const REQUEST: usize = 5 << 20;
+/// <https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-bulk>: a few MiB are the fastest; the limit is 100.
+const LONGEST_REQUEST: usize = 5 << 20;
 
 #[derive(Debug)]
 pub struct Elasticsearch {
@@ -36,18 +37,18 @@ type Verdict = Result<Receipt, SendError>;
 impl Elasticsearch {
     pub(super) fn open(config: Config, net: &Outbound) -> Self {
         let Config { url, index, headers } = config;
-        // Only what is read of it: an answer is as long as its documents are many.
+        // Only what is read here: the whole reply grows with the number of documents.
         let bulk = url
             .with_segment("_bulk")
             .with_query("filter_path", "errors,items.*.status,items.*.error.type,items.*.error.reason");
         Self { bulk, index, headers, net: net.clone() }
     }
 
-    /// What to do, and the document, one line each. `create` and an id of our own: what comes twice is there once.
+    /// The action and the document, one line each. `create` with an id of our own stores a repetition once.
     fn lines(&self, message: &Message) -> Result<Vec<u8>, SendError> {
         let origin = &message.origin;
         let id = digest(&[&origin.source, &origin.id.to_string(), &origin.relay]);
-        let mut lines = to_body(&Action { create: Create { index: &self.index, id: &id } })?;
+        let mut lines = to_body(&BulkAction { create: Create { index: &self.index, id: &id } })?;
         lines.push(b'\n');
         lines.extend(match &message.raw {
             Some(raw) => to_body(raw)?,
@@ -57,27 +58,27 @@ impl Elasticsearch {
         Ok(lines)
     }
 
-    /// One request for all of these; where the server finds it too long, or says more than is read, one for each half.
+    /// One request for all documents; one for each half where the request or the reply is too long.
     fn bulk<'a>(&'a self, documents: &'a [Vec<u8>]) -> BoxFuture<'a, Vec<Verdict>> {
         async move {
             if documents.is_empty() {
                 return Vec::new();
             }
             let mut headers = self.headers.clone();
-            headers.insert(CONTENT_TYPE, LINES);
+            headers.insert(CONTENT_TYPE, NDJSON);
             let reply = match self.net.deliver(Request::post(&self.bulk, documents.concat()).headers(headers)).await {
                 Ok(reply) => reply,
                 Err(error) => return documents.iter().map(|_| Err(error.clone())).collect(),
             };
-            let answer: Option<Answer> = serde_json::from_slice(&reply.body).ok();
-            let told = answer.filter(|answer| answer.items.len() == documents.len());
+            let results: Option<BulkReply> = reply.json().ok();
+            let results = results.filter(|results| results.items.len() == documents.len());
             let halves = documents.split_at(documents.len() / 2);
-            match told {
+            match results {
                 _ if reply.status == 413 && documents.len() > 1 => self.both(halves).await,
-                Some(answer) if reply.is_success() => answer.items.iter().map(|item| item.verdict(&reply)).collect(),
+                Some(results) if reply.is_success() => results.items.iter().map(|item| item.verdict(&reply)).collect(),
                 _ if reply.is_success() && documents.len() > 1 => self.both(halves).await,
                 _ => {
-                    // A success that does not say what became of the documents is none.
+                    // A success without a result for each document is none.
                     let garbled = |reply: &Reply| reply.is_success().then_some(FailureClass::Later { lane: false });
                     let verdict = reply.verdict(garbled).map(|()| Receipt::default());
                     documents.iter().map(|_| verdict.clone()).collect()
@@ -102,22 +103,22 @@ impl Sink for Elasticsearch {
 
     async fn send_all(&self, messages: &[&Message]) -> Vec<Verdict> {
         let mut verdicts = Vec::with_capacity(messages.len());
-        let (mut parcel, mut size) = (Vec::new(), 0);
+        let (mut batch, mut size) = (Vec::new(), 0);
         for message in messages {
             let lines = self.lines(message);
             let added = lines.as_ref().map_or(0, Vec::len);
-            // What cannot be written down has its verdict in its place, behind those of what is before it.
-            if lines.is_err() || size + added > REQUEST {
-                verdicts.extend(self.bulk(&std::mem::take(&mut parcel)).await);
+            // Verdicts keep the order of the messages, so those before an unwritable one are sent first.
+            if lines.is_err() || size + added > LONGEST_REQUEST {
+                verdicts.extend(self.bulk(&std::mem::take(&mut batch)).await);
                 size = 0;
             }
             size += added;
             match lines {
-                Ok(lines) => parcel.push(lines),
+                Ok(lines) => batch.push(lines),
                 Err(error) => verdicts.push(Err(error)),
             }
         }
-        verdicts.extend(self.bulk(&parcel).await);
+        verdicts.extend(self.bulk(&batch).await);
         verdicts
     }
 
@@ -128,7 +129,7 @@ impl Sink for Elasticsearch {
 }
 
 #[derive(Serialize)]
-struct Action<'a> {
+struct BulkAction<'a> {
     create: Create<'a>,
 }
 
@@ -140,7 +141,7 @@ struct Create<'a> {
     id: &'a str,
 }
 
-/// The event, and what the relay says of it. `data` is as it came.
+/// The event with its original `data`, and the rendered message.
 #[derive(Serialize)]
 struct Document<'a> {
     #[serde(rename = "@timestamp")]
@@ -178,37 +179,37 @@ impl<'a> Document<'a> {
             severity: message.severity.word(),
             key: &message.key,
             signal: message.signal.map(crate::message::Signal::word),
-            // A body is JSON, or there would be no event; without it the document is still worth having.
+            // The body of an event is always JSON.
             data: RawValue::from_string(origin.data.text().to_owned()).ok(),
         }
     }
 }
 
 #[derive(Deserialize)]
-struct Answer {
-    items: Vec<Item>,
+struct BulkReply {
+    items: Vec<BulkItem>,
 }
 
 #[derive(Deserialize)]
-struct Item {
-    create: Outcome,
+struct BulkItem {
+    create: ItemResult,
 }
 
 #[derive(Deserialize)]
-struct Outcome {
+struct ItemResult {
     status: u16,
     #[serde(default)]
     error: Value,
 }
 
-impl Item {
-    /// 409: it is there, for an earlier attempt arrived. 429: the server's queue is full, for everyone.
+impl BulkItem {
+    /// 409: an earlier attempt stored it. 429: the server's queue is full, for every document.
     fn verdict(&self, whole: &Reply) -> Verdict {
-        let Outcome { status, error } = &self.create;
+        let ItemResult { status, error } = &self.create;
         if *status == 409 {
             return Ok(Receipt::default());
         }
-        let said = if error.is_null() { String::new() } else { error.to_string() };
-        whole.part(*status, &said).verdict(|_| None).map(|()| Receipt::default())
+        let text = if error.is_null() { String::new() } else { error.to_string() };
+        whole.part(*status, &text).verdict(|_| None).map(|()| Receipt::default())
     }
 }

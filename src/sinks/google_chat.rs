@@ -1,27 +1,28 @@
-//! Google Chat, by incoming webhook. The URL's query is the credential; its path is the space.
+//! Google Chat, by incoming webhook. The path of its URL names the space, the query is the credential.
 
 #[cfg(test)]
 mod tests;
 
-use std::borrow::Cow;
-use std::time::Duration;
-
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use std::borrow::Cow;
 
-use super::{Audience, Sink, SinkTraits, fitting_key, to_body};
-use crate::config_reader::{Rate, TableReader};
+use super::chat_webhook::{self, ChatWebhook};
+use super::message_parts as parts;
+use super::payload::{fitting_key, to_body};
+use super::sink::{Sink, SinkTraits};
+use crate::config_reader::TableReader;
 use crate::message::{Markup, Message, Receipt, SendError, Severity, Unit, cut};
-use crate::outbound::{Outbound, Request, SecretUrl};
+use crate::outbound::{Outbound, SecretUrl};
 
-/// Google writes of bytes by now (see [`LONGEST_BODY`]), but has refused texts above 4,096 characters.
+/// Google documents a limit in bytes ([`LONGEST_BODY`]), but has refused texts above 4,096 characters.
 const LONGEST_TEXT: usize = 4000;
 /// The whole message, as it is sent.
 const LONGEST_BODY: usize = 32_000;
 const LONGEST_KEY: usize = 4000;
 const LONGEST_TITLE: usize = 300;
 const LONGEST_LINK: usize = 1000;
-/// Room for all fields together; the text has what is left.
+/// For all fields together; the rest is for the text.
 const LONGEST_FIELDS: usize = 1500;
 
 #[derive(Debug)]
@@ -33,24 +34,23 @@ pub struct Config {
 impl Config {
     pub(super) fn read(table: &TableReader) -> Option<Self> {
         let thread = table.flag("thread").unwrap_or(true);
-        let webhook = SecretUrl::read_secret(table, "webhook", "Please provide the URL of an incoming webhook")?.value;
+        let webhook = chat_webhook::read_url(table)?.value;
         Some(Self { webhook, thread })
     }
 }
 
 #[derive(Debug)]
 pub struct GoogleChat {
-    webhook: SecretUrl,
+    webhook: ChatWebhook,
     thread: bool,
-    net: Outbound,
 }
 
 impl GoogleChat {
     pub(super) fn open(config: Config, net: &Outbound) -> Self {
         // https://developers.google.com/workspace/chat/quickstart/webhooks: without it `threadKey` is ignored.
-        let threaded = |to: SecretUrl| to.with_query("messageReplyOption", "REPLY_MESSAGE_FALLBACK_TO_NEW_THREAD");
-        let webhook = if config.thread { threaded(config.webhook) } else { config.webhook };
-        Self { webhook, thread: config.thread, net: net.clone() }
+        let threaded = |url: SecretUrl| url.with_query("messageReplyOption", "REPLY_MESSAGE_FALLBACK_TO_NEW_THREAD");
+        let url = if config.thread { threaded(config.webhook) } else { config.webhook };
+        Self { webhook: ChatWebhook::new(url, net), thread: config.thread }
     }
 
     fn body(&self, message: &Message) -> Result<Vec<u8>, SendError> {
@@ -62,7 +62,7 @@ impl GoogleChat {
         let mut limit = LONGEST_TEXT;
         loop {
             let body = to_body(&Payload { text: compose(message, limit), thread })?;
-            // Only characters that JSON writes with six letters get here twice.
+            // Too long only with characters that JSON writes as `\u0001`.
             if body.len() <= LONGEST_BODY || limit < LONGEST_FIELDS {
                 return Ok(body);
             }
@@ -73,22 +73,15 @@ impl GoogleChat {
 
 impl Sink for GoogleChat {
     async fn send(&self, message: &Message) -> Result<Receipt, SendError> {
-        let reply = self.net.deliver(Request::post(&self.webhook, self.body(message)?)).await?;
-        // Errors are `google.rpc.Status`, whose codes are the HTTP statuses; a 429 comes without Retry-After.
-        reply.verdict(|_| None)?;
-        let answer: Answer = serde_json::from_slice(&reply.body).unwrap_or_default();
-        Ok(Receipt(answer.thread.and_then(|thread| thread.name)))
+        // Errors are `google.rpc.Status`, whose codes are the HTTP statuses; a 429 has no Retry-After.
+        let reply = self.webhook.post(self.body(message)?, |_| None).await?;
+        let posted: Posted = reply.json().unwrap_or_default();
+        Ok(Receipt(posted.thread.and_then(|thread| thread.name)))
     }
 
     fn traits(&self) -> SinkTraits {
-        SinkTraits {
-            markup: Markup::GoogleChat,
-            // https://developers.google.com/workspace/chat/limits: shared by all webhooks of the space.
-            rate: Some(Rate { times: 1, per: Duration::from_secs(1) }),
-            burst: 1,
-            audience: Audience::Chat,
-            ..SinkTraits::plain(self.webhook.destination())
-        }
+        // https://developers.google.com/workspace/chat/limits: one a second for all webhooks of a space.
+        self.webhook.traits(Markup::GoogleChat, 1)
     }
 }
 
@@ -105,18 +98,18 @@ struct Thread<'a> {
     thread_key: &'a str,
 }
 
-/// What was posted. An answer that is no such thing was a success all the same: its status said so.
+/// The posted message. The status alone decides about success, so an unreadable body is no failure.
 #[derive(Deserialize, Default)]
-struct Answer {
-    thread: Option<Named>,
+struct Posted {
+    thread: Option<PostedThread>,
 }
 
 #[derive(Deserialize)]
-struct Named {
+struct PostedThread {
     name: Option<String>,
 }
 
-/// A raw payload is its author's, but what it is about belongs into its thread all the same, unless it names another.
+/// A raw payload goes into the thread of its key, unless it names another.
 fn completed<'r>(raw: &'r Value, thread: Option<Thread>) -> Cow<'r, Value> {
     match (raw, thread) {
         (Value::Object(members), Some(Thread { thread_key })) if !members.contains_key("thread") => {
@@ -135,7 +128,7 @@ fn compose(message: &Message, limit: usize) -> String {
     let foot = footing(message, limit.min(LONGEST_FIELDS));
     if head.is_empty() && foot.is_empty() {
         return match text.trim() {
-            "" => cut(&in_place_of_text(message), limit, Unit::Utf16),
+            "" => parts::text(message, Markup::GoogleChat, limit),
             _ => cut(&message.text, limit, Unit::Utf16),
         };
     }
@@ -158,29 +151,22 @@ fn heading(message: &Message) -> String {
 
 fn footing(message: &Message, limit: usize) -> String {
     let mut lines = Vec::new();
-    let mut room = limit;
+    let mut left = limit;
     for (at, field) in message.fields.iter().enumerate() {
         let line = cut(&format!("{}: {}", field.name, field.value), limit / 3, Unit::Utf16);
         let size = Unit::Utf16.count(&line) + 1;
-        if size > room {
+        if size > left {
             lines.push(format!("and {} more", message.fields.len() - at));
             break;
         }
-        room -= size;
+        left -= size;
         lines.push(line);
     }
-    // Half a link leads nowhere, so one that is too long is left out.
+    // Half a link is useless, so a longer one is left out.
     let link = message.link.as_deref().unwrap_or_default().trim();
     if !link.is_empty() && link.len() <= LONGEST_LINK {
-        // Nothing has escaped a link, and a text obeys `<users/all>` within a link, too.
+        // The renderer does not escape links, and `<users/all>` within a link would mention people.
         lines.push(link.replace('<', "%3C").replace('>', "%3E"));
     }
     lines.join("\n")
-}
-
-fn in_place_of_text(message: &Message) -> Cow<'static, str> {
-    let origin = &message.origin;
-    // These come out of an event, and no wording has escaped them. Google refuses an empty text.
-    let said = Markup::GoogleChat.escaped(format!("{} {}", origin.r#type, origin.subject).trim());
-    if said.is_empty() { "(no text)".into() } else { said.into() }
 }

@@ -1,11 +1,12 @@
-//! What the tests of all sinks share: a message, a sink read from TOML, and a stage to send to.
+//! What the tests of all sinks share: a message, a sink read from TOML, and a scripted server to send to.
 
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::{AnySink, Sink, SinkConfig};
+use super::sink::Sink;
+use super::{AnySink, SinkConfig};
 use crate::config_reader::{ConfigReader, TableReader};
 use crate::event::{Body, Event, EventId, Name};
 use crate::message::{Message, Origin, Receipt, SendError};
@@ -26,7 +27,7 @@ pub(super) fn message(text: &str) -> Message {
     Message::plain(text, "prod/web", origin)
 }
 
-/// The sink that `toml` describes; `@` in it is the stage's address.
+/// The sink that `toml` describes; `@` in it is the URL of `server`.
 pub(super) fn sink(kind: &str, toml: &str, server: &ScriptedServer) -> AnySink {
     opened(kind, toml, &server.url, &Outbound::new())
 }
@@ -46,14 +47,14 @@ pub(super) fn read(kind: &str, toml: &str) -> (Option<SinkConfig>, Vec<String>) 
     (config, problems.map(|problem| problem.said).collect())
 }
 
-/// What the sink makes of one message and one answer.
+/// The request that the sink sends for `message`, and its result when the server plays `step`.
 pub(super) async fn send(
     kind: &str,
     toml: &str,
     message: &Message,
-    answer: Step,
+    step: Step,
 ) -> (ReceivedRequest, Result<Receipt, SendError>) {
-    let server = ScriptedServer::start([answer]).await;
+    let server = ScriptedServer::start([step]).await;
     let sink = sink(kind, toml, &server);
     let result = sink.send(message).await;
     let shown = format!("{sink:?} {result:?}");
@@ -61,8 +62,8 @@ pub(super) async fn send(
     (server.only_request(), result)
 }
 
-/// A verdict as one short line.
-pub(super) fn told(result: &Result<Receipt, SendError>) -> String {
+/// The verdict on one line.
+pub(super) fn verdict(result: &Result<Receipt, SendError>) -> String {
     match result {
         Ok(Receipt(None)) => "delivered".to_owned(),
         Ok(Receipt(Some(receipt))) => format!("delivered as {receipt}"),

@@ -1,5 +1,4 @@
-//! Any server that takes HTTP: the event itself as a `CloudEvent`, the wording as text, or a payload of
-//! the relay's own.
+//! Any HTTP server: the event itself as a `CloudEvent`, the rendered message as text, or the relay's raw payload.
 
 mod config;
 mod signature;
@@ -12,27 +11,22 @@ use reqwest::Method;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
 
-use super::{Sink, SinkTraits, parts, to_body};
+use super::message_parts as parts;
+use super::payload::to_body;
+use super::sink::{Sink, SinkTraits};
 use crate::event::digest;
 use crate::fault::Fault;
 use crate::message::{Markup, Message, Receipt, SendError};
 use crate::outbound::{Outbound, Request, SecretUrl};
-use signature::Keys;
+use config::Content;
+use signature::SigningKeys;
 
 pub(super) use config::Config;
 
 const CLOUD_EVENT: HeaderValue = HeaderValue::from_static("application/cloudevents+json; charset=utf-8");
-/// By this a receiver knows a repetition: <https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/>.
+/// Lets a receiver recognize a repetition: <https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/>.
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Content {
-    /// The event, whatever the relay says of it; in `CloudEvents`' structured mode.
-    CloudEvents,
-    /// What the relay says of it, for people.
-    Text,
-}
 
 #[derive(Debug)]
 pub struct Http {
@@ -40,7 +34,7 @@ pub struct Http {
     url: SecretUrl,
     headers: HeaderMap,
     content: Content,
-    keys: Option<Keys>,
+    keys: Option<SigningKeys>,
     net: Outbound,
 }
 
@@ -58,8 +52,7 @@ impl Http {
         }
     }
 
-    /// The same for every attempt at one message, also after a restart, and another for every other message: what
-    /// the receiver knows a repetition by.
+    /// The same for every attempt to send a message, after a restart, too, and different for every other message.
     fn id(&self, message: &Message) -> String {
         let origin = &message.origin;
         let parts = [&*origin.source, &origin.id.to_string(), &*origin.relay, self.url.url().as_str()];
@@ -77,7 +70,7 @@ impl Http {
                 *text = Markup::Plain.escaped(text).replace(['\n', '\t'], " ");
             }
         }
-        members.insert("source".to_owned(), utf8_percent_encode(&message.origin.source, &PLAIN).to_string().into());
+        members.insert("source".to_owned(), utf8_percent_encode(&message.origin.source, &ENCODED).to_string().into());
         members.insert("datacontenttype".to_owned(), "application/json".into());
         members.entry("id").or_insert_with(|| self.id(message).into());
         members.entry("type").or_insert_with(|| "message".into());
@@ -87,20 +80,20 @@ impl Http {
 
 impl Sink for Http {
     async fn send(&self, message: &Message) -> Result<Receipt, SendError> {
-        let (sort, body) = self.body(message)?;
+        let (content_type, body) = self.body(message)?;
         let mut headers = self.headers.clone();
-        if let Some(sort) = sort.filter(|_| !headers.contains_key(CONTENT_TYPE)) {
-            headers.insert(CONTENT_TYPE, sort);
+        if let Some(content_type) = content_type.filter(|_| !headers.contains_key(CONTENT_TYPE)) {
+            headers.insert(CONTENT_TYPE, content_type);
         }
         let id = self.id(message);
-        let unsigned = || SendError::NeverMessage(Fault::new("unsigned", "no header can hold the signature"));
+        let unsigned = || SendError::NeverMessage(Fault::new("unsigned", "the signature does not fit into a header"));
         headers.insert(IDEMPOTENCY_KEY, HeaderValue::try_from(&*id).map_err(|_| unsigned())?);
         if let Some(keys) = &self.keys {
             headers.extend(keys.sign(&id, Timestamp::now(), &body).ok_or_else(unsigned)?);
         }
         let reply =
             self.net.deliver(Request::post(&self.url, body).method(self.method.clone()).headers(headers)).await?;
-        // Both CloudEvents' and Standard Webhooks' pages want what the statuses say anyway: 410 is for good, 429 waits.
+        // The pages of CloudEvents and Standard Webhooks ask for the usual: 410 is final, 429 waits.
         reply.verdict(|_| None).map(|()| Receipt(Some(id)))
     }
 
@@ -109,10 +102,10 @@ impl Sink for Http {
     }
 }
 
-/// What may stand in a URI-reference as it is.
-const PLAIN: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
+/// Encodes what is not valid in a URI reference.
+const ENCODED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
 
-/// Everything that is said, one thing a line.
+/// Every part of the message, each on a line of its own.
 fn text(message: &Message) -> String {
     let fields = message.fields.iter().map(|field| format!("{}: {}", field.name, field.value));
     let parts = message.title.iter().chain([&message.text]).cloned().chain(fields).chain(message.link.clone());

@@ -1,22 +1,22 @@
-//! Mattermost, by incoming webhook. The URL is the credential and the channel.
-
-use std::time::Duration;
+//! Mattermost, by incoming webhook.
 
 use serde_json::{Value, json};
 
-use super::parts::{self, Room};
-use super::{Audience, Sink, SinkTraits, to_body};
-use crate::config_reader::{Rate, TableReader};
+use super::chat_webhook::{self, ChatWebhook};
+use super::message_parts::{self as parts, FieldLimits};
+use super::payload::to_body;
+use super::sink::{Sink, SinkTraits};
+use crate::config_reader::TableReader;
 use crate::message::{Markup, Message, Receipt, SendError, Unit, cut};
-use crate::outbound::{FailureClass, Outbound, Reply, Request, SecretUrl};
+use crate::outbound::{FailureClass, Outbound, Reply, SecretUrl};
 
-/// <https://developers.mattermost.com/integrate/webhooks/incoming/>: 16,383; what is longer is split into several posts.
+/// <https://developers.mattermost.com/integrate/webhooks/incoming/>: 16,383. A longer one is split into several posts.
 const LONGEST_TEXT: usize = 16_000;
 const LONGEST_TITLE: usize = 300;
-/// Older servers keep no more than 8,000 characters of everything that is not the text.
+/// Older servers store no more than 8,000 characters besides the text.
 const LONGEST_ATTACHMENT: usize = 3000;
 const LONGEST_FALLBACK: usize = 300;
-const FIELDS: Room = Room { most: 20, name: 200, value: 1000, together: 1500 };
+const FIELDS: FieldLimits = FieldLimits { count: 20, name: 200, value: 1000, total: 1500 };
 
 #[derive(Debug)]
 pub struct Config {
@@ -26,26 +26,25 @@ pub struct Config {
 
 impl Config {
     pub(super) fn read(table: &TableReader) -> Option<Self> {
-        let channel = table.text("channel").map(|said| said.value);
-        let webhook = SecretUrl::read_secret(table, "webhook", "Please provide the URL of an incoming webhook")?.value;
-        Some(Self { webhook, channel })
+        let channel = table.text("channel").map(|channel| channel.value);
+        Some(Self { webhook: chat_webhook::read_url(table)?.value, channel })
     }
 }
 
 #[derive(Debug)]
 pub struct Mattermost {
-    config: Config,
-    net: Outbound,
+    webhook: ChatWebhook,
+    channel: Option<String>,
 }
 
 impl Mattermost {
     pub(super) fn open(config: Config, net: &Outbound) -> Self {
-        Self { config, net: net.clone() }
+        Self { webhook: ChatWebhook::new(config.webhook, net), channel: config.channel }
     }
 
     fn payload(&self, message: &Message) -> Value {
-        let mut payload = message.raw.clone().unwrap_or_else(|| worded(message));
-        if let (Value::Object(members), Some(channel)) = (&mut payload, &self.config.channel) {
+        let mut payload = message.raw.clone().unwrap_or_else(|| payload(message));
+        if let (Value::Object(members), Some(channel)) = (&mut payload, &self.channel) {
             members.entry("channel").or_insert_with(|| channel.as_str().into());
         }
         payload
@@ -55,40 +54,28 @@ impl Mattermost {
 impl Sink for Mattermost {
     async fn send(&self, message: &Message) -> Result<Receipt, SendError> {
         let body = to_body(&self.payload(message))?;
-        let reply = self.net.deliver(Request::post(&self.config.webhook, body)).await?;
-        reply.verdict(exceptions).map(|()| Receipt::default())
+        self.webhook.post(body, exceptions).await.map(|_| Receipt::default())
     }
 
     fn traits(&self) -> SinkTraits {
-        SinkTraits {
-            markup: Markup::Mattermost,
-            // The server takes ten a second from anyone, where it limits at all; people do not read that fast.
-            rate: Some(Rate { times: 1, per: Duration::from_secs(1) }),
-            burst: 5,
-            audience: Audience::Chat,
-            ..SinkTraits::plain(self.config.webhook.destination())
-        }
+        // A server with a limit accepts ten a second from one client, more than people can read.
+        self.webhook.traits(Markup::Mattermost, 5)
     }
 }
 
-/// Success is the word `ok`. Any other page with a 200 is a proxy's or a login's, so nothing was posted.
+/// A success has the body `ok`. Any other page with a 200 comes from a proxy or a login, and nothing was posted.
 fn exceptions(reply: &Reply) -> Option<FailureClass> {
-    let said_ok = reply.body.trim_ascii() == b"ok";
-    (reply.is_success() && !said_ok).then_some(FailureClass::Later { lane: false })
+    let is_ok = reply.body.trim_ascii() == b"ok";
+    (reply.is_success() && !is_ok).then_some(FailureClass::Later { lane: false })
 }
 
-/// A text alone is nothing but a text; anything more is one attachment, the only form with a bar of colour.
-fn worded(message: &Message) -> Value {
+/// A plain message is a text; any other is one attachment, the only form with a coloured bar.
+fn payload(message: &Message) -> Value {
     if message.is_plain() {
         return json!({ "text": parts::text(message, Markup::Mattermost, LONGEST_TEXT) });
     }
     let title = parts::title(message, LONGEST_TITLE);
-    let link = parts::web_address(message);
-    let mut text = parts::text(message, Markup::Mattermost, LONGEST_ATTACHMENT);
-    if let (None, Some(link)) = (&title, &link) {
-        text = cut(&text, LONGEST_ATTACHMENT - link.len() - "\n<>".len(), Unit::Utf16);
-        text = format!("{text}\n<{link}>");
-    }
+    let text = parts::text_with_link(message, Markup::Mattermost, LONGEST_ATTACHMENT, title.is_some());
     let fallback = title.as_deref().unwrap_or(&text);
     let mut attachment = json!({
         "fallback": cut(fallback, LONGEST_FALLBACK, Unit::Utf16),
@@ -97,7 +84,7 @@ fn worded(message: &Message) -> Value {
     });
     if let Some(title) = title {
         attachment["title"] = title.into();
-        if let Some(link) = link {
+        if let Some(link) = parts::web_address(message) {
             attachment["title_link"] = link.into();
         }
     }
@@ -112,7 +99,7 @@ fn worded(message: &Message) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::super::harness::{message, read, send, told};
+    use super::super::harness::{message, read, send, verdict};
     use super::*;
     use crate::message::{Field, Signal};
     use crate::test_support::scripted_server::reply;
@@ -121,18 +108,18 @@ mod tests {
 
     async fn sent(toml: &str, message: &Message) -> Value {
         let (seen, result) = send("mattermost", toml, message, reply(200, "", "ok")).await;
-        assert_eq!(told(&result), "delivered");
+        assert_eq!(verdict(&result), "delivered");
         assert_eq!(seen.target(), "/hooks/s3cr3t-k3y");
         seen.json()
     }
 
     #[tokio::test]
-    async fn a_text_alone_is_exactly_a_text() {
+    async fn a_plain_message_is_exactly_a_text() {
         assert_eq!(sent(TOML, &message("It is **up**.")).await, json!({ "text": "It is **up**." }));
     }
 
     #[tokio::test]
-    async fn more_than_a_text_is_one_attachment() {
+    async fn any_other_message_is_one_attachment() {
         let mut full = message("It runs.");
         full.title = Some("Stack web".to_owned());
         full.link = Some("https://x.example/".to_owned());
@@ -154,7 +141,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn another_channel_may_be_named() {
+    async fn the_channel_may_be_set() {
         let toml = format!("{TOML}\nchannel = \"town-square\"");
         assert_eq!(sent(&toml, &message("x")).await, json!({ "text": "x", "channel": "town-square" }));
         let mut raw = message("x");
@@ -163,16 +150,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn its_errors_are_judged_by_their_status() {
+    async fn errors_have_the_verdict_of_their_status() {
         let body = r#"{"id":"web.incoming_webhook.invalid.app_error","message":"Invalid webhook","status_code":400}"#;
         for (status, expected) in [(400, "never, message: status_400"), (404, "never, destination: status_404")] {
             let (_, result) = send("mattermost", TOML, &message("x"), reply(status, "", body)).await;
-            assert_eq!(told(&result), expected);
+            assert_eq!(verdict(&result), expected);
         }
     }
 
     #[test]
-    fn a_webhook_must_be_there() {
+    fn a_webhook_is_required() {
         assert_eq!(read("mattermost", "").1, ["`webhook` is missing here"]);
     }
 }

@@ -1,5 +1,6 @@
-//! `PagerDuty`'s Events API, v2 and the older v1. The key is the credential and the service.
+//! `PagerDuty`'s Events API, v2 and the older v1. The key is the credential and names the service.
 
+mod config;
 mod payload;
 #[cfg(test)]
 mod tests;
@@ -10,50 +11,18 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Audience, Sink, SinkTraits, fitting_key, to_body};
-use crate::config_reader::{Rate, TableReader};
-use crate::message::{Markup, Message, Receipt, SendError, Signal};
-use crate::outbound::{FailureClass, Outbound, Reply, Request, SecretUrl};
-use crate::secret::Secret;
+use super::payload::{fitting_key, to_body};
+use super::sink::{Audience, Sink, SinkTraits};
+use crate::config_reader::Rate;
+use crate::message::{Markup, Message, Receipt, SendError};
+use crate::outbound::{FailureClass, Outbound, Reply, Request};
+use config::EventsApi;
 
-const V1: &str = "https://events.pagerduty.com/generic/2010-04-15/create_event.json";
-const V2: &str = "https://events.pagerduty.com/v2/enqueue";
-/// The whole event, as it is sent.
+pub(super) use config::Config;
+
+/// Of the whole event.
 const LONGEST_BODY: usize = 512_000;
 const LONGEST_KEY: usize = 255;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Api {
-    V1,
-    V2,
-}
-
-#[derive(Debug)]
-pub struct Config {
-    api: Api,
-    url: SecretUrl,
-    key: Secret,
-    client: Option<String>,
-    client_url: Option<String>,
-}
-
-impl Config {
-    pub(super) fn read(table: &TableReader) -> Option<Self> {
-        let (api, vendor) = match table.word("api", &["v1", "v2"]) {
-            Some("v1") => (Api::V1, V1),
-            _ => (Api::V2, V2),
-        };
-        let url = SecretUrl::read_text(table, "url", vendor);
-        let client = table.text("client").map(|said| said.value);
-        let client_url = table.text("client_url").map(|said| said.value);
-        let key = table.secret("key");
-        if key.is_none() && !table.has("key") {
-            table.missing_but("key", Some("Please provide a Pagerduty Service Key: key = { env = \"PAGERDUTY_KEY\" }"));
-        }
-        let (key, url) = (key?.value, url?.value);
-        Some(Self { api, url: url.redacting(key.expose()), key, client, client_url })
-    }
-}
 
 #[derive(Debug)]
 pub struct Pagerduty {
@@ -66,27 +35,27 @@ impl Pagerduty {
         Self { config, net: net.clone() }
     }
 
-    /// The event as JSON. What is too large for `PagerDuty` loses its details, never its alarm.
+    /// The event as JSON. One too large for `PagerDuty` loses its details, never its alarm.
     fn body(&self, message: &Message, key: &str) -> Result<Vec<u8>, SendError> {
         let write = |with_details: bool| match (&message.raw, self.config.api) {
             (Some(raw), api) => to_body(&self.completed(raw, api, message, key)),
-            (None, Api::V2) => to_body(&payload::v2(&self.config, message, key, with_details)),
-            (None, Api::V1) => to_body(&payload::v1(&self.config, message, key, with_details)),
+            (None, EventsApi::V2) => to_body(&payload::v2(&self.config, message, key, with_details)),
+            (None, EventsApi::V1) => to_body(&payload::v1(&self.config, message, key, with_details)),
         };
         let whole = write(true)?;
         if whole.len() <= LONGEST_BODY { Ok(whole) } else { write(false) }
     }
 
-    /// A raw payload is its author's, but nobody writes the key into a template: what is left out is filled in.
-    fn completed(&self, raw: &Value, api: Api, message: &Message, key: &str) -> Value {
+    /// A raw payload with the credential, the signal and the key, where it leaves these out.
+    fn completed(&self, raw: &Value, api: EventsApi, message: &Message, key: &str) -> Value {
         let [service, event, incident] = match api {
-            Api::V1 => ["service_key", "event_type", "incident_key"],
-            Api::V2 => ["routing_key", "event_action", "dedup_key"],
+            EventsApi::V1 => ["service_key", "event_type", "incident_key"],
+            EventsApi::V2 => ["routing_key", "event_action", "dedup_key"],
         };
         let mut raw = raw.clone();
         if let Value::Object(members) = &mut raw {
             members.entry(service).or_insert_with(|| self.config.key.expose().into());
-            members.entry(event).or_insert_with(|| signal(message).into());
+            members.entry(event).or_insert_with(|| payload::signal(message).into());
             members.entry(incident).or_insert_with(|| key.into());
         }
         raw
@@ -99,8 +68,8 @@ impl Sink for Pagerduty {
         let body = self.body(message, &key)?;
         let reply = self.net.deliver(Request::post(&self.config.url, body)).await?;
         reply.verdict(|reply| exceptions(self.config.api, reply))?;
-        let named = answer(&reply).and_then(|answer| answer.dedup_key.or(answer.incident_key));
-        Ok(Receipt(Some(named.unwrap_or(key).into_owned())))
+        let assigned = parse(&reply).and_then(|reply| reply.dedup_key.or(reply.incident_key));
+        Ok(Receipt(Some(assigned.unwrap_or(key).into_owned())))
     }
 
     fn traits(&self) -> SinkTraits {
@@ -116,7 +85,7 @@ impl Sink for Pagerduty {
     }
 }
 
-/// The same key opens, acknowledges and resolves, so there must be one, and the same one every time.
+/// An incident is opened, acknowledged and resolved by the same key, so a message without one gets one.
 fn incident_key(message: &Message) -> Cow<'_, str> {
     if message.key.is_empty() {
         let origin = &message.origin;
@@ -126,12 +95,8 @@ fn incident_key(message: &Message) -> Cow<'_, str> {
     }
 }
 
-fn signal(message: &Message) -> &'static str {
-    message.signal.unwrap_or(Signal::Trigger).word()
-}
-
 #[derive(Deserialize)]
-struct Answer<'a> {
+struct EventReply<'a> {
     #[serde(borrow)]
     status: Option<Cow<'a, str>>,
     #[serde(borrow)]
@@ -140,17 +105,17 @@ struct Answer<'a> {
     incident_key: Option<Cow<'a, str>>,
 }
 
-fn answer(reply: &Reply) -> Option<Answer<'_>> {
+fn parse(reply: &Reply) -> Option<EventReply<'_>> {
     serde_json::from_slice(&reply.body).ok()
 }
 
-fn exceptions(api: Api, reply: &Reply) -> Option<FailureClass> {
-    if api == Api::V1 && reply.status == 403 {
-        // https://developer.pagerduty.com/docs/events-api-v1-overview: 403 says that the limit was reached.
+fn exceptions(api: EventsApi, reply: &Reply) -> Option<FailureClass> {
+    if api == EventsApi::V1 && reply.status == 403 {
+        // https://developer.pagerduty.com/docs/events-api-v1-overview: 403 means that the limit was reached.
         return Some(FailureClass::Later { lane: true });
     }
-    // Both pages promise `"status":"success"` with every success. A body that says nothing is taken at its status.
-    let status = answer(reply)?.status?;
+    // Both pages promise `"status":"success"` with every success. Without it the HTTP status decides.
+    let status = parse(reply)?.status?;
     match &*status {
         _ if !reply.is_success() => None,
         "success" => None,

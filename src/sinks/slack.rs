@@ -1,24 +1,21 @@
-//! Slack, in two ways: by incoming webhook, whose URL is the credential and the channel, or as a bot, which knows
-//! threads and can edit what it said.
+//! Slack: by incoming webhook, whose URL is the credential and names the channel, or as a bot, which has threads and
+//! can edit its messages.
 
-mod answer;
+mod api_reply;
 mod bot;
+mod call;
 mod payload;
-mod root;
 #[cfg(test)]
 mod tests;
-mod verdict;
+mod thread_root;
 mod webhook;
 
-use std::time::Duration;
-
-use super::{Audience, Sink, SinkTraits};
-use crate::config_reader::{Problem, Rate, TableReader};
-use crate::message::{Markup, Message, Receipt, SendError};
+use super::sink::{Sink, SinkTraits};
+use crate::config_reader::{Problem, TableReader};
+use crate::message::{Message, Receipt, SendError};
 use crate::outbound::{Outbound, SecretUrl};
 
-/// What only a bot can use.
-const OF_A_BOT: [&str; 3] = ["channel", "update", "api"];
+const BOT_KEYS: [&str; 3] = ["channel", "update", "api"];
 
 #[derive(Debug)]
 pub enum Config {
@@ -29,27 +26,27 @@ pub enum Config {
 impl Config {
     pub(super) fn read(table: &TableReader) -> Option<Self> {
         let (webhook, token) = (table.item("webhook"), table.item("token"));
-        // Asked for in any case: what nobody asks for is an unknown key.
+        // Read in any case: a key that is not read is reported as unknown.
         let bot = bot::Config::read(table);
-        let of_a_bot = OF_A_BOT.into_iter().filter(|key| table.has(key));
+        let bot_keys = BOT_KEYS.into_iter().filter(|key| table.has(key));
         match (webhook, token) {
             (Some(_), Some(token)) => {
-                let problem = Problem::error(token.span.clone(), "`token` and `webhook` are two ways: one must go");
+                let problem = Problem::error(token.span.clone(), "`token` and `webhook` exclude each other");
                 table.reading.problem(problem.hint("keep `webhook`, or keep `token` and `channel`"));
                 None
             }
             (Some(_), None) => {
-                let wrong: Vec<_> = of_a_bot.collect();
+                let wrong: Vec<_> = bot_keys.collect();
                 if let Some(place) = wrong.first().and_then(|key| table.item(key)) {
-                    let said = format!("only a bot has `{}`, and this is a webhook", wrong.join("` and `"));
-                    let problem = Problem::error(place.span.clone(), said);
+                    let why = format!("only a bot has `{}`, and this is a webhook", wrong.join("` and `"));
+                    let problem = Problem::error(place.span.clone(), why);
                     table.reading.problem(problem.hint("write `token` and `channel` instead of `webhook`"));
                 }
                 let webhook = SecretUrl::read_secret(table, "webhook", "")?.value;
                 wrong.is_empty().then_some(Self::Webhook(webhook))
             }
             (None, Some(_)) => bot.map(Self::Bot),
-            (None, None) if of_a_bot.count() > 0 => {
+            (None, None) if bot_keys.count() > 0 => {
                 table.missing_but("token", Some("Please provide a bot's token: token = { env = \"SLACK_BOT_TOKEN\" }"));
                 None
             }
@@ -86,22 +83,8 @@ impl Sink for Slack {
 
     fn traits(&self) -> SinkTraits {
         match self {
-            Self::Webhook(webhook) => traits(webhook.destination()),
-            Self::Bot(bot) => SinkTraits { rate: Some(bot.rate()), remembers: true, ..traits(bot.destination()) },
+            Self::Webhook(webhook) => webhook.traits(),
+            Self::Bot(bot) => bot.traits(),
         }
-    }
-}
-
-/// <https://docs.slack.dev/apis/web-api/rate-limits>: one a second for each webhook and each channel, short bursts
-/// tolerated.
-const ONE_A_SECOND: Rate = Rate { times: 1, per: Duration::from_secs(1) };
-
-fn traits(destination: String) -> SinkTraits {
-    SinkTraits {
-        markup: Markup::Slack,
-        rate: Some(ONE_A_SECOND),
-        burst: 3,
-        audience: Audience::Chat,
-        ..SinkTraits::plain(destination)
     }
 }

@@ -1,68 +1,56 @@
 //! Microsoft Teams, by a workflow's webhook ("post to a channel when a webhook request is received").
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
-use super::parts::{self, Room};
-use super::{Audience, Sink, SinkTraits, to_body};
-use crate::config_reader::{Problem, Rate, TableReader};
+use super::chat_webhook::{self, ChatWebhook};
+use super::message_parts::{self as parts, FieldLimits};
+use super::payload::to_body;
+use super::sink::{Sink, SinkTraits};
+use crate::config_reader::{Problem, TableReader};
 use crate::message::{Markup, Message, Receipt, SendError, Severity, Signal};
-use crate::outbound::{Outbound, Request, SecretUrl};
+use crate::outbound::{Outbound, SecretUrl};
 
-/// Teams takes 28 KB as it counts them, which was seen to be 24 KB as everyone else does.
+/// Teams documents 28 KB, counted in its own way; the real limit was observed at 24 KB.
 const LONGEST_BODY: usize = 20_000;
 const LONGEST_TEXT: usize = 8000;
 const LONGEST_TITLE: usize = 300;
-/// Below this the text is not what makes a card too long.
+/// Below this the text is not what makes a card too large.
 const SHORTEST_TEXT: usize = 200;
-const FACTS: Room = Room { most: 20, name: 100, value: 500, together: 2000 };
+const FACTS: FieldLimits = FieldLimits { count: 20, name: 100, value: 500, total: 2000 };
 
 #[derive(Debug)]
-pub struct Config {
-    webhook: SecretUrl,
-}
+pub struct Config(SecretUrl);
 
 impl Config {
     pub(super) fn read(table: &TableReader) -> Option<Self> {
-        let webhook = SecretUrl::read_secret(table, "webhook", "Please provide the URL of an incoming webhook")?;
+        let webhook = chat_webhook::read_url(table)?;
         if webhook.value.url().host_str().is_some_and(|host| host.ends_with("webhook.office.com")) {
-            let said = "this is an Office 365 connector, and Microsoft has retired those";
+            let wrong = "this is an Office 365 connector, and Microsoft has retired those";
             let hint = "make a workflow in Teams: \"Post to a channel when a webhook request is received\"";
-            table.reading.problem(Problem::warning(webhook.span, said).hint(hint));
+            table.reading.problem(Problem::warning(webhook.span, wrong).hint(hint));
         }
-        Some(Self { webhook: webhook.value })
+        Some(Self(webhook.value))
     }
 }
 
 #[derive(Debug)]
-pub struct Teams {
-    webhook: SecretUrl,
-    net: Outbound,
-}
+pub struct Teams(ChatWebhook);
 
 impl Teams {
-    pub(super) fn open(config: Config, net: &Outbound) -> Self {
-        Self { webhook: config.webhook, net: net.clone() }
+    pub(super) fn open(Config(url): Config, net: &Outbound) -> Self {
+        Self(ChatWebhook::new(url, net))
     }
 }
 
 impl Sink for Teams {
     async fn send(&self, message: &Message) -> Result<Receipt, SendError> {
-        let reply = self.net.deliver(Request::post(&self.webhook, body(message)?)).await?;
-        // 202 says that the workflow was started; what becomes of the card is known to the workflow's owner only.
-        reply.verdict(|_| None).map(|()| Receipt::default())
+        // 202 means that the workflow was started. Only its owner can see what happened to the card.
+        self.0.post(body(message)?, |_| None).await.map(|_| Receipt::default())
     }
 
     fn traits(&self) -> SinkTraits {
-        SinkTraits {
-            markup: Markup::Teams,
-            // https://learn.microsoft.com/microsoftteams/platform/webhooks-and-connectors: four a second at most.
-            rate: Some(Rate { times: 1, per: Duration::from_secs(1) }),
-            burst: 3,
-            audience: Audience::Chat,
-            ..SinkTraits::plain(self.webhook.destination())
-        }
+        // https://learn.microsoft.com/microsoftteams/platform/webhooks-and-connectors: four a second at most.
+        self.0.traits(Markup::Teams, 3)
     }
 }
 
@@ -80,7 +68,7 @@ fn body(message: &Message) -> Result<Vec<u8>, SendError> {
     }
 }
 
-/// A workflow wants an Adaptive Card, also for a text alone. Some have refused versions above 1.4.
+/// A workflow requires an Adaptive Card, for a plain message, too. Some refuse versions above 1.4.
 fn payload(message: &Message, limit: usize) -> Value {
     let mut body = Vec::new();
     if let Some(title) = parts::title(message, LONGEST_TITLE) {
@@ -117,7 +105,7 @@ fn payload(message: &Message, limit: usize) -> Value {
     })
 }
 
-/// A card runs lines together unless an empty one stands between them.
+/// A card joins lines unless there is an empty one between them.
 fn in_paragraphs(text: &str) -> String {
     let lines: Vec<&str> = text.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
     lines.join("\n\n")
@@ -134,7 +122,7 @@ fn color(message: &Message) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use super::super::harness::{message, read, send, told};
+    use super::super::harness::{message, read, send, verdict};
     use super::*;
     use crate::config_reader::ConfigReader;
     use crate::message::Field;
@@ -146,15 +134,15 @@ mod tests {
     async fn card(message: &Message) -> Value {
         let toml = format!("webhook = \"@{PATH}\"");
         let (seen, result) = send("teams", &toml, message, reply(202, "", "")).await;
-        assert_eq!(told(&result), "delivered");
-        assert_eq!(seen.target(), PATH, "a signature that is encoded anew is none");
+        assert_eq!(verdict(&result), "delivered");
+        assert_eq!(seen.target(), PATH, "encoded again, the signature would be invalid");
         let body = seen.json();
         assert_eq!(body["attachments"][0]["contentType"], "application/vnd.microsoft.card.adaptive");
         body["attachments"][0]["content"].clone()
     }
 
     #[tokio::test]
-    async fn a_text_alone_is_a_card_of_one_block() {
+    async fn a_plain_message_is_a_card_of_one_block() {
         assert_eq!(
             card(&message("It is **up**.\nAt last.\n")).await,
             json!({
@@ -168,7 +156,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn everything_has_its_place_on_a_card() {
+    async fn every_part_has_its_place_on_a_card() {
         let mut full = message("It was stopped.");
         full.title = Some("Stack web".to_owned());
         full.link = Some("https://x.example/".to_owned());
@@ -195,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_retired_connector_is_warned_of() {
+    fn a_retired_connector_is_a_warning() {
         let problems = |url: &str| {
             let toml = format!("webhook = \"{url}\"");
             let reading = ConfigReader::new(&toml, &|_| None);

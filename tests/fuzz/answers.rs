@@ -1,4 +1,4 @@
-//! What receivers and APIs answer: HTTP as they write it, `Retry-After`, and bodies that mean more than their status.
+//! Replies of receivers and APIs: HTTP as they write it, `Retry-After`, and bodies that count more than the status.
 
 use std::path::Path;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use crate::engine::{Target, gist};
 use crate::posts::{runtime, source};
 use crate::relays::event;
 
-/// `@` is where the peer listens. Whatever holds `s3cr3t` may be said to nobody else.
+/// `@` is the URL of the server. Everything that contains `s3cr3t` is a secret.
 const SINKS: &str = r#"
 [sink.slack.hook]
 webhook = "@/services/T0/B0/s3cr3t-hook"
@@ -48,16 +48,16 @@ url = "@/in/s3cr3t-path"
 url = "@"
 api_key = "s3cr3t-key"
 "#;
-/// As `outbound` promises.
+/// The limit that `outbound` documents.
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
-struct Peer {
+struct Server {
     listener: TcpListener,
     runtime: Runtime,
     url: String,
 }
 
-impl Peer {
+impl Server {
     fn new() -> Self {
         let runtime = runtime();
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("loopback");
@@ -65,24 +65,24 @@ impl Peer {
         Self { listener, runtime, url }
     }
 
-    /// Gives everybody who asks meanwhile the same answer, and hangs up.
-    fn answering<T>(&self, said: &[u8], asking: impl Future<Output = T>) -> T {
-        let answer = async {
+    /// Sends `reply` to every request that `work` makes, and closes each connection.
+    fn replying<T>(&self, reply: &[u8], work: impl Future<Output = T>) -> T {
+        let serve = async {
             loop {
                 let (mut tcp, _) = self.listener.accept().await.expect("loopback");
                 let mut request = Vec::new();
                 while !is_whole(&request) && tcp.read_buf(&mut request).await.is_ok_and(|read| read > 0) {}
-                let _told = tcp.write_all(said).await;
-                let _over = tcp.shutdown().await;
+                let _written = tcp.write_all(reply).await;
+                let _closed = tcp.shutdown().await;
             }
         };
         self.runtime.block_on(async {
-            tokio::select! { asked = asking => asked, () = answer => unreachable!() }
+            tokio::select! { result = work => result, () = serve => unreachable!() }
         })
     }
 }
 
-/// Whether a request is there to its end, by its Content-Length.
+/// Whether a request is complete, by its Content-Length.
 fn is_whole(request: &[u8]) -> bool {
     let Some(head) = request.windows(4).position(|four| four == b"\r\n\r\n") else { return false };
     let text = String::from_utf8_lossy(&request[..head]).to_ascii_lowercase();
@@ -94,15 +94,15 @@ fn net() -> Outbound {
     Outbound::with_timeouts(Timeouts { connect: Duration::from_secs(1), total: Duration::from_secs(1) })
 }
 
-/// One verdict, in few words, after a look at its promises.
-fn told(verdict: Result<Receipt, SendError>) -> String {
+/// Checks what every verdict must hold, and gives it in short.
+fn checked(verdict: Result<Receipt, SendError>) -> String {
     match verdict {
         Ok(Receipt(receipt)) => format!("delivered {}", receipt.is_some()),
         Err(error) => {
             let cause = error.cause();
             assert!(
                 !format!("{cause} {:?}", cause.reply()).contains("s3cr3t"),
-                "a secret is told: {cause} {:?}",
+                "a secret is shown: {cause} {:?}",
                 cause.reply()
             );
             match &error {
@@ -119,37 +119,37 @@ fn told(verdict: Result<Receipt, SendError>) -> String {
 
 #[test]
 fn answers() {
-    let peer = Peer::new();
-    let text = SINKS.replace('@', &peer.url);
+    let server = Server::new();
+    let text = SINKS.replace('@', &server.url);
     let config = Config::from_text(Path::new("relays.toml"), &text, &|_| None, false).expect("a configuration");
     let net = net();
     let sinks: Vec<AnySink> = config.sinks.into_iter().map(|sink| sink.config.open(&net)).collect();
-    assert_eq!(sinks.len(), 10, "all of them are there");
+    assert_eq!(sinks.len(), 10, "every sink of the configuration");
     let origin = || Origin { event: event(Body::parse("{}").expect("JSON")), relay: "all".into() };
     let message = Message::plain("hello", "prod/web", origin());
     let edited = Message { earlier: Some(r#"{"ts":"1.2","channel":"C024BE91L"}"#.to_owned()), ..message.clone() };
-    let mut turn = 0;
+    let mut round = 0;
     Target { name: "answers", corpus: corpus::answers(), words: corpus::ANSWER_WORDS, longest: 1 << 14 }.fuzz(
         |bytes| {
-            // Every input meets one sink; the next of its kin meet the others.
-            turn += 1;
-            let place = turn % sinks.len();
+            // Every input goes to one sink; similar ones go to the others.
+            round += 1;
+            let index = round % sinks.len();
             let both = [&message, &edited];
-            let verdicts = peer.answering(bytes, async {
-                if turn % 3 == 0 { sinks[place].send_all(&both).await } else { vec![sinks[place].send(&edited).await] }
+            let verdicts = server.replying(bytes, async {
+                if round % 3 == 0 { sinks[index].send_all(&both).await } else { vec![sinks[index].send(&edited).await] }
             });
-            assert!(verdicts.len() == if turn % 3 == 0 { 2 } else { 1 }, "a verdict for each");
-            (place, verdicts.into_iter().map(told).collect::<Vec<_>>())
+            assert!(verdicts.len() == if round % 3 == 0 { 2 } else { 1 }, "a verdict for each");
+            (index, verdicts.into_iter().map(checked).collect::<Vec<_>>())
         },
     );
 }
 
-/// A reference out of an event, a line feed, and what the API answers to it.
+/// A reference out of an event, a line feed, and the reply of the API.
 #[test]
 fn fetcher() {
-    let peer = Peer::new();
+    let server = Server::new();
     let tutum =
-        source("tutum", &format!("user = \"u\"\ntoken = \"t\"\nurl = \"ws://127.0.0.1:1/\"\napi = \"{}\"", peer.url));
+        source("tutum", &format!("user = \"u\"\ntoken = \"t\"\nurl = \"ws://127.0.0.1:1/\"\napi = \"{}\"", server.url));
     let references =
         ["/api/v1/stack/1/", "//evil/stack/1/", "http://169.254.169.254/stack", "/api/v1/../../x", "\\\\evil\\stack"];
     let answers = corpus::answers();
@@ -161,7 +161,7 @@ fn fetcher() {
         let end = bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len());
         let (reference, answer) = bytes.split_at(end);
         let reference = String::from_utf8_lossy(reference);
-        match peer.answering(answer.get(1..).unwrap_or_default(), tutum.look_up(&reference)) {
+        match server.replying(answer.get(1..).unwrap_or_default(), tutum.look_up(&reference)) {
             Ok(value) => format!("{} {}", value.is_object(), value.is_array()),
             Err(fault) => format!("{} {}", fault.reason(), gist(&fault.to_string())),
         }

@@ -132,7 +132,7 @@ async fn limits_and_refusals_are_told_apart() {
     assert!(matches!(limited, SendError::Later { wait: Some(_), lane: true, maybe: false, .. }), "{limited:?}");
     house.slack.limit_channels(None);
     for (word, said) in
-        [("missing_scope", "the token lacks the scope chat:write"), ("token_revoked", "Slack does not take the token")]
+        [("missing_scope", "the token lacks the scope chat:write"), ("token_revoked", "Slack refuses the token")]
     {
         house.slack.refuse(word);
         let refused = house.refused("3", None).await;

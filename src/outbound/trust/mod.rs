@@ -5,26 +5,24 @@
 mod fingerprint;
 #[cfg(test)]
 mod tests;
-mod verifiers;
+mod verifier;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::client::WebPkiServerVerifier;
-use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
-use rustls_platform_verifier::Verifier;
 
 use crate::config_reader::{Problem, TableReader};
 use crate::fault::Fault;
 
 pub use fingerprint::Fingerprint;
-pub use verifiers::untrusted_certificate;
-use verifiers::{Explaining, Pinned};
+pub use verifier::untrusted_certificate;
+use verifier::{Rule, Verifier};
 
 /// `ca_file = "…"`, `fingerprint = "…"`, or neither.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -82,33 +80,33 @@ impl Trust {
 
     pub(super) fn tls(&self) -> Result<ClientConfig, Fault> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let verifier = self.verifier(&provider)?;
+        let verifier = Verifier::new(self.rule(&provider)?, &provider);
         let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|error| Fault::new("tls", format!("TLS cannot be set up: {error}")))?
-            // What rustls calls dangerous is a verifier of one's own. Each of ours checks the handshake's signature.
+            // What rustls calls dangerous is a verifier of one's own. Ours checks the handshake's signature.
             .dangerous()
-            .with_custom_certificate_verifier(verifier)
+            .with_custom_certificate_verifier(Arc::new(verifier))
             .with_no_client_auth();
         Ok(config)
     }
 
-    fn verifier(&self, provider: &Arc<CryptoProvider>) -> Result<Arc<dyn ServerCertVerifier>, Fault> {
+    fn rule(&self, provider: &Arc<CryptoProvider>) -> Result<Rule, Fault> {
         Ok(match self {
             Self::System => {
-                let verifier = Verifier::new(Arc::clone(provider)).map_err(|error| {
+                let system = rustls_platform_verifier::Verifier::new(Arc::clone(provider)).map_err(|error| {
                     Fault::new("tls", format!("the system's root certificates cannot be used: {error}"))
                 })?;
-                Arc::new(Explaining(Arc::new(verifier)))
+                Rule::Chain(Arc::new(system))
             }
             Self::Roots(roots) => {
                 let store = Arc::new(roots.store()?);
-                let verifier = WebPkiServerVerifier::builder_with_provider(store, Arc::clone(provider))
+                let chain = WebPkiServerVerifier::builder_with_provider(store, Arc::clone(provider))
                     .build()
                     .map_err(|error| roots.unusable(&error.to_string()))?;
-                Arc::new(Explaining(verifier))
+                Rule::Chain(chain)
             }
-            Self::Pinned(fingerprint) => Arc::new(Pinned::new(*fingerprint, provider)),
+            Self::Pinned(fingerprint) => Rule::Pin(*fingerprint),
         })
     }
 }

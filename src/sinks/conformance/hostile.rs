@@ -1,4 +1,4 @@
-//! Events that want to be more than text, worded by the relays as the daemon words them.
+//! Hostile events, rendered by relays as the daemon renders them.
 
 use std::sync::Arc;
 
@@ -6,17 +6,17 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::super::Sink;
-use super::Row;
+use super::row::Row;
 use super::rows::ROWS;
 use crate::config_reader::{ConfigReader, Item, Node, TableReader};
 use crate::event::{Body, Event, EventId};
 use crate::message::{Markup, Message};
 use crate::relay::{Fetched, Relay, Relays, with_room};
 
-/// All parts of a message made of what the event says, and then none of them.
+/// Relays with event data in every part of a message, and in none.
 const RELAYS: &str = r#"
 [[relay]]
-name   = "worded"
+name   = "rendered"
 title  = "{{ data.name }}"
 text   = "{{ data.name }} was {{ data.name }}"
 fields = [{ name = "{{ data.name }}", value = "{{ data.name }}" }]
@@ -29,7 +29,7 @@ name = "short"
 text = "{{ data.name }}{% if data.huge %} {{ data.huge[:5000] }}{% endif %}"
 
 [[relay]]
-name = "unworded"
+name = "unrendered"
 
 [[relay]]
 name = "linked"
@@ -85,22 +85,22 @@ fn event(name: &str, data: &Value) -> Arc<Event> {
     })
 }
 
-fn worded(row: &Row, event: &Arc<Event>, markup: Markup) -> Vec<Message> {
-    let word = |relay: &Relay| relay.word(event, &Fetched::default(), markup, row.kind).expect("worded");
-    relays().iter().map(word).collect()
+fn rendered(row: &Row, event: &Arc<Event>, markup: Markup) -> Vec<Message> {
+    let render = |relay: &Relay| relay.word(event, &Fetched::default(), markup, row.kind).expect("rendered");
+    relays().iter().map(render).collect()
 }
 
 #[tokio::test]
-async fn nothing_in_an_event_is_obeyed() {
+async fn markup_in_an_event_stays_text() {
     for row in ROWS {
         let markup = row.open("https://x.example").traits().markup;
         for name in HOSTILE {
-            let messages = worded(row, &event(name, &json!({ "name": name })), markup);
+            let messages = rendered(row, &event(name, &json!({ "name": name })), markup);
             for payload in row.posted(&messages).await {
                 assert_eq!((row.refuses)(&payload), None, "{}: {name:?}: {payload}", row.kind);
                 for text in row.prose(&payload) {
-                    let obeyed = row.obeyed.iter().find(|order| text.contains(**order));
-                    assert_eq!(obeyed, None, "{}: {text:?}", row.kind);
+                    let found = row.forbidden.iter().find(|markup| text.contains(**markup));
+                    assert_eq!(found, None, "{}: {text:?}", row.kind);
                 }
             }
         }
@@ -113,10 +113,10 @@ async fn a_megabyte_in_a_field_does_not_stop_its_message() {
         let event = event("disk", &json!({ "name": "full", "huge": huge }));
         for row in ROWS {
             let markup = row.open("https://x.example").traits().markup;
-            for payload in row.posted(&worded(row, &event, markup)).await {
+            for payload in row.posted(&rendered(row, &event, markup)).await {
                 assert_eq!((row.refuses)(&payload), None, "{}", row.kind);
                 for text in row.prose(&payload) {
-                    assert!(row.obeyed.iter().all(|order| !text.contains(order)), "{}: {text}", row.kind);
+                    assert!(row.forbidden.iter().all(|markup| !text.contains(markup)), "{}: {text}", row.kind);
                 }
             }
         }

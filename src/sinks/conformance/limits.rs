@@ -1,4 +1,4 @@
-//! Texts of all lengths, and none.
+//! Texts of all lengths, and empty ones.
 
 use std::sync::Arc;
 
@@ -6,8 +6,7 @@ use super::super::harness::message;
 use super::rows::ROWS;
 use crate::message::{Field, Message, Severity, Signal};
 
-/// Repeated until they are 10,000 characters: what must not be torn apart, what grows when it is escaped, and what
-/// counts double.
+/// Repeated up to 10,000 characters: what must not be split, what grows when it is escaped, and what counts double.
 const PIECES: &[&str] = &["x", "q\u{323}", "👩\u{200d}💻", "🎉", "&amp;", "\\*", "\n", "a b\tc\n", "\u{fffd}", "\"\\"];
 const EMPTY: &[&str] = &["", " ", " \n\t\n"];
 
@@ -41,7 +40,7 @@ fn shapes(text: &str) -> Vec<Message> {
 }
 
 #[tokio::test]
-async fn what_is_sent_is_what_the_vendor_takes() {
+async fn every_payload_is_within_the_vendors_limits() {
     for row in ROWS {
         for text in PIECES.iter().map(|piece| long(piece)).chain(EMPTY.iter().map(|text| (*text).to_owned())) {
             let messages = shapes(&text);
@@ -54,7 +53,7 @@ async fn what_is_sent_is_what_the_vendor_takes() {
 }
 
 #[tokio::test]
-async fn nothing_is_torn_apart_where_it_is_cut() {
+async fn cuts_do_not_split_characters_or_entities() {
     for row in ROWS {
         for (piece, torn) in [("q\u{323}", "q…"), ("👩\u{200d}💻", "\u{200d}…"), ("&amp;", "&am…")] {
             for payload in row.posted(&shapes(&long(piece))).await {
@@ -67,12 +66,12 @@ async fn nothing_is_torn_apart_where_it_is_cut() {
 }
 
 #[tokio::test]
-async fn control_characters_of_an_event_reach_nobody_as_prose() {
+async fn control_characters_of_an_event_are_not_sent_as_text() {
     let mut odd = message("");
     let event = Arc::make_mut(&mut odd.origin.event);
     (event.subject, event.r#type) = ("a\u{1b}[31mb\u{0}\r".into(), "t\u{7}\u{85}".into());
     let mut plain = odd.clone();
-    plain.text = "said".to_owned();
+    plain.text = "text".to_owned();
     for row in ROWS {
         for payload in row.posted(&[odd.clone(), plain.clone()]).await {
             for text in row.prose(&payload) {

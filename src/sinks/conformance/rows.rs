@@ -2,11 +2,11 @@
 
 use serde_json::Value;
 
-use super::Row;
+use super::row::Row;
 use crate::message::Unit;
 
-const SLACKS_ORDERS: &[&str] = &["<!channel>", "<!here|x>", "<@U123>", "<https://evil.example|bank>", "</b>"];
-/// A terminal obeys these.
+const SLACK_MARKUP: &[&str] = &["<!channel>", "<!here|x>", "<@U123>", "<https://evil.example|bank>", "</b>"];
+/// A terminal steps on these.
 const CONTROLS: &[&str] = &["\u{1b}", "\u{0}", "\r"];
 
 pub(super) const ROWS: &[Row] = &[
@@ -17,7 +17,7 @@ pub(super) const ROWS: &[Row] = &[
         when_garbled: "",
         unlike: &[],
         refuses: |_| None,
-        obeyed: CONTROLS,
+        forbidden: CONTROLS,
         data: &[],
     },
     Row {
@@ -27,7 +27,7 @@ pub(super) const ROWS: &[Row] = &[
         when_garbled: "",
         unlike: &[],
         refuses: |line| (!line.is_object()).then_some("not one object"),
-        obeyed: CONTROLS,
+        forbidden: CONTROLS,
         data: &["/event", "/subject", "/type"],
     },
     Row {
@@ -37,7 +37,16 @@ pub(super) const ROWS: &[Row] = &[
         when_garbled: "delivered",
         unlike: &[],
         refuses: refused_by_discord,
-        obeyed: &["@everyone", "@here", "<@U123>", "[click](", " <https://evil", "**bold**", "||hidden||", "\n> quote"],
+        forbidden: &[
+            "@everyone",
+            "@here",
+            "<@U123>",
+            "[click](",
+            " <https://evil",
+            "**bold**",
+            "||hidden||",
+            "\n> quote",
+        ],
         data: &["/embeds/0/url"],
     },
     Row {
@@ -48,10 +57,10 @@ pub(super) const ROWS: &[Row] = &[
         unlike: &[],
         refuses: |document| match () {
             () if !document.is_object() => Some("not one object on a line"),
-            () if text_of(document, "/@timestamp").is_empty() => Some("a data stream wants @timestamp"),
+            () if text_of(document, "/@timestamp").is_empty() => Some("a data stream requires @timestamp"),
             () => None,
         },
-        obeyed: CONTROLS,
+        forbidden: CONTROLS,
         data: &["/data", "/id", "/source", "/subject", "/type", "/key"],
     },
     Row {
@@ -66,7 +75,7 @@ pub(super) const ROWS: &[Row] = &[
             text if text.chars().count() > 4096 => Some("a text above 4,096 characters"),
             _ => None,
         },
-        obeyed: &["<users/all>", "<https://evil.example|bank>", "<!channel>"],
+        forbidden: &["<users/all>", "<https://evil.example|bank>", "<!channel>"],
         data: &["/thread"],
     },
     Row {
@@ -77,7 +86,7 @@ pub(super) const ROWS: &[Row] = &[
         when_garbled: "delivered as msg_",
         unlike: &[],
         refuses: refused_as_cloud_event,
-        obeyed: CONTROLS,
+        forbidden: CONTROLS,
         data: &["/data"],
     },
     Row {
@@ -87,18 +96,18 @@ pub(super) const ROWS: &[Row] = &[
         when_garbled: "delivered",
         unlike: &[],
         refuses: |text| text.as_str().is_some_and(|text| text.trim().is_empty()).then_some("no text"),
-        obeyed: CONTROLS,
+        forbidden: CONTROLS,
         data: &[],
     },
     Row {
         kind: "mattermost",
         toml: "webhook = \"@/hooks/s3cr3t-k3y\"\nchannel = \"town-square\"",
         accepts: Some((200, "ok")),
-        // Mattermost says `ok` when it means it.
+        // A success of Mattermost has the body `ok`.
         when_garbled: "later: failed_with_2xx",
         unlike: &[],
         refuses: refused_by_mattermost,
-        obeyed: &[
+        forbidden: &[
             "<!channel>",
             "@everyone",
             "@here",
@@ -125,11 +134,11 @@ pub(super) const ROWS: &[Row] = &[
                 () if is_longer(payload, "/payload/summary", 1024) => Some("a summary above 1,024"),
                 () if text_of(payload, "/payload/source").trim().is_empty() => Some("no source"),
                 () if is_longer(payload, "/dedup_key", 255) => Some("a dedup_key above 255"),
-                () if links.into_iter().flatten().any(|link| link["href"] == "") => Some("a link to nowhere"),
+                () if links.into_iter().flatten().any(|link| link["href"] == "") => Some("an empty link"),
                 () => None,
             }
         },
-        obeyed: CONTROLS,
+        forbidden: CONTROLS,
         data: &["/payload/custom_details"],
     },
     Row {
@@ -146,25 +155,25 @@ pub(super) const ROWS: &[Row] = &[
             () if is_longer(payload, "/incident_key", 255) => Some("an incident_key above 255"),
             () => None,
         },
-        obeyed: CONTROLS,
+        forbidden: CONTROLS,
         data: &["/details"],
     },
     Row {
         kind: "slack",
         toml: "webhook = \"@/services/T0/B0/s3cr3t-hook\"",
         accepts: Some((200, "ok")),
-        // Slack says `ok` when it means it.
+        // A success of Slack has the body `ok`.
         when_garbled: "later: failed_with_2xx",
         unlike: &[],
         refuses: refused_by_slack,
-        obeyed: SLACKS_ORDERS,
+        forbidden: SLACK_MARKUP,
         data: &["/attachments/0/title_link"],
     },
     Row {
         kind: "slack",
         toml: "token = \"xoxb-s3cr3t-t0ken\"\nchannel = \"C024BE91L\"\nupdate = true\napi = \"@/api\"",
         accepts: Some((200, r#"{"ok":true,"channel":"C024BE91L","ts":"1503435956.000247","message":{"text":"x"}}"#)),
-        // The Web API says whether it is `ok` whatever it says.
+        // Every reply of the Web API has `ok`.
         when_garbled: "later: failed_with_2xx",
         unlike: &[],
         refuses: |payload| match () {
@@ -172,7 +181,7 @@ pub(super) const ROWS: &[Row] = &[
             () if payload.get("ts").is_some() || payload.get("thread_ts").is_some() => Some("thread_not_found"),
             () => refused_by_slack(payload),
         },
-        obeyed: SLACKS_ORDERS,
+        forbidden: SLACK_MARKUP,
         data: &["/attachments/0/title_link"],
     },
     Row {
@@ -182,7 +191,7 @@ pub(super) const ROWS: &[Row] = &[
         when_garbled: "delivered",
         unlike: &[],
         refuses: refused_by_teams,
-        obeyed: &["<at>Bob", "<https://evil", "[click](", "**bold**", "\n# head"],
+        forbidden: &["<at>Bob", "<https://evil", "[click](", "**bold**", "\n# head"],
         data: &["/attachments/0/content/actions"],
     },
 ];
@@ -217,7 +226,7 @@ fn refused_by_discord(payload: &Value) -> Option<&'static str> {
         () if fields.iter().any(|field| is_longer(field, "/value", 1024)) => Some("a field above 1,024"),
         () if parts().any(|text| text.trim().is_empty()) => Some("an empty field"),
         () if sum > 6000 => Some("more than 6,000 together"),
-        () if embed["url"].as_str().is_some_and(|url| !url.starts_with("http")) => Some("a url that is none"),
+        () if embed["url"].as_str().is_some_and(|url| !url.starts_with("http")) => Some("an invalid url"),
         () => None,
     }
 }
@@ -241,7 +250,7 @@ fn refused_by_teams(payload: &Value) -> Option<&'static str> {
         () if card["type"] != "AdaptiveCard" => Some("Property 'type' must be 'AdaptiveCard'"),
         () if payload.to_string().len() > 20_000 => Some("too large a card"),
         () if blocks.is_empty() || texts.any(|text| text.trim().is_empty()) => Some("an empty block"),
-        () if actions.any(|action| !text_of(action, "/url").starts_with("http")) => Some("a url that is none"),
+        () if actions.any(|action| !text_of(action, "/url").starts_with("http")) => Some("an invalid url"),
         () => None,
     }
 }

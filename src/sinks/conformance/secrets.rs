@@ -1,11 +1,12 @@
-//! No secret is shown: not by Debug, not in an error, not in a log, also where the vendor repeats it.
+//! No secret is in Debug output, an error or the log, even where the vendor repeats it.
 
 use std::io;
 use std::sync::{Arc, Mutex};
 
 use super::super::Sink;
 use super::super::harness::{message, read};
-use super::Row;
+use super::row::Row;
+use super::with_server;
 use crate::test_support::scripted_server::{ScriptedServer, Step, reply};
 
 #[derive(Clone, Default)]
@@ -13,7 +14,7 @@ struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl io::Write for Log {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().expect("sane").extend_from_slice(bytes);
+        self.0.lock().expect("no panic").extend_from_slice(bytes);
         Ok(bytes.len())
     }
     fn flush(&mut self) -> io::Result<()> {
@@ -42,29 +43,29 @@ async fn no_secret_is_shown() {
         .finish();
     let _logging = tracing::subscriber::set_default(subscriber);
     tracing::info!("the log is kept");
-    for (row, _) in Row::answered() {
+    for (row, _) in with_server() {
         for status in [200, 202, 302, 400, 401, 403, 404, 410, 429, 500, 503] {
             let server = ScriptedServer::start([]).await;
             let echo = repeated(row, &server.url);
             assert!(echo.contains("s3cr3t"), "{}", row.kind);
             drop(server);
-            for act in [reply(status, "", &echo), Step::ReplyAndClose(echo.clone()), Step::Reset] {
-                let server = ScriptedServer::start([act]).await;
+            for step in [reply(status, "", &echo), Step::ReplyAndClose(echo.clone()), Step::Reset] {
+                let server = ScriptedServer::start([step]).await;
                 let sink = row.open(&server.url);
                 let result = sink.send(&message("up")).await;
-                let said = result.as_ref().err().map(|error| error.cause().to_string());
-                let shown = format!("{sink:?} {result:?} {said:?} {:?}", sink.traits());
+                let cause = result.as_ref().err().map(|error| error.cause().to_string());
+                let shown = format!("{sink:?} {result:?} {cause:?} {:?}", sink.traits());
                 assert!(!shown.contains("s3cr3t"), "{}: {shown}", row.kind);
             }
         }
     }
-    let log = String::from_utf8(log.0.lock().expect("sane").clone()).expect("text");
+    let log = String::from_utf8(log.0.lock().expect("no panic").clone()).expect("text");
     assert!(log.contains("the log is kept") && !log.contains("s3cr3t"), "{log}");
 }
 
 #[test]
-fn what_is_wrong_with_a_secret_is_said_without_it() {
-    for (row, _) in Row::answered() {
+fn a_problem_with_a_secret_does_not_repeat_it() {
+    for (row, _) in with_server() {
         let (config, _) = read(row.kind, &row.toml.replace('@', "https://x.example"));
         assert!(!format!("{config:?}").contains("s3cr3t"), "{}", row.kind);
         for broken in ["s3cr3t host", "ftp://s3cr3t", "https://s3cr3t:s3cr3t@x.example", ""] {

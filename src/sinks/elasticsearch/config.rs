@@ -33,7 +33,7 @@ impl Config {
     }
 }
 
-/// Elasticsearch's own rules for names, so that a wrong one is found before anything is sent.
+/// Elasticsearch's rules for names, so that `check` finds a wrong one.
 fn index(table: &TableReader) -> Option<String> {
     let Some(Spanned { value, span }) = table.text("index") else { return Some("tidings".to_owned()) };
     let odd = |letter: char| letter.is_uppercase() || letter.is_control() || " \\/*?\"<>|,#:".contains(letter);

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::sinks::harness::{message, opened, read, told};
+use crate::sinks::harness::{message, opened, read, verdict};
 use crate::sinks::{AnySink, Sink};
 use crate::test_support::scripted_server::{ScriptedServer, Step, reply};
 
@@ -22,11 +22,11 @@ async fn verdicts(many: usize, acts: impl IntoIterator<Item = Step>) -> (Vec<Str
     let sink = opened("elasticsearch", TOML, &server.url, &Outbound::new());
     let messages: Vec<_> = (0..many).map(|n| message(&n.to_string())).collect();
     let verdicts = sink.send_all(&messages.iter().collect::<Vec<_>>()).await;
-    (verdicts.iter().map(told).collect(), server)
+    (verdicts.iter().map(verdict).collect(), server)
 }
 
 #[tokio::test]
-async fn each_document_is_two_lines_under_an_id_that_lasts() {
+async fn each_document_is_two_lines_with_a_stable_id() {
     let (verdicts, server) = verdicts(1, [reply(200, "", &items(&[201]))]).await;
     assert_eq!(verdicts, ["delivered"]);
     let seen = server.only_request();
@@ -65,7 +65,7 @@ async fn every_document_has_a_verdict_of_its_own() {
 }
 
 #[tokio::test]
-async fn what_is_too_long_for_the_server_goes_in_halves() {
+async fn a_request_too_long_for_the_server_is_sent_in_halves() {
     let acts = [reply(413, "", ""), reply(200, "", &items(&[201])), reply(200, "", &items(&[201, 400]))];
     let (verdicts, server) = verdicts(3, acts).await;
     assert_eq!(verdicts, ["delivered", "delivered", "never, message: status_400"]);
@@ -73,7 +73,7 @@ async fn what_is_too_long_for_the_server_goes_in_halves() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_cut_off_is_asked_for_in_halves_and_one_document_waits() {
+async fn after_an_incomplete_reply_halves_are_sent_and_a_single_document_waits() {
     let half = "{\"errors\":false,\"items\":[{\"create\"";
     let acts = [reply(200, "", half), reply(200, "", &items(&[201])), reply(200, "", half)];
     let (verdicts, _) = verdicts(2, acts).await;

@@ -1,4 +1,4 @@
-use super::super::harness::{message, read, send, sink, told};
+use super::super::harness::{message, read, send, sink, verdict};
 use super::*;
 use crate::message::Field;
 use crate::test_support::scripted_server::{ScriptedServer, Step, reply};
@@ -8,7 +8,7 @@ const POSTED: &str = r#"{"name":"spaces/AAAA/messages/B.C","thread":{"name":"spa
 
 async fn sent(message: &Message) -> Value {
     let (seen, result) = send("google-chat", TOML, message, reply(200, "", POSTED)).await;
-    assert_eq!(told(&result), "delivered as spaces/AAAA/threads/B");
+    assert_eq!(verdict(&result), "delivered as spaces/AAAA/threads/B");
     assert!(seen.body.len() <= LONGEST_BODY);
     seen.json()
 }
@@ -25,7 +25,7 @@ async fn a_text_goes_into_the_thread_of_its_key() {
 }
 
 #[tokio::test]
-async fn threads_can_be_left_alone() {
+async fn threads_can_be_disabled() {
     let toml = format!("{TOML}\nthread = false");
     let (seen, _) = send("google-chat", &toml, &message("x"), reply(200, "", "{}")).await;
     assert!(seen.target().ends_with("token=s3cr3t-t0ken%3D"));
@@ -33,7 +33,7 @@ async fn threads_can_be_left_alone() {
 }
 
 #[tokio::test]
-async fn all_there_is_to_say_becomes_one_text() {
+async fn every_part_of_a_message_becomes_one_text() {
     let mut full = message("It was stopped.\n");
     full.title = Some("Stack web".to_owned());
     full.severity = Severity::Error;
@@ -53,18 +53,18 @@ async fn all_there_is_to_say_becomes_one_text() {
 }
 
 #[tokio::test]
-async fn what_the_wording_escaped_is_not_escaped_again() {
+async fn rendered_text_is_not_escaped_again() {
     let text = "<\u{200b}users/all> <https://x.example|a link> &amp;";
     assert_eq!(sent(&message(text)).await["text"], text);
 }
 
 #[tokio::test]
-async fn an_empty_text_is_replaced_by_what_happened() {
+async fn an_empty_text_is_replaced_by_the_event_line() {
     assert_eq!(sent(&message(" \n")).await["text"], "container.create /api/v1/container/<\u{200b}7a>/");
 }
 
 #[tokio::test]
-async fn long_texts_are_cut_between_characters_and_leave_room_for_the_rest() {
+async fn long_texts_are_cut_between_characters_and_leave_space_for_the_rest() {
     for sample in ["👩\u{200d}💻é", "e\u{301}", "x", "\u{1}"] {
         let mut long = message(&sample.chars().cycle().take(10_000).collect::<String>());
         long.key = "k€y".repeat(5000);
@@ -85,7 +85,7 @@ async fn long_texts_are_cut_between_characters_and_leave_room_for_the_rest() {
 }
 
 #[tokio::test]
-async fn a_raw_payload_goes_as_it_is_and_into_its_thread() {
+async fn a_raw_payload_is_sent_as_it_is_into_its_thread() {
     let mut raw = message("ignored");
     raw.raw = Some(json!({ "cardsV2": [] }));
     assert_eq!(sent(&raw).await, json!({ "cardsV2": [], "thread": { "threadKey": "prod/web" } }));
@@ -99,7 +99,7 @@ async fn a_raw_payload_goes_as_it_is_and_into_its_thread() {
 }
 
 #[tokio::test]
-async fn googles_answers_have_their_verdicts() {
+async fn googles_replies_have_their_verdicts() {
     for (status, code, expected) in [
         (400, "INVALID_ARGUMENT", "never, message: status_400"),
         (401, "UNAUTHENTICATED", "never, destination: status_401"),
@@ -111,7 +111,7 @@ async fn googles_answers_have_their_verdicts() {
     ] {
         let body = json!({ "error": { "code": status, "message": "no s3cr3t-t0ken= here", "status": code } });
         let (_, result) = send("google-chat", TOML, &message("x"), reply(status, "", &body.to_string())).await;
-        assert_eq!(told(&result), expected);
+        assert_eq!(verdict(&result), expected);
     }
 }
 
@@ -119,10 +119,10 @@ async fn googles_answers_have_their_verdicts() {
 async fn a_success_without_a_thread_is_a_success() {
     for body in ["", "{}", "[]", r#"{"thread":{}}"#] {
         let (_, result) = send("google-chat", TOML, &message("x"), reply(200, "", body)).await;
-        assert_eq!(told(&result), "delivered");
+        assert_eq!(verdict(&result), "delivered");
     }
     let (_, result) = send("google-chat", TOML, &message("x"), Step::Reset).await;
-    assert_eq!(told(&result), "later: reset");
+    assert_eq!(verdict(&result), "later: reset");
 }
 
 #[tokio::test]

@@ -5,10 +5,17 @@ use reqwest::header::{
     CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING, UPGRADE,
 };
 
-use super::Content;
-use super::signature::{Key, Keys};
+use super::signature::{SigningKey, SigningKeys};
 use crate::config_reader::{Problem, TableReader};
 use crate::outbound::SecretUrl;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Content {
+    /// The event itself, in `CloudEvents`' structured mode.
+    CloudEvents,
+    /// The rendered message.
+    Text,
+}
 
 #[derive(Debug)]
 pub struct Config {
@@ -16,7 +23,7 @@ pub struct Config {
     pub(super) url: SecretUrl,
     pub(super) headers: HeaderMap,
     pub(super) content: Content,
-    pub(super) keys: Option<Keys>,
+    pub(super) keys: Option<SigningKeys>,
 }
 
 impl Config {
@@ -38,21 +45,21 @@ impl Config {
             keys
         });
         let url = secrets.iter().fold(url?.value, |url, secret| url.redacting(secret));
-        // A signature that was asked for and cannot be made is no reason to send without one.
+        // With an invalid key nothing is sent, rather than without a signature.
         let keys = keys.map_or(Some(None), |keys| keys.map(Some))?;
         Some(Self { method, url, headers, content, keys })
     }
 }
 
-/// The headers, and their values, which no log may repeat.
+/// The headers, and their secrets, which are removed from replies.
 fn headers(table: &TableReader) -> (HeaderMap, Vec<String>) {
     let (mut headers, mut secrets) = (HeaderMap::new(), Vec::new());
     for (name, secret) in table.named_secrets("headers") {
-        let wrong = |span, said: String| table.reading.problem(Problem::error(span, said));
+        let wrong = |span, why: String| table.reading.problem(Problem::error(span, why));
         match (HeaderName::try_from(&name.value), HeaderValue::from_str(secret.value.expose())) {
             (Err(_), _) => wrong(name.span, format!("`{}` is no name of an HTTP header", name.value)),
-            (Ok(header), _) if is_ours(&header) => {
-                wrong(name.span, format!("`{}` is written by tidings itself", name.value));
+            (Ok(header), _) if is_reserved(&header) => {
+                wrong(name.span, format!("`{}` is set by tidings itself", name.value));
             }
             (_, Err(_)) => {
                 wrong(
@@ -64,29 +71,29 @@ fn headers(table: &TableReader) -> (HeaderMap, Vec<String>) {
                 value.set_sensitive(true);
                 headers.insert(header, value);
                 secrets.push(secret.value.expose().to_owned());
-                // A receiver that repeats a token leaves `Bearer` out.
+                // A receiver may repeat the token without `Bearer`.
                 secrets.extend(secret.value.expose().split_once(' ').map(|(_, token)| token.to_owned()));
             }
         }
     }
-    // Words like `ops` would make noise of every answer.
+    // Shorter ones are words like `ops`, and no secrets.
     secrets.retain(|secret| secret.len() >= 6);
     (headers, secrets)
 }
 
-fn is_ours(name: &HeaderName) -> bool {
+fn is_reserved(name: &HeaderName) -> bool {
     [HOST, CONTENT_LENGTH, TRANSFER_ENCODING, CONNECTION, UPGRADE].contains(name)
         || name.as_str().starts_with("webhook-")
         || name == "idempotency-key"
 }
 
-fn keys(sign: &TableReader) -> Option<Keys> {
+fn keys(sign: &TableReader) -> Option<SigningKeys> {
     let key = |name: &'static str| {
-        let said = sign.secret(name)?;
-        let key = Key::parse(said.value.expose());
+        let secret = sign.secret(name)?;
+        let key = SigningKey::parse(secret.value.expose());
         if key.is_none() {
             let wrong = format!("`{name}` must be `whsec_` and 24 to 64 bytes in Base64");
-            sign.reading.problem(Problem::error(said.span, wrong));
+            sign.reading.problem(Problem::error(secret.span, wrong));
         }
         key
     };
@@ -97,5 +104,5 @@ fn keys(sign: &TableReader) -> Option<Keys> {
     if sign.has("old") && old.is_none() {
         return None;
     }
-    Some(Keys { new: new?, old })
+    Some(SigningKeys { new: new?, old })
 }

@@ -1,4 +1,4 @@
-//! Signatures as Standard Webhooks has them: <https://www.standardwebhooks.com>
+//! Signatures of Standard Webhooks: <https://www.standardwebhooks.com>
 
 use std::fmt;
 
@@ -9,23 +9,23 @@ use jiff::Timestamp;
 use reqwest::header::{HeaderName, HeaderValue};
 use sha2::Sha256;
 
-pub(super) struct Key(Vec<u8>);
+pub(super) struct SigningKey(Vec<u8>);
 
-/// The key, and while receivers change over the one before it.
+/// The key and, while receivers are migrated, the one before it.
 #[derive(Debug)]
-pub(super) struct Keys {
-    pub new: Key,
-    pub old: Option<Key>,
+pub(super) struct SigningKeys {
+    pub new: SigningKey,
+    pub old: Option<SigningKey>,
 }
 
-impl fmt::Debug for Key {
+impl fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Key(…)")
+        f.write_str("SigningKey(…)")
     }
 }
 
-impl Key {
-    /// `whsec_` and the key in Base64. Some vendors show it without the prefix.
+impl SigningKey {
+    /// `whsec_` and the key in Base64. Some vendors print it without the prefix.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let bytes = BASE64_STANDARD.decode(text.strip_prefix("whsec_").unwrap_or(text)).ok()?;
         (24..=64).contains(&bytes.len()).then_some(Self(bytes))
@@ -39,7 +39,7 @@ impl Key {
     }
 }
 
-impl Keys {
+impl SigningKeys {
     /// The three headers of one attempt.
     pub(super) fn sign(&self, id: &str, now: Timestamp, body: &[u8]) -> Option<[(HeaderName, HeaderValue); 3]> {
         let seconds = now.as_second();
@@ -60,11 +60,11 @@ mod tests {
     const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
     fn signed(old: Option<&str>, id: &str, seconds: i64, body: &str) -> String {
-        let key = |text| Key::parse(text).expect("a key");
-        let keys = Keys { new: key(SECRET), old: old.map(key) };
+        let key = |text| SigningKey::parse(text).expect("a key");
+        let keys = SigningKeys { new: key(SECRET), old: old.map(key) };
         let now = Timestamp::from_second(seconds).expect("a time");
-        let [(_, told), (_, time), (_, signature)] = keys.sign(id, now, body.as_bytes()).expect("signed");
-        assert_eq!((told.to_str().expect("text"), time.to_str().expect("text")), (id, &*seconds.to_string()));
+        let [(_, sent), (_, time), (_, signature)] = keys.sign(id, now, body.as_bytes()).expect("signed");
+        assert_eq!((sent.to_str().expect("text"), time.to_str().expect("text")), (id, &*seconds.to_string()));
         signature.to_str().expect("text").to_owned()
     }
 
@@ -86,12 +86,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_key_is_refused_and_a_key_is_not_printed() {
+    fn an_invalid_key_is_refused_and_a_key_is_not_printed() {
         for bad in ["", "whsec_", "whsec_c2hvcnQ=", "whsec_not base64!", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaS"] {
-            assert!(Key::parse(bad).is_none(), "{bad}");
+            assert!(SigningKey::parse(bad).is_none(), "{bad}");
         }
-        assert!(Key::parse(&format!("whsec_{}", BASE64_STANDARD.encode([7; 65]))).is_none());
-        assert_eq!(format!("{:?}", Key::parse(SECRET)), "Some(Key(…))");
-        assert!(Key::parse("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").is_some());
+        assert!(SigningKey::parse(&format!("whsec_{}", BASE64_STANDARD.encode([7; 65]))).is_none());
+        assert_eq!(format!("{:?}", SigningKey::parse(SECRET)), "Some(SigningKey(…))");
+        assert!(SigningKey::parse("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").is_some());
     }
 }

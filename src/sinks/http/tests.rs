@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::super::harness::{message, read, send, sink, told};
+use super::super::harness::{message, read, send, sink, verdict};
 use super::*;
 use crate::event::EventId;
 use crate::message::Field;
@@ -14,7 +14,7 @@ const SIGNED: &str =
 
 async fn sent(toml: &str, message: &Message) -> ReceivedRequest {
     let (seen, result) = send("http", toml, message, reply(204, "", "")).await;
-    assert!(told(&result).starts_with("delivered"), "{result:?}");
+    assert!(verdict(&result).starts_with("delivered"), "{result:?}");
     seen
 }
 
@@ -24,7 +24,7 @@ fn header(seen: &ReceivedRequest, name: &str) -> Option<String> {
 }
 
 #[tokio::test]
-async fn an_event_goes_as_a_cloud_event() {
+async fn an_event_is_sent_as_a_cloud_event() {
     let seen = sent(TOML, &message("not said")).await;
     assert!(seen.head.starts_with("POST /in/s3cr3t-path "));
     assert_eq!(header(&seen, "content-type").as_deref(), Some("application/cloudevents+json; charset=utf-8"));
@@ -45,7 +45,7 @@ async fn an_event_goes_as_a_cloud_event() {
 }
 
 #[tokio::test]
-async fn attributes_are_what_cloud_events_allow() {
+async fn attributes_are_valid_in_cloud_events() {
     let mut odd = message("");
     let event = Arc::make_mut(&mut odd.origin.event);
     (event.subject, event.r#type, event.source) = ("".into(), "".into(), "zwölf Häuser".into());
@@ -60,7 +60,7 @@ async fn attributes_are_what_cloud_events_allow() {
 }
 
 #[tokio::test]
-async fn the_wording_goes_as_text() {
+async fn the_rendered_message_is_sent_as_text() {
     let toml = format!("{TOML}\ncontent = \"text\"\nmethod = \"PUT\"");
     let mut full = message("It was stopped.\n");
     full.title = Some("Stack web".to_owned());
@@ -74,7 +74,7 @@ async fn the_wording_goes_as_text() {
 }
 
 #[tokio::test]
-async fn headers_are_sent_and_stand_above_ours() {
+async fn headers_are_sent_and_override_ours() {
     let toml = format!(
         "{TOML}\nheaders = {{ X-Team = \"ops\", Authorization = \"Bearer s3cr3t-t0ken\", Content-Type = \"application/json\" }}"
     );
@@ -96,7 +96,7 @@ async fn a_raw_payload_is_json_whatever_the_content() {
 }
 
 #[tokio::test]
-async fn a_repetition_is_known_by_its_id_and_another_message_by_another() {
+async fn a_repetition_has_the_same_id_and_another_message_another() {
     let one = message("x");
     let mut others = [one.clone(), one.clone(), one.clone()];
     Arc::make_mut(&mut others[0].origin.event).id = EventId::Given("t-2".into());
@@ -113,7 +113,7 @@ async fn a_repetition_is_known_by_its_id_and_another_message_by_another() {
         assert!(header(&seen, "webhook-signature").is_some_and(|signature| signature.starts_with("v1,")));
         ids.push(id);
     }
-    assert_eq!(ids[0], ids[1], "also by a sink that was opened anew");
+    assert_eq!(ids[0], ids[1], "also by a sink that was opened again");
     ids.sort();
     ids.dedup();
     assert_eq!(ids.len(), 4);
@@ -121,22 +121,22 @@ async fn a_repetition_is_known_by_its_id_and_another_message_by_another() {
 }
 
 #[test]
-fn what_cannot_be_meant_is_refused() {
-    for (toml, said) in [
+fn invalid_settings_are_problems() {
+    for (toml, expected) in [
         ("", "`url` is missing here"),
         ("url = 7", "`url` must be"),
         ("url = \"x\"", "`url`: not a URL"),
         ("url = \"https://x.example\"\nmethod = \"GET\"", "`GET` is not one of POST, PUT, PATCH"),
         ("url = \"https://x.example\"\ncontent = \"xml\"", "`xml` is not one of cloudevents, text"),
         ("url = \"https://x.example\"\nheaders = { \"a b\" = \"c\" }", "`a b` is no name of an HTTP header"),
-        ("url = \"https://x.example\"\nheaders = { Host = \"c\" }", "`Host` is written by tidings itself"),
+        ("url = \"https://x.example\"\nheaders = { Host = \"c\" }", "`Host` is set by tidings itself"),
         ("url = \"https://x.example\"\nheaders = { a = \"b\\nc\" }", "this value holds a character"),
         ("url = \"https://x.example\"\nsign = {}", "`standard_webhooks` is missing here"),
         ("url = \"https://x.example\"\nsign = { standard_webhooks = \"s\" }", "`standard_webhooks` must be `whsec_`"),
         ("url = \"https://x.example\"\nsign = { old = 1 }", "`old` must be a secret"),
     ] {
         let (_, problems) = read("http", toml);
-        assert!(problems.iter().any(|problem| problem.starts_with(said)), "{toml}: {problems:?}");
+        assert!(problems.iter().any(|problem| problem.starts_with(expected)), "{toml}: {problems:?}");
     }
     assert!(read("http", "url = \"https://x.example\"\nsign = { standard_webhooks = \"s\" }").0.is_none());
 }

@@ -1,20 +1,20 @@
-//! The two forms of an event.
+//! The payloads of both APIs.
 
 use std::borrow::Cow;
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::{Config, signal};
-use crate::message::{Markup, Message, Unit, cut};
+use super::config::Config;
+use crate::message::{Markup, Message, Signal, Unit, cut};
 
 /// `summary` in v2, `description` in v1.
 const LONGEST_SUMMARY: usize = 1024;
-/// Not the vendor's: nothing longer than this names a thing.
+/// Our own limit: no name is longer.
 const LONGEST_NAME: usize = 255;
 const LONGEST_LINK: usize = 2000;
-/// What the first Tutum bridge said when it had nothing to say.
-const NOTHING_TO_SAY: &str = "Tutum Stream Issue";
+/// The text of the first Tutum bridge for a message without one.
+const DEFAULT_SUMMARY: &str = "Tutum Stream Issue";
 const TOO_LARGE: &str = "left out: the event is larger than PagerDuty takes (512,000 bytes)";
 
 /// <https://developer.pagerduty.com/docs/send-alert-event>
@@ -114,19 +114,23 @@ pub(super) fn v1<'a>(config: &'a Config, message: &'a Message, key: &'a str, wit
     }
 }
 
+pub(super) fn signal(message: &Message) -> &'static str {
+    message.signal.unwrap_or(Signal::Trigger).word()
+}
+
 fn summary(message: &Message) -> String {
     let title = message.title.as_deref().unwrap_or_default().trim();
     let text = message.text.trim();
-    let said = match (title.is_empty(), text.is_empty()) {
-        (true, true) => Cow::Borrowed(NOTHING_TO_SAY),
+    let summary = match (title.is_empty(), text.is_empty()) {
+        (true, true) => Cow::Borrowed(DEFAULT_SUMMARY),
         (false, true) => Cow::Borrowed(title),
         (true, false) => Cow::Borrowed(text),
         (false, false) => Cow::Owned(format!("{title}: {text}")),
     };
-    cut(&said, LONGEST_SUMMARY, Unit::Utf16)
+    cut(&summary, LONGEST_SUMMARY, Unit::Utf16)
 }
 
-/// What is affected: the subject, or at least where the news of it came from. Never empty, or it is refused.
+/// What is affected: the subject of the event, else its source. `PagerDuty` refuses an empty one.
 fn source(message: &Message) -> Cow<'_, str> {
     let origin = &message.origin;
     match (name(&origin.subject), name(&origin.source)) {
@@ -136,7 +140,7 @@ fn source(message: &Message) -> Cow<'_, str> {
     }
 }
 
-/// What names a thing comes out of an event, and no wording has escaped it.
+/// A name out of the event, which the renderer has not escaped.
 fn name(text: &str) -> Option<String> {
     let text = text.trim();
     (!text.is_empty()).then(|| cut(&Markup::Plain.escaped(text), LONGEST_NAME, Unit::Utf16))
@@ -150,7 +154,7 @@ fn client_url<'a>(config: &'a Config, message: &'a Message) -> Option<&'a str> {
     message.client_url.as_deref().or(config.client_url.as_deref())
 }
 
-/// The event's own body and the fields that the wording added, as the object that both APIs want.
+/// The body of the event and the fields of the message, as the object that both APIs require.
 fn details(message: &Message, with_them: bool) -> Option<Cow<'_, Value>> {
     if !with_them {
         return Some(Cow::Owned(json!({ "note": TOO_LARGE })));
@@ -168,7 +172,7 @@ fn details(message: &Message, with_them: bool) -> Option<Cow<'_, Value>> {
     (!details.is_empty()).then(|| Cow::Owned(details.into()))
 }
 
-/// An item with an empty address is refused together with its alarm, so it is not sent.
+/// `PagerDuty` refuses an alarm with an empty link, so such a link is left out.
 fn link(message: &Message) -> Option<Link<'_>> {
     let href = message.link.as_deref()?.trim();
     let text = message.title.as_deref().and_then(name).unwrap_or_else(|| "More".to_owned());

@@ -3,9 +3,9 @@ use std::sync::Arc;
 use crate::event::Body;
 use serde_json::{Value, json};
 
-use super::super::harness::{message, read, send, sink, told};
+use super::super::harness::{message, read, send, sink, verdict};
 use super::*;
-use crate::message::{Field, Severity, Unit};
+use crate::message::{Field, Severity, Signal, Unit};
 use crate::test_support::scripted_server::{ScriptedServer, Step, reply};
 
 const KEY: &str = "0123456789abcdefs3cr3t0123456789";
@@ -16,7 +16,7 @@ const ACCEPTED_V1: &str = r#"{"status":"success","message":"Event processed","in
 
 async fn sent(message: &Message) -> Value {
     let (seen, result) = send("pagerduty", TOML, message, reply(202, "", ACCEPTED)).await;
-    assert_eq!(told(&result), "delivered as prod/web");
+    assert_eq!(verdict(&result), "delivered as prod/web");
     assert!(seen.body.len() <= LONGEST_BODY);
     seen.json()
 }
@@ -26,7 +26,7 @@ fn pretty(value: &Value) -> String {
 }
 
 #[tokio::test]
-async fn a_v2_event_names_everything_it_knows() {
+async fn a_v2_event_holds_every_part_of_a_message() {
     let mut full = message("It was stopped.");
     full.title = Some("Stack web".to_owned());
     full.severity = Severity::Critical;
@@ -63,12 +63,12 @@ async fn a_v2_event_names_everything_it_knows() {
 }
 
 #[tokio::test]
-async fn a_v1_event_is_the_seeds_with_only_what_is_set() {
+async fn a_v1_event_is_that_of_the_first_bridge_with_only_what_is_set() {
     let mut lost = message("Tutum Stream connection closed.");
     lost.key = "tutum-stream".to_owned();
     Arc::make_mut(&mut lost.origin.event).data = Body::from_value(&Value::Null);
     let (seen, result) = send("pagerduty", TOML_V1, &lost, reply(200, "", ACCEPTED_V1)).await;
-    assert_eq!(told(&result), "delivered as prod/web");
+    assert_eq!(verdict(&result), "delivered as prod/web");
     assert_eq!(
         seen.body,
         r#"{"service_key":"0123456789abcdefs3cr3t0123456789","incident_key":"tutum-stream","event_type":"trigger","description":"Tutum Stream connection closed."}"#
@@ -103,7 +103,7 @@ async fn a_v1_event_is_the_seeds_with_only_what_is_set() {
 }
 
 #[tokio::test]
-async fn signals_and_severities_are_pagerdutys_words() {
+async fn signals_and_severities_have_pagerdutys_names() {
     for signal in [Signal::Trigger, Signal::Acknowledge, Signal::Resolve] {
         for severity in [Severity::Info, Severity::Warning, Severity::Error, Severity::Critical] {
             let mut one = message("x");
@@ -118,7 +118,7 @@ async fn signals_and_severities_are_pagerdutys_words() {
 }
 
 #[tokio::test]
-async fn what_must_not_be_empty_is_not() {
+async fn required_parts_are_never_empty() {
     let mut empty = message(" \n");
     empty.key = String::new();
     empty.link = Some(" ".to_owned());
@@ -132,7 +132,7 @@ async fn what_must_not_be_empty_is_not() {
 }
 
 #[tokio::test]
-async fn long_texts_and_keys_are_cut_and_the_keys_stay_apart() {
+async fn long_texts_and_keys_are_cut_and_keys_stay_different() {
     let mut long = message(&"👩\u{200d}💻é".chars().cycle().take(10_000).collect::<String>());
     Arc::make_mut(&mut long.origin.event).subject = "s".repeat(5000).into();
     let mut keys = Vec::new();
@@ -161,7 +161,7 @@ async fn an_event_too_large_keeps_its_alarm_and_loses_its_details() {
 }
 
 #[tokio::test]
-async fn a_raw_payload_gets_the_key_that_nobody_writes_into_it() {
+async fn a_raw_payload_gets_the_key() {
     let mut raw = message("ignored");
     raw.raw = Some(json!({ "event_action": "resolve", "payload": { "summary": "x" } }));
     assert_eq!(
@@ -171,7 +171,7 @@ async fn a_raw_payload_gets_the_key_that_nobody_writes_into_it() {
 }
 
 #[tokio::test]
-async fn pagerdutys_answers_have_their_verdicts() {
+async fn pagerdutys_replies_have_their_verdicts() {
     let invalid = r#"{"status":"invalid event","message":"Event object is invalid","errors":["x"]}"#;
     for (toml, status, body, expected) in [
         (TOML, 202, ACCEPTED, "delivered as prod/web"),
@@ -194,22 +194,22 @@ async fn pagerdutys_answers_have_their_verdicts() {
         (TOML_V1, 500, "", "later: status_500"),
     ] {
         let (_, result) = send("pagerduty", toml, &message("x"), reply(status, "", body)).await;
-        assert_eq!(told(&result), expected, "{status} {body}");
+        assert_eq!(verdict(&result), expected, "{status} {body}");
     }
     let (_, result) = send("pagerduty", TOML_V1, &message("x"), reply(403, "Retry-After: 90\r\n", "")).await;
-    assert_eq!(told(&result), "later in 90s, all: status_403");
+    assert_eq!(verdict(&result), "later in 90s, all: status_403");
 }
 
 #[tokio::test]
-async fn a_reply_that_repeats_the_key_is_not_repeated() {
+async fn a_reply_that_repeats_the_key_is_redacted() {
     let (_, result) = send("pagerduty", TOML, &message("x"), reply(400, "", &format!("bad key {KEY}"))).await;
     assert_eq!(result.expect_err("refused").cause().to_string(), "status 400: bad key …");
     let (_, result) = send("pagerduty", TOML, &message("x"), Step::Reset).await;
-    assert_eq!(told(&result), "later: reset");
+    assert_eq!(verdict(&result), "later: reset");
 }
 
 #[tokio::test]
-async fn its_manner_is_a_pagers() {
+async fn its_traits_are_those_of_a_pager() {
     let server = ScriptedServer::start([]).await;
     let traits = sink("pagerduty", TOML, &server).traits();
     assert_eq!((traits.markup, traits.burst, traits.audience), (Markup::Plain, 10, Audience::Pager));
@@ -219,7 +219,7 @@ async fn its_manner_is_a_pagers() {
 }
 
 #[test]
-fn a_key_must_be_there_and_an_api_be_known() {
+fn the_key_is_required_and_the_api_must_be_known() {
     assert_eq!(read("pagerduty", "").1, ["`key` is missing here"]);
     assert_eq!(
         read("pagerduty", "key = { env = \"PAGERDUTY_KEY\" }").1,

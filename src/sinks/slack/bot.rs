@@ -1,4 +1,4 @@
-//! A bot with a token: messages of one key are one thread, whose head may be kept up to date.
+//! A bot with a token: messages of one key are one thread, whose head can show the current status.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -6,15 +6,16 @@ use std::time::Duration;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use serde_json::{Map, Value, json};
 
-use super::super::to_body;
-use super::ONE_A_SECOND;
-use super::payload::{LONGEST_TEXT, Payload, standing};
-use super::root::Root;
-use super::verdict::{Outcome, Step};
+use super::super::chat_webhook::ONE_PER_SECOND;
+use super::super::payload::to_body;
+use super::super::sink::{Audience, SinkTraits};
+use super::call::{Call, CallResult};
+use super::payload::{LONGEST_TEXT, Payload, status_head};
+use super::thread_root::ThreadRoot;
 use crate::config_reader::{Problem, Rate, Spanned, TableReader};
 use crate::fault::Fault;
-use crate::message::{Message, Receipt, SendError, Unit, cut};
-use crate::outbound::{Outbound, Request, SecretUrl};
+use crate::message::{Markup, Message, Receipt, SendError, Unit, cut};
+use crate::outbound::{Outbound, Request, SecretUrl, secret_header};
 use crate::secret::Secret;
 
 const API: &str = "https://slack.com/api";
@@ -42,39 +43,33 @@ impl Config {
 }
 
 fn channel(table: &TableReader) -> Option<String> {
-    const WHERE: &str = "its id stands at the end of the channel's details in Slack: channel = \"C0123456789\"";
-    let Some(said) = table.text("channel") else {
+    const WHERE: &str = "its id is at the end of the channel's details in Slack: channel = \"C0123456789\"";
+    let Some(channel) = table.text("channel") else {
         if table.has("token") && !table.has("channel") {
             table.missing_but("channel", Some(WHERE));
         }
         return None;
     };
     let is_id = |id: &str| id.len() > 1 && id.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
-    if said.value.trim().is_empty() {
-        table.reading.problem(Problem::error(said.span, "`channel` is empty").hint(WHERE));
+    if channel.value.trim().is_empty() {
+        table.reading.problem(Problem::error(channel.span, "`channel` is empty").hint(WHERE));
         return None;
     }
-    if !(said.value.starts_with(['C', 'G', 'D', 'U', 'W']) && is_id(&said.value)) {
-        let problem = Problem::warning(said.span, "`channel` is no id, and a name changes");
+    if !(channel.value.starts_with(['C', 'G', 'D', 'U', 'W']) && is_id(&channel.value)) {
+        let problem = Problem::warning(channel.span, "`channel` is not an id, and a name can change");
         table.reading.problem(problem.hint(WHERE));
     }
-    Some(said.value)
+    Some(channel.value)
 }
 
 fn authorization(table: &TableReader, token: &Spanned<Secret>) -> Option<HeaderValue> {
-    let written = token.value.expose();
-    let header = HeaderValue::from_str(&format!("Bearer {written}"));
-    match header {
-        Ok(mut header) if !written.contains(char::is_whitespace) => {
-            header.set_sensitive(true);
-            Some(header)
-        }
-        _ => {
-            let said = "`token` holds a character that no token does (a newline, perhaps)";
-            table.reading.problem(Problem::error(token.span.clone(), said));
-            None
-        }
+    let value = token.value.expose();
+    if value.contains(char::is_whitespace) {
+        let why = "`token` holds a character that no token does (a newline, perhaps)";
+        table.reading.problem(Problem::error(token.span.clone(), why));
+        return None;
     }
+    secret_header(table.reading, token, &format!("Bearer {value}"))
 }
 
 #[derive(Debug)]
@@ -95,80 +90,86 @@ impl Bot {
         Self { post, edit, headers, channel, update, net: net.clone() }
     }
 
-    /// One host and one channel: whichever token posts there.
-    pub(super) fn destination(&self) -> String {
-        self.post.destination_of(&self.channel)
-    }
-
-    pub(super) fn rate(&self) -> Rate {
-        if self.update { EDITS } else { ONE_A_SECOND }
+    pub(super) fn traits(&self) -> SinkTraits {
+        // https://docs.slack.dev/apis/web-api/rate-limits: one a second for each channel, short bursts tolerated.
+        let rate = if self.update { EDITS } else { ONE_PER_SECOND };
+        SinkTraits {
+            markup: Markup::Slack,
+            rate: Some(rate),
+            burst: 3,
+            audience: Audience::Chat,
+            remembers: true,
+            // The channel, whichever token posts to it.
+            ..SinkTraits::plain(self.post.destination_of(&self.channel))
+        }
     }
 
     pub(super) async fn send(&self, message: &Message) -> Result<Receipt, SendError> {
         let root = message.earlier.as_deref().filter(|_| !message.key.is_empty());
-        if let Some(root) = root.and_then(|receipt| Root::parse(receipt, &self.channel)) {
-            match self.go_on(&root, message).await? {
-                Outcome::Done(_) => return Ok(Receipt(Some(root.receipt(&self.channel)))),
-                Outcome::Past(why) => {
-                    tracing::debug!(key = message.key, "a new thread, for the old one is past: {why}");
+        if let Some(root) = root.and_then(|receipt| ThreadRoot::parse(receipt, &self.channel)) {
+            match self.continue_thread(&root, message).await? {
+                CallResult::Done(_) => return Ok(Receipt(Some(root.receipt(&self.channel)))),
+                CallResult::ThreadGone(why) => {
+                    tracing::debug!(key = message.key, "the thread is gone, beginning a new one: {why}");
                 }
             }
         }
-        match self.ask(Step::Begin, content(message, self.update)?, None).await? {
-            Outcome::Done(answer) => Ok(Receipt(Root::of(answer).map(|root| root.receipt(&self.channel)))),
-            Outcome::Past(why) => Err(SendError::NeverMessage(why)),
+        match self.call(Call::Post, content(message, self.update)?, None).await? {
+            CallResult::Done(reply) => {
+                Ok(Receipt(ThreadRoot::from_reply(reply).map(|root| root.receipt(&self.channel))))
+            }
+            CallResult::ThreadGone(why) => Err(SendError::NeverMessage(why)),
         }
     }
 
-    /// The edit goes first: when what comes after it fails and all is done once more, nobody sees it twice.
-    async fn go_on(&self, root: &Root, message: &Message) -> Result<Outcome, SendError> {
+    /// The edit goes first: when the reply fails and both are done again, the edit is not visible twice.
+    async fn continue_thread(&self, root: &ThreadRoot, message: &Message) -> Result<CallResult, SendError> {
         if self.update {
             let content = replacing_all(content(message, true)?);
-            if let Outcome::Past(why) = self.ask(Step::Edit, content, Some(root)).await.map_err(harmless_again)? {
-                return Ok(Outcome::Past(why));
+            if let CallResult::ThreadGone(why) = self.call(Call::Edit, content, Some(root)).await.map_err(repeatable)? {
+                return Ok(CallResult::ThreadGone(why));
             }
         }
-        self.ask(Step::Reply, content(message, false)?, Some(root)).await
+        self.call(Call::Reply, content(message, false)?, Some(root)).await
     }
 
-    async fn ask(&self, step: Step, mut content: Fields, root: Option<&Root>) -> Result<Outcome, SendError> {
-        // Where a message goes is for relays.toml to say, and no event gets a word in it through a raw payload.
+    async fn call(&self, call: Call, mut content: Fields, root: Option<&ThreadRoot>) -> Result<CallResult, SendError> {
+        // Only relays.toml decides where a message goes, never an event through a raw payload.
         for place in ["channel", "ts", "thread_ts"] {
             content.remove(place);
         }
         let channel = root.map_or(self.channel.as_str(), |root| &root.channel);
         content.insert("channel".to_owned(), channel.into());
-        let (to, place) = match step {
-            Step::Begin | Step::Reply => (&self.post, "thread_ts"),
-            Step::Edit => (&self.edit, "ts"),
+        let (to, place) = match call {
+            Call::Post | Call::Reply => (&self.post, "thread_ts"),
+            Call::Edit => (&self.edit, "ts"),
         };
         content.extend(root.map(|root| (place.to_owned(), Value::from(root.ts.as_str()))));
         let reply = self.net.deliver(Request::post(to, to_body(&content)?).headers(self.headers.clone())).await?;
-        step.outcome(&reply)
+        call.result(&reply)
     }
 }
 
 type Fields = Map<String, Value>;
 
-/// What there is to say; at the `head` of a thread that is kept up to date, how things stand.
+/// The content of the message; for the `head` of a thread, as its current status.
 fn content(message: &Message, head: bool) -> Result<Fields, SendError> {
-    let no_table = || {
-        let said = "Slack's Web API takes a table of fields, and this payload is none";
-        SendError::NeverMessage(Fault::new("unwritable", said))
+    let not_an_object = || {
+        SendError::NeverMessage(Fault::new("unwritable", "the raw payload is not a table, as Slack's Web API requires"))
     };
     if let Some(raw) = &message.raw {
-        return raw.as_object().cloned().ok_or_else(no_table);
+        return raw.as_object().cloned().ok_or_else(not_an_object);
     }
-    let standing = if head { standing(message) } else { Cow::Borrowed(message) };
+    let shown = if head { status_head(message) } else { Cow::Borrowed(message) };
     let colored = head && message.signal.is_some();
-    let payload = if colored { Payload::colored(&standing) } else { Payload::of(&standing) };
+    let payload = if colored { Payload::colored(&shown) } else { Payload::new(&shown) };
     match serde_json::to_value(payload) {
         Ok(Value::Object(fields)) => Ok(fields),
-        Ok(_) | Err(_) => Err(no_table()),
+        Ok(_) | Err(_) => Err(not_an_object()),
     }
 }
 
-/// `chat.update` keeps what it is not told of, and refuses what `chat.postMessage` would fold.
+/// `chat.update` keeps every part that is left out, and refuses a text that `chat.postMessage` would fold.
 fn replacing_all(mut content: Fields) -> Fields {
     if !content.contains_key("markdown_text") {
         content.entry("text").or_insert_with(|| "".into());
@@ -181,8 +182,8 @@ fn replacing_all(mut content: Fields) -> Fields {
     content
 }
 
-/// The same edit twice is one edit, so it does not matter whether the first was made.
-fn harmless_again(error: SendError) -> SendError {
+/// Repeating an edit changes nothing, so it does not matter whether the first attempt succeeded.
+fn repeatable(error: SendError) -> SendError {
     match error {
         SendError::Later { wait, lane, cause, .. } => SendError::Later { wait, lane, maybe: false, cause },
         never => never,

@@ -4,18 +4,17 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-use super::super::parts;
+use super::super::message_parts as parts;
 use crate::message::{Markup, Message, Severity, Signal, Unit, cut};
 
-/// Slack takes ten times that of a new message, but asks for no more than this, folds what is longer, and refuses it
-/// of an edit.
+/// Slack recommends no more. It folds a longer new message, and refuses a longer edit.
 pub(super) const LONGEST_TEXT: usize = 4000;
 const LONGEST_TITLE: usize = 300;
 const LONGEST_LINK: usize = 2000;
 const LONGEST_FIELD: usize = 2000;
 const MOST_FIELDS: usize = 20;
-/// What the first Tutum bridge said when it had nothing to say.
-const NOTHING_TO_SAY: &str = "You received a message from Tutum Stream!";
+/// The text of the first Tutum bridge for a message without one.
+const DEFAULT_TEXT: &str = "You received a message from Tutum Stream!";
 
 #[derive(Serialize)]
 pub(super) struct Payload<'a> {
@@ -47,51 +46,51 @@ struct Field<'a> {
 }
 
 impl<'a> Payload<'a> {
-    /// A text alone is nothing but a text. Anything more is one attachment, the only form with a bar of colour; the
-    /// text is then in there, since it would be shown twice otherwise.
-    pub(super) fn of(message: &'a Message) -> Self {
+    /// A plain message is a text. Any other is one attachment, the only form with a coloured bar, which then has the
+    /// text: beside it the text would be displayed twice.
+    pub(super) fn new(message: &'a Message) -> Self {
         if message.is_plain() {
             return Self { text: Some(text(message)), attachments: None };
         }
         Self::colored(message)
     }
 
-    /// As an attachment in any case.
+    /// Always an attachment.
     pub(super) fn colored(message: &'a Message) -> Self {
         Self { text: None, attachments: Some([attachment(message)]) }
     }
 }
 
-/// The message as the head of a thread that shows how things stand: a signal has its colour there, and its word.
-pub(super) fn standing(message: &Message) -> Cow<'_, Message> {
-    let word = match message.signal {
+/// The message as the head of a thread that shows the current status: the signal is part of its title.
+pub(super) fn status_head(message: &Message) -> Cow<'_, Message> {
+    let status = match message.signal {
         Some(Signal::Resolve) => "Resolved",
         Some(Signal::Acknowledge) => "Acknowledged",
         Some(Signal::Trigger) | None => return Cow::Borrowed(message),
     };
     let title = message.title.as_deref().unwrap_or_default().trim();
-    if title.to_lowercase().contains(&word.to_lowercase()) {
+    if title.to_lowercase().contains(&status.to_lowercase()) {
         return Cow::Borrowed(message);
     }
-    let title = if title.is_empty() { word.to_owned() } else { format!("{word}: {title}") };
+    let title = if title.is_empty() { status.to_owned() } else { format!("{status}: {title}") };
     Cow::Owned(Message { title: Some(title), ..message.clone() })
 }
 
 fn text(message: &Message) -> Cow<'_, str> {
-    if message.text.trim().is_empty() { in_place_of_text(message) } else { fit(&message.text, LONGEST_TEXT) }
+    if message.text.trim().is_empty() { default_text(message) } else { fit(&message.text, LONGEST_TEXT) }
 }
 
 fn attachment(message: &Message) -> Attachment<'_> {
     let text = text(message);
     let title =
         message.title.as_deref().filter(|title| !title.trim().is_empty()).map(|title| fit(title, LONGEST_TITLE));
-    // Half a link leads nowhere, so one that is too long is left out.
+    // Half a link is useless, so a longer one is left out.
     let link = message.link.as_deref().map(str::trim);
     let link = link.filter(|link| !link.is_empty() && link.len() <= LONGEST_LINK);
-    let text = match (link.map(without_link_marks), &title) {
+    let text = match (link.map(encode_link), &title) {
         (Some(link), None) => {
-            let room = LONGEST_TEXT.saturating_sub(Unit::Utf16.count(&link) + "\n<>".len());
-            format!("{}\n<{link}>", fit(&text, room)).into()
+            let limit = LONGEST_TEXT.saturating_sub(Unit::Utf16.count(&link) + "\n<>".len());
+            format!("{}\n<{link}>", fit(&text, limit)).into()
         }
         _ => text,
     };
@@ -107,17 +106,13 @@ fn attachment(message: &Message) -> Attachment<'_> {
     }
 }
 
-fn in_place_of_text(message: &Message) -> Cow<'static, str> {
+fn default_text(message: &Message) -> Cow<'static, str> {
     let origin = &message.origin;
     match (origin.subject.trim(), origin.r#type.trim()) {
-        // What readers of the tutorial's stream expect.
-        _ if &*origin.kind == "tutum" => NOTHING_TO_SAY.into(),
-        ("", "") => NOTHING_TO_SAY.into(),
-        // These come out of an event, and no wording has escaped them.
-        (subject, r#type) => {
-            let said = Markup::Slack.escaped(format!("{type} {subject}").trim());
-            cut(&said, LONGEST_TEXT, Unit::Utf16).into()
-        }
+        // The text that the tutorial shows.
+        _ if &*origin.kind == "tutum" => DEFAULT_TEXT.into(),
+        ("", "") => DEFAULT_TEXT.into(),
+        _ => cut(&parts::event_line(message, Markup::Slack), LONGEST_TEXT, Unit::Utf16).into(),
     }
 }
 
@@ -146,16 +141,16 @@ pub(super) fn color(message: &Message) -> &str {
 }
 
 fn fit(text: &str, limit: usize) -> Cow<'_, str> {
-    // UTF-16 units are never more than bytes, so most texts need no counting.
+    // There are never more UTF-16 units than bytes, so most texts need no counting.
     if text.len() <= limit { Cow::Borrowed(text) } else { Cow::Owned(cut(text, limit, Unit::Utf16)) }
 }
 
-/// Within `<…>` these three end a link.
-fn without_link_marks(link: &str) -> String {
+/// Encodes what would end a link within `<…>`.
+fn encode_link(link: &str) -> String {
     link.replace('|', "%7C").replace('<', "%3C").replace('>', "%3E")
 }
 
-/// `title_link` is a URL and no mrkdwn: the escaping that the wording did is undone.
+/// `title_link` is a URL, not mrkdwn: reverts the escaping of the renderer.
 fn unescaped(link: &str) -> String {
     link.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 }

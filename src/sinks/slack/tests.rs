@@ -4,31 +4,34 @@ mod bot;
 mod threads;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::super::harness::{message, read, send, sink, told};
+use super::super::harness::{message, read, send, sink, verdict as verdict_line};
+use super::super::sink::Audience;
 use super::payload::{LONGEST_TEXT, color};
 use super::*;
-use crate::message::{Field as Given, Severity, Signal, Unit};
+use crate::config_reader::Rate;
+use crate::message::{Field as Given, Markup, Severity, Signal, Unit};
 use crate::test_support::scripted_server::{ScriptedServer, Step, reply};
 
 const TOML: &str = "webhook = \"@/services/T0/B0/s3cr3t-hook\"";
 
 async fn sent(message: &Message) -> Value {
     let (seen, result) = send("slack", TOML, message, reply(200, "", "ok")).await;
-    assert_eq!(told(&result), "delivered");
+    assert_eq!(verdict_line(&result), "delivered");
     assert_eq!(seen.target(), "/services/T0/B0/s3cr3t-hook");
     seen.json()
 }
 
 async fn verdict(status: u16, headers: &str, body: &str) -> String {
     let (_, result) = send("slack", TOML, &message("x"), reply(status, headers, body)).await;
-    told(&result)
+    verdict_line(&result)
 }
 
 #[tokio::test]
-async fn a_text_alone_is_exactly_a_text() {
+async fn a_plain_message_is_exactly_a_text() {
     let text = "Your container was created on Tutum!\nCheck /api/v1/container/df3eb045/ to see more details.";
     let (seen, _) = send("slack", TOML, &message(text), reply(200, "", "ok")).await;
     assert_eq!(
@@ -38,13 +41,13 @@ async fn a_text_alone_is_exactly_a_text() {
 }
 
 #[tokio::test]
-async fn what_the_wording_escaped_is_not_escaped_again() {
+async fn rendered_text_is_not_escaped_again() {
     let text = "&lt;!channel&gt; &amp; <https://x.example|a link> \u{1}\u{fffd}";
     assert_eq!(sent(&message(text)).await, json!({ "text": text }));
 }
 
 #[tokio::test]
-async fn more_than_a_text_is_one_attachment() {
+async fn any_other_message_is_one_attachment() {
     let mut full = message("It was *stopped*.");
     full.title = Some("Stack web".to_owned());
     full.link = Some("https://x.example/?a=1&amp;b=2".to_owned());
@@ -78,14 +81,14 @@ async fn more_than_a_text_is_one_attachment() {
 }
 
 #[tokio::test]
-async fn a_link_without_a_title_stands_below_the_text() {
+async fn a_link_without_a_title_is_below_the_text() {
     let mut linked = message("look");
     linked.link = Some("https://x.example/a|b>c".to_owned());
     assert_eq!(sent(&linked).await["attachments"][0]["text"], "look\n<https://x.example/a%7Cb%3Ec>");
 }
 
 #[test]
-fn colours_follow_what_was_said_then_the_signal_then_the_severity() {
+fn the_colour_is_the_messages_own_then_by_signal_then_by_severity() {
     let mut colored = message("x");
     colored.severity = Severity::Critical;
     assert_eq!(color(&colored), "#8b0000");
@@ -96,7 +99,7 @@ fn colours_follow_what_was_said_then_the_signal_then_the_severity() {
 }
 
 #[tokio::test]
-async fn an_empty_text_is_replaced_by_what_happened() {
+async fn an_empty_text_is_replaced() {
     assert_eq!(sent(&message("")).await, json!({ "text": "You received a message from Tutum Stream!" }));
     for empty in ["", " \n\t"] {
         let mut other = message(empty);
@@ -110,7 +113,7 @@ async fn an_empty_text_is_replaced_by_what_happened() {
 }
 
 #[tokio::test]
-async fn a_raw_payload_goes_as_it_is() {
+async fn a_raw_payload_is_sent_as_it_is() {
     let mut raw = message("ignored");
     raw.raw = Some(json!({ "blocks": [{ "type": "divider" }] }));
     assert_eq!(sent(&raw).await, json!({ "blocks": [{ "type": "divider" }] }));
@@ -143,7 +146,7 @@ async fn an_attachment_is_cut_part_by_part() {
 }
 
 #[tokio::test]
-async fn slacks_answers_have_their_verdicts() {
+async fn slacks_replies_have_their_verdicts() {
     for (status, body, expected) in [
         (200, "ok", "delivered"),
         (200, "ok\n", "delivered"),
@@ -168,7 +171,7 @@ async fn slacks_answers_have_their_verdicts() {
         (500, "rollup_error", "later: status_500"),
         (500, "what?", "later: status_500"),
         (503, "", "later, all: status_503"),
-        // The word counts more than the status.
+        // The error code counts more than the status.
         (400, "no_service", "never, destination: status_400"),
         (403, "too_many_attachments", "never, message: status_403"),
         (200, "invalid_blocks", "never, message: failed_with_2xx"),
@@ -184,38 +187,39 @@ async fn slacks_answers_have_their_verdicts() {
 }
 
 #[tokio::test]
-async fn a_limit_is_obeyed_from_the_header_or_the_body() {
+async fn the_wait_is_in_the_header_or_the_body() {
     let body = r#"{"retry_after":1,"ok":false,"error":"rate_limited"}"#;
     assert_eq!(verdict(429, "Retry-After: 30\r\n", body).await, "later in 30s, all: rate_limited");
     assert_eq!(verdict(429, "", body).await, "later in 1s, all: rate_limited");
     assert_eq!(verdict(429, "", "").await, "later, all: rate_limited");
+    assert_eq!(verdict(429, "", &body.replace('1', "0")).await, "later, all: rate_limited");
 }
 
 #[tokio::test]
-async fn a_reply_that_repeats_the_webhook_is_not_repeated() {
+async fn a_reply_that_repeats_the_webhook_is_redacted() {
     let (_, result) = send("slack", TOML, &message("x"), reply(404, "", "no hook s3cr3t-hook here")).await;
     let cause = result.expect_err("refused").cause().to_string();
     assert_eq!(cause, "status 404: no hook … here");
 }
 
 #[tokio::test]
-async fn a_broken_road_is_later() {
+async fn a_broken_connection_is_later() {
     let (_, result) = send("slack", TOML, &message("x"), Step::Reset).await;
-    assert_eq!(told(&result), "later: reset");
+    assert_eq!(verdict_line(&result), "later: reset");
 }
 
 #[tokio::test]
-async fn its_manner_is_slacks() {
+async fn its_traits_are_slacks() {
     let server = ScriptedServer::start([]).await;
     let traits = sink("slack", TOML, &server).traits();
     assert_eq!((traits.markup, traits.burst, traits.audience), (Markup::Slack, 3, Audience::Chat));
     assert_eq!(traits.rate, Some(Rate { times: 1, per: Duration::from_secs(1) }));
     assert!(!traits.destination.contains("s3cr3t"));
-    assert!(!traits.remembers, "a webhook says nothing that could be remembered");
+    assert!(!traits.remembers, "a webhook has no receipts");
 }
 
 #[test]
-fn a_webhook_must_be_there_and_be_one() {
+fn a_valid_webhook_is_required() {
     assert_eq!(read("slack", "").1, ["`webhook` is missing here"]);
     assert_eq!(read("slack", "webhook = \"no\"").1, ["`webhook`: not a URL (relative URL without a base)"]);
     assert_eq!(

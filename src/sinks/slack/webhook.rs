@@ -1,46 +1,44 @@
-//! The incoming webhook. Its reply names nothing that one could come back to: no threads, no edits.
+//! The incoming webhook. Its reply does not identify the message, so there are no threads and no edits.
 
 use std::borrow::Cow;
-use std::time::Duration;
 
-use super::super::to_body;
-use super::answer::Answer;
+use super::super::chat_webhook::ChatWebhook;
+use super::super::payload::to_body;
+use super::super::sink::SinkTraits;
+use super::api_reply::ApiReply;
 use super::payload::Payload;
-use crate::message::{Message, Receipt, SendError};
-use crate::outbound::{FailureClass, Outbound, Reply, Request, SecretUrl};
+use crate::message::{Markup, Message, Receipt, SendError};
+use crate::outbound::{FailureClass, Outbound, Reply, SecretUrl};
 
 #[derive(Debug)]
-pub struct Webhook {
-    url: SecretUrl,
-    net: Outbound,
-}
+pub struct Webhook(ChatWebhook);
 
 impl Webhook {
     pub(super) fn open(url: SecretUrl, net: &Outbound) -> Self {
-        Self { url, net: net.clone() }
+        Self(ChatWebhook::new(url, net))
     }
 
-    pub(super) fn destination(&self) -> String {
-        self.url.destination()
+    /// <https://docs.slack.dev/apis/web-api/rate-limits>: one a second for each webhook, short bursts tolerated.
+    pub(super) fn traits(&self) -> SinkTraits {
+        self.0.traits(Markup::Slack, 3)
     }
 
     pub(super) async fn send(&self, message: &Message) -> Result<Receipt, SendError> {
         let body = match &message.raw {
             Some(raw) => to_body(raw)?,
-            None => to_body(&Payload::of(message))?,
+            None => to_body(&Payload::new(message))?,
         };
-        let reply = self.net.deliver(Request::post(&self.url, body)).await?;
-        reply.verdict(exceptions).map(|()| Receipt::default()).map_err(|error| with_wish_of_body(error, &reply))
+        self.0.post(body, exceptions).await.map(|_| Receipt::default())
     }
 }
 
-/// <https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks>: success is the word `ok`. Slack
-/// changed which status carries which word more than once, so the word counts first.
+/// <https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks>: a success has the
+/// body `ok`. Slack has changed the statuses of its error codes more than once, so the code decides before the status.
 fn exceptions(reply: &Reply) -> Option<FailureClass> {
     if reply.is_success() && reply.body == b"ok" {
         return None;
     }
-    match word(&reply.body).as_deref().unwrap_or_default() {
+    match code(&reply.body).as_deref().unwrap_or_default() {
         "ok" if reply.is_success() => None,
         "invalid_payload"
         | "no_text"
@@ -70,28 +68,16 @@ fn exceptions(reply: &Reply) -> Option<FailureClass> {
         "rollup_error" | "internal_error" | "fatal_error" | "request_timeout" => {
             Some(FailureClass::Later { lane: false })
         }
-        // Not Slack speaking: a proxy's page, half an answer. Asking again is all that is left.
+        // Not Slack's: the page of a proxy, an incomplete reply. Only another attempt can help.
         _ if reply.is_success() => Some(FailureClass::Later { lane: false }),
         _ => None,
     }
 }
 
-/// The reply's word: the plain body, or `error` of `{"ok":false,"error":"…"}`.
-fn word(body: &[u8]) -> Option<Cow<'_, str>> {
-    if let Some(answer) = Answer::of(body) {
-        return if answer.ok { Some("ok".into()) } else { answer.error.map(Cow::Owned) };
+/// `ok` or the error code: the plain body, or `error` of `{"ok":false,"error":"…"}`.
+fn code(body: &[u8]) -> Option<Cow<'_, str>> {
+    if let Some(reply) = ApiReply::parse(body) {
+        return if reply.ok { Some("ok".into()) } else { reply.error.map(Cow::Owned) };
     }
     std::str::from_utf8(body).ok().map(|text| text.trim().into())
-}
-
-/// Slack writes its `retry_after` into the body too, where no proxy strips it.
-fn with_wish_of_body(error: SendError, reply: &Reply) -> SendError {
-    match error {
-        SendError::Later { wait: None, lane, maybe, cause } => {
-            let seconds = Answer::of(&reply.body).and_then(|answer| answer.retry_after);
-            let wait = seconds.map(|seconds| Duration::from_secs(seconds.min(3600)));
-            SendError::Later { wait, lane, maybe, cause }
-        }
-        other => other,
-    }
 }

@@ -1,12 +1,12 @@
-//! The bot's settings, and what it makes of Slack's words.
+//! The bot's settings, and its verdicts on Slack's error codes.
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::super::super::harness::{message, read, sink, told};
+use super::super::super::chat_webhook::ONE_PER_SECOND;
+use super::super::super::harness::{message, read, sink, verdict};
 use super::super::super::{AnySink, Audience, Sink, SinkTraits};
-use super::super::ONE_A_SECOND;
 use crate::config_reader::Rate;
 use crate::fault::Fault;
 use crate::message::{Markup, Message, Receipt, SendError};
@@ -18,29 +18,33 @@ pub(super) const UPDATING: &str = "token = \"xoxb-s3cr3t-t0ken\"\nchannel = \"C1
 pub(super) const POSTED: &str = r#"{"ok":true,"channel":"C1","ts":"20.000001","message":{}}"#;
 pub(super) const DONE: &str = r#"{"ok":true}"#;
 
-pub(super) fn no(word: &str) -> String {
-    json!({ "ok": false, "error": word }).to_string()
+pub(super) fn no(code: &str) -> String {
+    json!({ "ok": false, "error": code }).to_string()
 }
 
-/// Another message of a key that has its thread.
+/// Another message of a key that has a thread.
 pub(super) fn later(text: &str) -> Message {
     let mut later = message(text);
     later.earlier = Some("C1/10.000001".to_owned());
     later
 }
 
-async fn attempt(toml: &str, message: &Message, acts: Vec<Step>) -> (Vec<ReceivedRequest>, Result<Receipt, SendError>) {
-    let requests = acts.len();
-    let server = ScriptedServer::start(acts).await;
+async fn attempt(
+    toml: &str,
+    message: &Message,
+    steps: Vec<Step>,
+) -> (Vec<ReceivedRequest>, Result<Receipt, SendError>) {
+    let requests = steps.len();
+    let server = ScriptedServer::start(steps).await;
     let sink = sink("slack", toml, &server);
     let result = sink.send(message).await;
     let shown = format!("{sink:?} {result:?}");
     assert!(!shown.contains("s3cr3t"), "{shown}");
-    assert_eq!(server.requests().len(), requests, "as many requests as answers");
+    assert_eq!(server.requests().len(), requests, "as many requests as replies");
     (server.requests(), result)
 }
 
-/// What was asked, and the verdict; one answer of Slack's for each request that is made.
+/// The requests and the result; each of `answers` is the body of one reply.
 pub(super) async fn sent(
     toml: &str,
     message: &Message,
@@ -50,15 +54,15 @@ pub(super) async fn sent(
 }
 
 /// Method and body of each request.
-pub(super) async fn said(toml: &str, message: &Message, answers: &[&str]) -> (Vec<(String, Value)>, String) {
+pub(super) async fn exchange(toml: &str, message: &Message, answers: &[&str]) -> (Vec<(String, Value)>, String) {
     let (seen, result) = sent(toml, message, answers).await;
     let method = |seen: &ReceivedRequest| seen.target().rsplit('/').next().expect("a method").to_owned();
-    (seen.iter().map(|seen| (method(seen), seen.json())).collect(), told(&result))
+    (seen.iter().map(|seen| (method(seen), seen.json())).collect(), verdict(&result))
 }
 
 #[tokio::test]
-async fn slacks_words_have_their_verdicts() {
-    for (words, expected) in [
+async fn slacks_error_codes_have_their_verdicts() {
+    for (codes, expected) in [
         ("ratelimited rate_limited service_unavailable team_added_to_org", "later, all: failed_with_2xx"),
         ("message_limit_exceeded", "later in 300s, all: failed_with_2xx"),
         ("internal_error fatal_error request_timeout unheard_of", "later: failed_with_2xx"),
@@ -74,10 +78,10 @@ async fn slacks_words_have_their_verdicts() {
             "never, message: failed_with_2xx",
         ),
     ] {
-        for word in words.split_whitespace() {
-            assert_eq!(said(TOML, &message("x"), &[&no(word)]).await.1, expected, "{word}");
-            assert_eq!(said(UPDATING, &later("x"), &[&no(word)]).await.1, expected, "{word} to an edit");
-            assert_eq!(said(UPDATING, &later("x"), &[DONE, &no(word)]).await.1, expected, "{word} to a reply");
+        for code in codes.split_whitespace() {
+            assert_eq!(exchange(TOML, &message("x"), &[&no(code)]).await.1, expected, "{code}");
+            assert_eq!(exchange(UPDATING, &later("x"), &[&no(code)]).await.1, expected, "{code} to an edit");
+            assert_eq!(exchange(UPDATING, &later("x"), &[DONE, &no(code)]).await.1, expected, "{code} to a reply");
         }
     }
 }
@@ -87,7 +91,7 @@ async fn cause(answer: &str) -> Fault {
 }
 
 #[tokio::test]
-async fn what_a_person_has_to_do_is_said_in_plain_words() {
+async fn the_remedy_is_part_of_the_fault() {
     let scope = r#"{"ok":false,"error":"missing_scope","needed":"chat:write","provided":"commands"}"#;
     let plain = "the token lacks the scope chat:write: add it to the app and install the app again";
     assert_eq!(cause(scope).await.to_string(), format!("{plain}: status 200: {scope}"));
@@ -97,7 +101,7 @@ async fn what_a_person_has_to_do_is_said_in_plain_words() {
 }
 
 #[tokio::test]
-async fn what_slack_found_wrong_in_a_payload_is_kept() {
+async fn slacks_details_on_a_wrong_payload_are_kept() {
     let message = "[ERROR] must be more than 0 characters [json-pointer:/blocks/0/text/text]";
     let metadata = json!({ "messages": [message] });
     let answer = json!({ "ok": false, "error": "invalid_blocks", "response_metadata": metadata });
@@ -106,50 +110,50 @@ async fn what_slack_found_wrong_in_a_payload_is_kept() {
 }
 
 #[tokio::test]
-async fn what_may_have_been_done_is_told_from_what_does_no_harm_twice() {
-    let maybe = async |toml: &str, message: &Message, acts: Vec<Step>| match attempt(toml, message, acts).await.1 {
+async fn a_post_may_have_been_delivered_and_an_edit_may_be_repeated() {
+    let maybe = async |toml: &str, message: &Message, steps: Vec<Step>| match attempt(toml, message, steps).await.1 {
         Err(SendError::Later { maybe, .. }) => maybe,
         other => panic!("{other:?}"),
     };
-    let say = |body: &str| reply(200, "", body);
-    for act in [Step::Reset, say(&no("internal_error")), say(&no("fatal_error"))] {
-        assert!(maybe(TOML, &message("x"), vec![act.clone()]).await);
-        assert!(maybe(UPDATING, &later("x"), vec![say(DONE), act.clone()]).await);
-        assert!(!maybe(UPDATING, &later("x"), vec![act]).await, "an edit may be made again");
+    let ok = |body: &str| reply(200, "", body);
+    for step in [Step::Reset, ok(&no("internal_error")), ok(&no("fatal_error"))] {
+        assert!(maybe(TOML, &message("x"), vec![step.clone()]).await);
+        assert!(maybe(UPDATING, &later("x"), vec![ok(DONE), step.clone()]).await);
+        assert!(!maybe(UPDATING, &later("x"), vec![step]).await, "an edit may be made again");
     }
-    assert!(!maybe(TOML, &message("x"), vec![say(&no("request_timeout"))]).await);
+    assert!(!maybe(TOML, &message("x"), vec![ok(&no("request_timeout"))]).await);
 }
 
 #[tokio::test]
-async fn a_limit_holds_the_lane_as_long_as_slack_says() {
+async fn a_limit_holds_the_lane_for_the_wait_that_slack_names() {
     let limited = |headers: &str| reply(429, headers, &no("ratelimited"));
-    for (message, acts) in [
+    for (message, steps) in [
         (message("x"), vec![limited("Retry-After: 30\r\n")]),
         (later("x"), vec![limited("Retry-After: 30\r\n")]),
         (later("x"), vec![reply(200, "", DONE), limited("Retry-After: 30\r\n")]),
     ] {
-        assert_eq!(told(&attempt(UPDATING, &message, acts).await.1), "later in 30s, all: rate_limited");
+        assert_eq!(verdict(&attempt(UPDATING, &message, steps).await.1), "later in 30s, all: rate_limited");
     }
-    assert_eq!(told(&attempt(TOML, &message("x"), vec![limited("")]).await.1), "later, all: rate_limited");
+    assert_eq!(verdict(&attempt(TOML, &message("x"), vec![limited("")]).await.1), "later, all: rate_limited");
 }
 
 #[tokio::test]
-async fn a_message_that_slack_does_not_name_was_delivered_all_the_same() {
+async fn a_message_without_an_id_was_delivered() {
     for body in [DONE, r#"{"ok":true,"channel":"C1"}"#, r#"{"ok":true,"channel":"C1","ts":"nonsense"}"#] {
-        assert_eq!(said(TOML, &message("x"), &[body]).await.1, "delivered");
+        assert_eq!(exchange(TOML, &message("x"), &[body]).await.1, "delivered");
     }
-    // What is too long to be read to its end.
+    // Too long to be read to its end.
     let long = format!(r#"{{"ok":true,"channel":"C1","ts":"20.000001","message":"{}"}}"#, "x".repeat(100_000));
-    assert_eq!(said(TOML, &message("x"), &[&long]).await.1, "delivered as C1/20.000001");
+    assert_eq!(exchange(TOML, &message("x"), &[&long]).await.1, "delivered as C1/20.000001");
 }
 
 #[tokio::test]
-async fn its_manner_is_a_bots() {
+async fn its_traits_are_those_of_a_bot() {
     let server = ScriptedServer::start([]).await;
     let of = |toml: &str| -> SinkTraits { sink("slack", toml, &server).traits() };
     let (bot, updating) = (of(TOML), of(UPDATING));
     assert!(bot.remembers && bot.audience == Audience::Chat && !bot.knows_repeats);
-    assert_eq!((bot.markup, bot.burst, bot.rate), (Markup::Slack, 3, Some(ONE_A_SECOND)));
+    assert_eq!((bot.markup, bot.burst, bot.rate), (Markup::Slack, 3, Some(ONE_PER_SECOND)));
     assert_eq!(updating.rate, Some(Rate { times: 50, per: Duration::from_secs(60) }), "as many as may be edited");
     assert_eq!(bot.destination, updating.destination);
     assert_eq!(bot.destination, of(&TOML.replace("s3cr3t", "0ther")).destination);
@@ -158,7 +162,7 @@ async fn its_manner_is_a_bots() {
 }
 
 #[test]
-fn one_of_the_two_ways_must_be_gone_whole() {
+fn keys_of_webhook_and_bot_exclude_each_other() {
     const HOOK: &str = "webhook = \"https://hooks.slack.com/services/T0/B0/s3cr3t\"";
     const BOT: &str = "token = \"x\"\nchannel = \"C1\"";
     let read = |toml: &str| {
@@ -166,7 +170,7 @@ fn one_of_the_two_ways_must_be_gone_whole() {
         assert!(config.is_none() || problems.is_empty() || toml.contains("update = 1"), "{toml}");
         problems
     };
-    assert_eq!(read(&format!("{HOOK}\n{BOT}")), ["`token` and `webhook` are two ways: one must go"]);
+    assert_eq!(read(&format!("{HOOK}\n{BOT}")), ["`token` and `webhook` exclude each other"]);
     assert_eq!(read(&format!("{HOOK}\nchannel = \"C1\"")), ["only a bot has `channel`, and this is a webhook"]);
     let both = format!("{HOOK}\nupdate = true\nchannel = \"C1\"");
     assert_eq!(read(&both), ["only a bot has `channel` and `update`, and this is a webhook"]);
@@ -181,7 +185,7 @@ fn one_of_the_two_ways_must_be_gone_whole() {
 }
 
 #[test]
-fn a_channel_is_an_id_or_at_least_a_name() {
+fn a_channel_is_an_id_or_a_name() {
     for channel in ["C024BE91L", "U024BE7LH", "#ops"] {
         let (config, found) = read("slack", &format!("token = \"x\"\nchannel = \"{channel}\""));
         assert!(found.is_empty(), "{found:?}");

@@ -8,7 +8,7 @@ fn credentials_and_address_are_required_together() {
         ("api = \"dtr.example\"", "this is no URL: relative URL without a base"),
         (
             "api = \"https://alice:x@dtr.example\"",
-            "a user or password stands in this URL; credentials have keys of their own",
+            "this URL holds a user or a password; credentials have keys of their own",
         ),
         (
             "api = \"https://dtr.example\"\ntoken = { env = \"NEWLINE\" }",

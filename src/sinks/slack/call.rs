@@ -1,53 +1,53 @@
-//! What the Web API's words mean. Its status is 200 whatever happens, limits and outages excepted.
+//! The calls of the Web API and the verdicts on their replies. Except for limits and outages, the status is always 200.
 
 use std::borrow::Cow;
 use std::time::Duration;
 
-use super::answer::Answer;
+use super::super::chat_webhook::with_wait_in_body;
+use super::api_reply::ApiReply;
 use crate::fault::Fault;
 use crate::message::SendError;
 use crate::outbound::{FailureClass, Reply};
 
-/// For a whole workspace that has said too much; Slack names no time.
-const UNTIL_A_WORKSPACE_IS_CALM: Duration = Duration::from_secs(300);
+/// After a workspace has reached its own limit, for which Slack names no wait.
+const WORKSPACE_WAIT: Duration = Duration::from_secs(300);
 
-/// The three things that are asked of Slack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Step {
-    /// A message of its own.
-    Begin,
-    /// Another content for the head of a thread.
+pub(super) enum Call {
+    /// A new message in the channel.
+    Post,
+    /// New content for the head of a thread.
     Edit,
     /// A message in a thread.
     Reply,
 }
 
 #[derive(Debug)]
-pub(super) enum Outcome {
-    Done(Answer),
-    /// What it was about cannot be edited or answered any more, whoever asks; a new message can be sent all the same.
-    Past(Fault),
+pub(super) enum CallResult {
+    Done(ApiReply),
+    /// The message can no longer be edited or replied to. A new message can still be posted.
+    ThreadGone(Fault),
 }
 
-impl Step {
-    pub(super) fn outcome(self, reply: &Reply) -> Result<Outcome, SendError> {
-        let answer = Answer::of(&reply.body);
-        let word = answer.as_ref().filter(|answer| !answer.ok).and_then(|answer| answer.error.as_deref());
-        if reply.is_success() && word.is_some_and(|word| self.is_past(word)) {
-            return Ok(Outcome::Past(reply.cause()));
+impl Call {
+    pub(super) fn result(self, reply: &Reply) -> Result<CallResult, SendError> {
+        let body = ApiReply::parse(&reply.body);
+        let code = body.as_ref().filter(|body| !body.ok).and_then(|body| body.error.as_deref());
+        if reply.is_success() && code.is_some_and(|code| self.is_thread_gone(code)) {
+            return Ok(CallResult::ThreadGone(reply.cause()));
         }
-        match reply.verdict(|reply| class(reply, answer.as_ref(), word.unwrap_or_default())) {
-            Ok(()) => Ok(Outcome::Done(answer.unwrap_or_default())),
-            Err(error) => Err(self.plainly(error, &answer.unwrap_or_default())),
+        match reply.verdict(|reply| class(reply, body.as_ref(), code.unwrap_or_default())) {
+            Ok(()) => Ok(CallResult::Done(body.unwrap_or_default())),
+            Err(error) => Err(self.explain(with_wait_in_body(error, reply), &body.unwrap_or_default())),
         }
     }
 
     /// <https://docs.slack.dev/reference/methods/chat.update>, <https://docs.slack.dev/reference/methods/chat.postMessage>
-    fn is_past(self, word: &str) -> bool {
+    fn is_thread_gone(self, code: &str) -> bool {
         match self {
-            Self::Begin => false,
+            Self::Post => false,
             Self::Edit => matches!(
-                word,
+                code,
                 "cant_update_message"
                     | "message_not_found"
                     | "edit_window_closed"
@@ -57,7 +57,7 @@ impl Step {
                     | "streaming_state_conflict"
             ),
             Self::Reply => matches!(
-                word,
+                code,
                 "thread_not_found"
                     | "message_not_found"
                     | "invalid_thread_ts"
@@ -68,18 +68,17 @@ impl Step {
         }
     }
 
-    fn plainly(self, error: SendError, answer: &Answer) -> SendError {
-        let word = answer.error.as_deref().unwrap_or_default();
+    fn explain(self, error: SendError, reply: &ApiReply) -> SendError {
+        let code = reply.error.as_deref().unwrap_or_default();
         match error {
             SendError::Later { wait, lane, cause, .. } => {
-                let in_body = || answer.retry_after.map(|seconds| Duration::from_secs(seconds.min(3600)));
-                let calm = || (word == "message_limit_exceeded").then_some(UNTIL_A_WORKSPACE_IS_CALM);
-                // Slack says of both that some of it may have been done. To do an edit again changes nothing.
-                let maybe = matches!(word, "internal_error" | "fatal_error") && self != Self::Edit;
-                SendError::Later { wait: wait.or_else(in_body).or_else(calm), lane, maybe, cause }
+                let of_workspace = || (code == "message_limit_exceeded").then_some(WORKSPACE_WAIT);
+                // Slack documents that both may have been carried out in part. Repeating an edit changes nothing.
+                let maybe = matches!(code, "internal_error" | "fatal_error") && self != Self::Edit;
+                SendError::Later { wait: wait.or_else(of_workspace), lane, maybe, cause }
             }
-            SendError::NeverDestination(cause) => SendError::NeverDestination(match way_out(word, answer) {
-                Some(said) => cause.while_doing(said),
+            SendError::NeverDestination(cause) => SendError::NeverDestination(match remedy(code, reply) {
+                Some(remedy) => cause.while_doing(remedy),
                 None => cause,
             }),
             never @ SendError::NeverMessage(_) => never,
@@ -87,8 +86,8 @@ impl Step {
     }
 }
 
-fn class(reply: &Reply, answer: Option<&Answer>, word: &str) -> Option<FailureClass> {
-    match word {
+fn class(reply: &Reply, body: Option<&ApiReply>, code: &str) -> Option<FailureClass> {
+    match code {
         "ratelimited" | "rate_limited" | "message_limit_exceeded" | "service_unavailable" | "team_added_to_org" => {
             Some(FailureClass::Later { lane: true })
         }
@@ -116,7 +115,7 @@ fn class(reply: &Reply, answer: Option<&Answer>, word: &str) -> Option<FailureCl
         | "unknown_method"
         | "method_deprecated"
         | "deprecated_endpoint" => Some(FailureClass::NeverDestination),
-        word if word.starts_with("restricted_action") => Some(FailureClass::NeverDestination),
+        code if code.starts_with("restricted_action") => Some(FailureClass::NeverDestination),
         "no_text"
         | "msg_too_long"
         | "invalid_blocks"
@@ -134,34 +133,36 @@ fn class(reply: &Reply, answer: Option<&Answer>, word: &str) -> Option<FailureCl
         | "invalid_array_arg"
         | "invalid_json"
         | "json_not_object" => Some(FailureClass::NeverMessage),
-        // A word that is not known yet, or not Slack speaking at all: asking again is all that is left.
-        _ if reply.is_success() && !answer.is_some_and(|answer| answer.ok) => Some(FailureClass::Later { lane: false }),
+        // An unknown error code, or not Slack's reply: only another attempt can help.
+        _ if reply.is_success() && !body.is_some_and(|body| body.ok) => Some(FailureClass::Later { lane: false }),
         _ => None,
     }
 }
 
-/// What a person has to do.
-fn way_out(word: &str, answer: &Answer) -> Option<Cow<'static, str>> {
-    Some(match word {
-        "missing_scope" => match answer.needed.as_deref().filter(|needed| is_scope(needed)) {
+/// What a person can do about it.
+fn remedy(code: &str, reply: &ApiReply) -> Option<Cow<'static, str>> {
+    Some(match code {
+        "missing_scope" => match reply.needed.as_deref().filter(|needed| is_scope(needed)) {
             Some(needed) => format!("the token lacks the scope {needed}: add it to the app and install the app again"),
             None => "the token lacks a scope: add it to the app and install the app again".to_owned(),
         }
         .into(),
         "not_in_channel" => "the bot is not in the channel: invite it there".into(),
-        "channel_not_found" => "the bot sees no such channel: mend the id, or invite the bot if it is private".into(),
+        "channel_not_found" => {
+            "the bot sees no such channel: check the id, or invite the bot if the channel is private".into()
+        }
         "is_archived" | "channel_is_archived" => "the channel is archived".into(),
         "not_authed" | "invalid_auth" | "account_inactive" | "token_revoked" | "token_expired" => {
-            "Slack does not take the token".into()
+            "Slack refuses the token".into()
         }
-        "not_allowed_token_type" => "this is no bot's token, which begins with xoxb-".into(),
+        "not_allowed_token_type" => "this is not a bot token, which begins with xoxb-".into(),
         "unknown_method" => "`api` does not lead to Slack's Web API".into(),
         _ => return None,
     })
 }
 
-/// `chat:write.public`; a list of such where one of several would do. Nothing else is repeated from a reply, as it
-/// stands here without having been searched for secrets.
+/// `chat:write.public`, or a list of alternatives. Anything else might be a secret, which is not removed from this
+/// text.
 fn is_scope(needed: &str) -> bool {
     let known = |letter: char| letter.is_ascii_lowercase() || matches!(letter, ':' | '.' | '_' | ',' | ' ');
     !needed.is_empty() && needed.len() <= 100 && needed.chars().all(known)

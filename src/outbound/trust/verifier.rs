@@ -1,4 +1,4 @@
-//! Certificate verifiers. Both leave the proof that the server holds the certificate's key to rustls.
+//! The verifier of certificates. The proof that the server holds the certificate's key is left to rustls.
 
 use std::error::Error;
 use std::fmt;
@@ -14,15 +14,19 @@ use super::fingerprint::Fingerprint;
 use crate::fault::Fault;
 use crate::outbound::redact;
 
-/// Verifies as `V` does; its errors name the certificate.
+/// Verifies the certificate by `rule`, and the handshake's signature in any case. Its errors name the certificate.
 #[derive(Debug)]
-pub(super) struct Explaining<V>(pub(super) Arc<V>);
-
-/// Accepts one certificate only, whatever its names, dates and issuer: a person has looked at it.
-#[derive(Debug)]
-pub(super) struct Pinned {
-    wanted: Fingerprint,
+pub(super) struct Verifier {
+    rule: Rule,
     algorithms: WebPkiSupportedAlgorithms,
+}
+
+#[derive(Debug)]
+pub(super) enum Rule {
+    /// Certificates that this one accepts.
+    Chain(Arc<dyn ServerCertVerifier>),
+    /// One certificate only, whatever its names, dates and issuer: a person has looked at it.
+    Pin(Fingerprint),
 }
 
 /// An untrusted certificate, as the cause within the errors of TLS and HTTP.
@@ -31,7 +35,13 @@ struct Untrusted {
     fingerprint: Fingerprint,
 }
 
-impl<V: ServerCertVerifier> ServerCertVerifier for Explaining<V> {
+impl Verifier {
+    pub(super) fn new(rule: Rule, provider: &CryptoProvider) -> Self {
+        Self { rule, algorithms: provider.signature_verification_algorithms }
+    }
+}
+
+impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
         &self,
         leaf: &CertificateDer<'_>,
@@ -40,58 +50,20 @@ impl<V: ServerCertVerifier> ServerCertVerifier for Explaining<V> {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        self.0
-            .verify_server_cert(leaf, intermediates, name, ocsp, now)
-            .map_err(|error| Untrusted::because(&error, leaf))
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        leaf: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.0.verify_tls12_signature(message, leaf, signed)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        leaf: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.0.verify_tls13_signature(message, leaf, signed)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_verify_schemes()
-    }
-}
-
-impl Pinned {
-    pub(super) fn new(wanted: Fingerprint, provider: &CryptoProvider) -> Self {
-        Self { wanted, algorithms: provider.signature_verification_algorithms }
-    }
-}
-
-impl ServerCertVerifier for Pinned {
-    fn verify_server_cert(
-        &self,
-        leaf: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        // A fingerprint is public, so this comparison may take any time.
         let fingerprint = Fingerprint::of(leaf);
-        if fingerprint == self.wanted {
-            return Ok(ServerCertVerified::assertion());
-        }
-        Err(Untrusted { why: "it is not the pinned one; was it renewed?".to_owned(), fingerprint }.into())
+        let why = match &self.rule {
+            // A fingerprint is public, so this comparison may take any time.
+            Rule::Pin(pin) if fingerprint == *pin => return Ok(ServerCertVerified::assertion()),
+            Rule::Pin(_) => "it is not the pinned one; was it renewed?".to_owned(),
+            Rule::Chain(chain) => match chain.verify_server_cert(leaf, intermediates, name, ocsp, now) {
+                Ok(verified) => return Ok(verified),
+                Err(error) => explanation(&error),
+            },
+        };
+        Err(Untrusted { why, fingerprint }.into())
     }
 
-    /// Without this, every server could present the pinned certificate, which is public.
+    /// Without this, every server could present a trusted certificate, which is public.
     fn verify_tls12_signature(
         &self,
         message: &[u8],
@@ -115,16 +87,13 @@ impl ServerCertVerifier for Pinned {
     }
 }
 
-impl Untrusted {
-    fn because(error: &rustls::Error, leaf: &CertificateDer<'_>) -> rustls::Error {
-        let why = match error {
-            rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
-                "no trusted authority has signed it".to_owned()
-            }
-            rustls::Error::InvalidCertificate(error) => redact::clean(&error.to_string(), &[]),
-            other => redact::clean(&other.to_string(), &[]),
-        };
-        Self { why, fingerprint: Fingerprint::of(leaf) }.into()
+fn explanation(error: &rustls::Error) -> String {
+    match error {
+        rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
+            "no trusted authority has signed it".to_owned()
+        }
+        rustls::Error::InvalidCertificate(error) => redact::clean(&error.to_string(), &[]),
+        other => redact::clean(&other.to_string(), &[]),
     }
 }
 
