@@ -39,17 +39,11 @@ impl Media {
 }
 
 /// The body of a request that is JSON or a form.
-pub fn body(headers: &HeaderMap, bytes: &[u8]) -> Result<Body, Unreadable> {
+pub(super) fn body(headers: &HeaderMap, bytes: &[u8]) -> Result<Body, Unreadable> {
     match Media::of(headers)? {
         Media::Form => form::body(bytes),
         Media::Json | Media::CloudEvent | Media::CloudEventBatch => json(bytes),
     }
-}
-
-/// As [`body`], but only an object.
-pub fn json_object(headers: &HeaderMap, bytes: &[u8]) -> Result<Body, Unreadable> {
-    let body = body(headers, bytes)?;
-    if body.value().is_object() { Ok(body) } else { Err(Unreadable::malformed("the body must be a JSON object")) }
 }
 
 pub fn json(bytes: &[u8]) -> Result<Body, Unreadable> {
