@@ -1,6 +1,6 @@
 //! The body of a request, as its content type says: JSON or a form.
 //!
-//! The input is untrusted, whoever sent it.
+//! The input is untrusted, even if its sender is verified.
 
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use serde_json::Value;
@@ -9,7 +9,7 @@ use super::form;
 use super::unreadable::Unreadable;
 use crate::event::Body;
 
-/// What the content type says that the body is.
+/// The format of a body, by its content type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Media {
     Json,

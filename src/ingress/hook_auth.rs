@@ -39,7 +39,7 @@ pub struct HookAuth {
     refused: Mutex<LogLimiter>,
 }
 
-/// A request whose sender is verified. Its content is not: it is whatever the sender wrote.
+/// A request whose sender is verified. Its content is untrusted.
 #[derive(Debug, Clone, Copy)]
 pub struct VerifiedRequest<'r> {
     pub headers: &'r HeaderMap,

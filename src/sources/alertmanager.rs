@@ -64,7 +64,7 @@ fn known(alert: &Body) -> Result<Known, &'static str> {
     };
     Ok(Known {
         r#type: Some(format!("alert.{status}")),
-        // Without a start, one alert cannot be told from the next with the same labels.
+        // Without a start, an alert cannot be distinguished from the next one with the same labels.
         id: (!start.is_empty()).then_some(id),
         subject: Some(name.map_or_else(|| fingerprint.clone(), |name| format!("{name}/{fingerprint}"))),
         time: end.parse::<Timestamp>().ok(),

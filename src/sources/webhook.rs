@@ -67,7 +67,7 @@ impl PostedKind for WebhookKind {
     }
 }
 
-/// The bodies in a request, before `split`, each with what the request tells about it.
+/// The bodies in a request, before `split`, each with the labels that the request has for it.
 fn bodies(request: &VerifiedRequest) -> Result<Vec<(Body, Known)>, Unreadable> {
     let VerifiedRequest { headers, body: bytes, proof, .. } = *request;
     // What is signed goes before what is not: the id of a signed delivery before a CloudEvents header, and an id inside
