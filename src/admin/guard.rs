@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use axum::http::header::{CONTENT_TYPE, HOST};
 use axum::http::uri::Authority;
-use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::http::{HeaderMap, Method, Uri};
 
 use super::HttpError;
 
@@ -16,15 +16,13 @@ pub(super) fn check(method: &Method, uri: &Uri, headers: &HeaderMap, hosts: &[St
     let named = headers.get_all(HOST).iter().map(|host| host.to_str().unwrap_or_default());
     let foreign = named.chain(uri.authority().map(Authority::as_str)).find(|host| !is_ours(host, hosts));
     if let Some(host) = foreign {
-        return Err(HttpError::new(
-            StatusCode::FORBIDDEN,
+        return Err(HttpError::forbidden(
             format!("the admin API is not called `{}`", host.escape_debug()),
             "call it by its address or as localhost",
         ));
     }
     if method == Method::POST && !is_json(headers) {
-        return Err(HttpError::new(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        return Err(HttpError::unsupported_media_type(
             "only JSON is taken here",
             "send the header content-type: application/json",
         ));

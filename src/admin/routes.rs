@@ -6,8 +6,8 @@ use std::time::Duration;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, Query, Request, State};
+use axum::http::Uri;
 use axum::http::header::CONTENT_TYPE;
-use axum::http::{StatusCode, Uri};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -49,7 +49,7 @@ pub(super) fn router<H: AdminBackend>(server: AdminServer<H>) -> Router {
         })
         .method_not_allowed_fallback(async || {
             let hint = "reading is GET; what changes or explains something is POST";
-            HttpError::new(StatusCode::METHOD_NOT_ALLOWED, "this path does not take that method", hint)
+            HttpError::method_not_allowed(hint)
         })
         .layer(DefaultBodyLimit::max(BODY))
         .layer(middleware::from_fn_with_state(server.clone(), admit::<H>))

@@ -1,4 +1,4 @@
-//! A listening socket that outlives a reload, so that clients who connect meanwhile wait and are not refused.
+//! A listening socket that outlives a reload, so that connections meanwhile wait and are not refused.
 
 use std::io;
 use std::net::SocketAddr;

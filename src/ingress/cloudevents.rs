@@ -103,9 +103,9 @@ mod tests {
         structured(Body::parse(text).expect("JSON")).map(|(_, known)| known).map_err(|refused| refused.to_string())
     }
 
-    fn headers(said: &[(&str, &str)]) -> HeaderMap {
+    fn headers(fields: &[(&str, &str)]) -> HeaderMap {
         let name = |name: &str| HeaderName::try_from(format!("ce-{name}")).expect("a name");
-        said.iter().map(|(key, value)| (name(key), HeaderValue::try_from(*value).expect("a value"))).collect()
+        fields.iter().map(|(key, value)| (name(key), HeaderValue::try_from(*value).expect("a value"))).collect()
     }
 
     fn the_example() -> Known {
@@ -120,7 +120,7 @@ mod tests {
     #[test]
     fn the_same_event_is_read_in_every_mode() {
         assert_eq!(read(ENVELOPE), Ok(the_example()));
-        let said = [
+        let fields = [
             ("specversion", "1.0"),
             ("id", "A234"),
             ("source", "https://github.com/cloudevents"),
@@ -128,8 +128,8 @@ mod tests {
             ("subject", "\"1\\23\""),
             ("time", "2018-04-05T17:31:00Z"),
         ];
-        let sent = headers(&said);
-        assert!(is_binary(&sent) && !is_binary(&headers(&said[1..])));
+        let sent = headers(&fields);
+        assert!(is_binary(&sent) && !is_binary(&headers(&fields[1..])));
         assert_eq!(binary(&sent), Ok(the_example()));
         let two = batch(format!("[{ENVELOPE}, {ENVELOPE}]").as_bytes()).expect("a batch");
         assert_eq!(
@@ -142,8 +142,8 @@ mod tests {
     #[test]
     fn headers_are_decoded_once_and_must_be_utf_8() {
         let subject = |text: &str| {
-            let said = [("specversion", "1.0"), ("id", "1"), ("source", "/"), ("type", "t"), ("subject", text)];
-            binary(&headers(&said)).map(|known| known.subject)
+            let fields = [("specversion", "1.0"), ("id", "1"), ("source", "/"), ("type", "t"), ("subject", text)];
+            binary(&headers(&fields)).map(|known| known.subject)
         };
         assert_eq!(subject("Euro%20%E2%82%AC%20%F0%9F%98%80"), Ok(Some("Euro € 😀".into())));
         assert_eq!(subject("\"a \\\"b\\\" %25\""), Ok(Some("a \"b\" %".into())));
@@ -179,8 +179,8 @@ mod tests {
     proptest! {
         #[test]
         fn no_input_causes_a_panic(text in "[ -~]{0,60}", at in 0..ENVELOPE.len(), byte in any::<u8>()) {
-            let said = [("specversion", "1.0"), ("id", &text), ("source", "/"), ("type", &text), ("subject", &text)];
-            drop(binary(&headers(&said)));
+            let fields = [("specversion", "1.0"), ("id", &text), ("source", "/"), ("type", &text), ("subject", &text)];
+            drop(binary(&headers(&fields)));
             let mut spoilt = format!("[{ENVELOPE}]").into_bytes();
             spoilt[at] = byte;
             drop(batch(&spoilt));

@@ -1,6 +1,6 @@
 //! The body of a request, as its content type says: JSON or a form.
 //!
-//! The input is untrusted, whoever sent it.
+//! The input is untrusted, even if its sender is verified.
 
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use serde_json::Value;
@@ -9,7 +9,7 @@ use super::form;
 use super::unreadable::Unreadable;
 use crate::event::Body;
 
-/// What the content type says that the body is.
+/// The format of a body, by its content type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Media {
     Json,
@@ -39,17 +39,11 @@ impl Media {
 }
 
 /// The body of a request that is JSON or a form.
-pub fn body(headers: &HeaderMap, bytes: &[u8]) -> Result<Body, Unreadable> {
+pub(super) fn body(headers: &HeaderMap, bytes: &[u8]) -> Result<Body, Unreadable> {
     match Media::of(headers)? {
         Media::Form => form::body(bytes),
         Media::Json | Media::CloudEvent | Media::CloudEventBatch => json(bytes),
     }
-}
-
-/// As [`body`], but only an object.
-pub fn json_object(headers: &HeaderMap, bytes: &[u8]) -> Result<Body, Unreadable> {
-    let body = body(headers, bytes)?;
-    if body.value().is_object() { Ok(body) } else { Err(Unreadable::malformed("the body must be a JSON object")) }
 }
 
 pub fn json(bytes: &[u8]) -> Result<Body, Unreadable> {

@@ -74,7 +74,7 @@ impl EndpointConfig {
         matches!(self.path, Path::Configured(_))
     }
 
-    /// Nothing verifies the senders, and relays.toml does not say that this is intended: `check` refuses it where the
+    /// Nothing verifies the senders, and relays.toml does not confirm that this is intended: `check` refuses it where the
     /// listener can be reached from other machines.
     #[must_use]
     pub fn unverified(self) -> Self {

@@ -7,12 +7,14 @@ use jiff::Timestamp;
 use reqwest::header::{AUTHORIZATION, COOKIE, FORWARDED, HeaderMap, HeaderName, ORIGIN, PROXY_AUTHORIZATION};
 use serde_json::{Map, Value};
 
+use super::content;
 use super::endpoint::EndpointConfig;
 use super::labels::Arrived;
 use super::request::HookRequest;
 use super::unreadable::Unreadable;
 use super::verify::{Proof, Verify, VerifyError};
 use crate::config_reader::{Problem, TableReader};
+use crate::event::Body;
 use crate::http_server::HttpError;
 use crate::log_limiter::LogLimiter;
 use crate::outbox::Outbox;
@@ -37,7 +39,7 @@ pub struct HookAuth {
     refused: Mutex<LogLimiter>,
 }
 
-/// A request whose sender is verified. Its content is not: it is whatever the sender wrote.
+/// A request whose sender is verified. Its content is untrusted.
 #[derive(Debug, Clone, Copy)]
 pub struct VerifiedRequest<'r> {
     pub headers: &'r HeaderMap,
@@ -121,6 +123,17 @@ impl HookAuth {
 }
 
 impl VerifiedRequest<'_> {
+    /// The body, which is JSON or a form.
+    pub fn parse(&self) -> Result<Body, Unreadable> {
+        content::body(self.headers, self.body)
+    }
+
+    /// As [`Self::parse`], but only an object.
+    pub fn parse_object(&self) -> Result<Body, Unreadable> {
+        let body = self.parse()?;
+        if body.value().is_object() { Ok(body) } else { Err(Unreadable::malformed("the body must be a JSON object")) }
+    }
+
     /// The headers for templates: names in lower case, several values joined by commas, and none with a secret.
     pub fn public_headers(&self) -> Value {
         let mut public = Map::new();

@@ -19,7 +19,7 @@ mod tests;
 mod unreadable;
 pub mod verify;
 
-pub use content::{Media, body, json, json_object, text_at};
+pub use content::{Media, json, text_at};
 pub use endpoint::{EndpointConfig, MAX_BODY};
 pub use hook_auth::{HookAuth, VerifiedRequest};
 pub use labels::{Arrived, Known, Labels, dotted_type, image_subject, parse_time};

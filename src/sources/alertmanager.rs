@@ -4,11 +4,11 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::AlertTexts;
 use super::posted::{Omitted, Posted, PostedEvents, PostedKind};
+use super::source::AlertTexts;
 use crate::config_reader::TableReader;
 use crate::event::{Body, digest, path};
-use crate::ingress::{Known, Split, Unreadable, VerifiedRequest, body};
+use crate::ingress::{Known, Split, Unreadable, VerifiedRequest};
 
 /// `[source.alertmanager.NAME]`
 pub(super) type Config = Posted<AlertmanagerKind>;
@@ -30,7 +30,7 @@ impl PostedKind for AlertmanagerKind {
 
     /// `alert.firing` or `alert.resolved`. An alert that is sent again has the same id.
     fn events_of(&self, request: &VerifiedRequest) -> Result<PostedEvents, Unreadable> {
-        let whole = body(request.headers, request.body)?;
+        let whole = request.parse()?;
         let alerts = Split::at(&["alerts"]).elements(&whole)?.into_iter().enumerate();
         let events = alerts.map(|(at, alert)| {
             let malformed = |why: &str| Unreadable::malformed(format!("alert {at}: {why}"));
@@ -64,7 +64,7 @@ fn known(alert: &Body) -> Result<Known, &'static str> {
     };
     Ok(Known {
         r#type: Some(format!("alert.{status}")),
-        // Without a start, one alert cannot be told from the next with the same labels.
+        // Without a start, an alert cannot be distinguished from the next one with the same labels.
         id: (!start.is_empty()).then_some(id),
         subject: Some(name.map_or_else(|| fingerprint.clone(), |name| format!("{name}/{fingerprint}"))),
         time: end.parse::<Timestamp>().ok(),

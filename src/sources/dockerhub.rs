@@ -6,10 +6,10 @@
 use serde_json::Value;
 
 use super::posted::{Posted, PostedEvents, PostedKind};
-use super::{AlertTexts, DefaultText};
+use super::source::{AlertTexts, DefaultText};
 use crate::config_reader::TableReader;
 use crate::ingress::verify::Verify;
-use crate::ingress::{Known, Unreadable, VerifiedRequest, image_subject, json_object, parse_time, text_at};
+use crate::ingress::{Known, Unreadable, VerifiedRequest, image_subject, parse_time, text_at};
 
 /// `[source.dockerhub.NAME]`
 pub(super) type Config = Posted<DockerhubKind>;
@@ -39,7 +39,7 @@ impl PostedKind for DockerhubKind {
 
     /// `tag.push` of `namespace/repository:tag`.
     fn events_of(&self, request: &VerifiedRequest) -> Result<PostedEvents, Unreadable> {
-        let data = json_object(request.headers, request.body)?;
+        let data = request.parse_object()?;
         let known = known(data.value());
         Ok(vec![known.event(data, request.arrived)].into())
     }

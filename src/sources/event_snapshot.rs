@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::DefaultText;
+use super::source::DefaultText;
 use crate::config_reader::{ConfigReader, Spanned, TableReader};
 use crate::event::{Event, EventId};
 use crate::message::Markup;

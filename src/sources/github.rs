@@ -3,11 +3,11 @@
 
 use reqwest::header::HeaderName;
 
-use super::AlertTexts;
 use super::posted::{Posted, PostedEvents, PostedKind};
+use super::source::AlertTexts;
 use crate::config_reader::TableReader;
 use crate::ingress::verify::{Verify, secrets};
-use crate::ingress::{Known, Unreadable, VerifiedRequest, body, text_at};
+use crate::ingress::{Known, Unreadable, VerifiedRequest, text_at};
 
 /// The older header beside it is SHA-1, and ignored.
 const SIGNATURE: HeaderName = HeaderName::from_static("x-hub-signature-256");
@@ -48,7 +48,7 @@ impl PostedKind for GithubKind {
         let header = |name| request.headers.get(name).and_then(|value| value.to_str().ok());
         let event = header("x-github-event").filter(|name| is_name(name));
         let event = event.ok_or_else(|| Unreadable::malformed("the header `x-github-event` names no event"))?;
-        let data = body(request.headers, request.body)?;
+        let data = request.parse()?;
         if event == PING {
             return Ok(PostedEvents::default());
         }

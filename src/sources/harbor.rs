@@ -7,12 +7,12 @@ use reqwest::header::AUTHORIZATION;
 use serde_json::Value;
 
 use super::posted::{Posted, PostedEvents, PostedKind};
-use super::{AlertTexts, DefaultText};
+use super::source::{AlertTexts, DefaultText};
 use crate::config_reader::{Problem, TableReader};
 use crate::event::{Body, digest};
 use crate::ingress::verify::{Verify, secrets};
 use crate::ingress::{
-    Known, Unreadable, VerifiedRequest, cloudevents, dotted_type, image_subject, json_object, parse_time, text_at,
+    Known, Unreadable, VerifiedRequest, cloudevents, dotted_type, image_subject, parse_time, text_at,
 };
 
 /// Our type, and Harbor's: by default, as `CloudEvents`, and before version 2. Other types keep Harbor's name.
@@ -67,7 +67,7 @@ impl PostedKind for HarborKind {
 
     /// One event, with the same names in either format.
     fn events_of(&self, request: &VerifiedRequest) -> Result<PostedEvents, Unreadable> {
-        let data = json_object(request.headers, request.body)?;
+        let data = request.parse_object()?;
         let (data, known) = if data.value().get("specversion").is_some() {
             let (data, attributes) = cloudevents::structured(data)?;
             let subject = data.value().get("data").and_then(subject).or(attributes.subject);

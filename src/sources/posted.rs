@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tokio::time::timeout;
 use tracing::warn;
 
-use super::{AlertTexts, DefaultText, Settings, Source};
+use super::source::{AlertTexts, DefaultText, Settings, Source};
 use crate::config_reader::TableReader;
 use crate::event::Event;
 use crate::ingress::verify::Verify;

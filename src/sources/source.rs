@@ -1,4 +1,4 @@
-//! What every source is: the trait, and what `check` and the alerts need of its kind.
+//! What every kind of source implements.
 
 use serde_json::Value;
 

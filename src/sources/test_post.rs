@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use tokio::sync::mpsc;
 
-use super::Source;
 use super::posted::{PostedEvents, PostedKind};
+use super::source::Source;
 use crate::config_reader::{ConfigReader, TableReader};
 use crate::event::{Event, Name};
 use crate::http_server::HttpError;

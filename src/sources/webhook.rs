@@ -3,13 +3,13 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::AlertTexts;
 use super::posted::{Posted, PostedEvents, PostedKind};
+use super::source::AlertTexts;
 use crate::config_reader::TableReader;
 use crate::event::{Body, Event, EventId, Name};
 use crate::fault::Fault;
 use crate::ingress::verify::Proof;
-use crate::ingress::{Known, Labels, MAX_ELEMENTS, Media, Split, Unreadable, VerifiedRequest, body, cloudevents, json};
+use crate::ingress::{Known, Labels, MAX_ELEMENTS, Media, Split, Unreadable, VerifiedRequest, cloudevents, json};
 use crate::log_limiter::LogLimiter;
 
 /// `data` is the event's own body, `body` the whole one if it was split.
@@ -67,7 +67,7 @@ impl PostedKind for WebhookKind {
     }
 }
 
-/// The bodies in a request, before `split`, each with what the request tells about it.
+/// The bodies in a request, before `split`, each with the labels that the request has for it.
 fn bodies(request: &VerifiedRequest) -> Result<Vec<(Body, Known)>, Unreadable> {
     let VerifiedRequest { headers, body: bytes, proof, .. } = *request;
     // What is signed goes before what is not: the id of a signed delivery before a CloudEvents header, and an id inside
@@ -87,10 +87,10 @@ fn bodies(request: &VerifiedRequest) -> Result<Vec<(Body, Known)>, Unreadable> {
         media if cloudevents::is_binary(headers) => {
             let known = cloudevents::binary(headers)?;
             // The data is optional.
-            let data = if bytes.is_empty() && media == Media::Json { json(b"null") } else { body(headers, bytes) };
+            let data = if bytes.is_empty() && media == Media::Json { json(b"null") } else { request.parse() };
             Ok(vec![(data?, Known { id: delivery().or(known.id), ..known })])
         }
-        _ => Ok(vec![(body(headers, bytes)?, Known { id: delivery().or_else(signature), ..Known::default() })]),
+        _ => Ok(vec![(request.parse()?, Known { id: delivery().or_else(signature), ..Known::default() })]),
     }
 }
 

@@ -11,7 +11,7 @@ pub(super) const TOLERANCE: Duration = Duration::from_secs(300);
 /// What an authenticated request has proved to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Proof {
-    /// Only who sent it: nothing tells it from another request of the same sender.
+    /// Only who sent it: it may be a copy of another request.
     Sender,
     /// The delivery of this id, which was signed.
     Delivery(String),

@@ -1,6 +1,6 @@
 //! Verification of a request's sender, over the raw bytes, before anything in it is parsed: the key `verify`.
 //!
-//! Comparisons take the same time whatever is wrong, and an old secret may be valid beside the new one while senders
+//! Comparisons take the same time whatever is wrong, and an old secret may be valid together with the new one while senders
 //! change over.
 
 mod check;

@@ -14,7 +14,7 @@ mod texts;
 
 use serde_json::Value;
 
-use super::{AlertTexts, DefaultText, Settings, Source};
+use super::source::{AlertTexts, DefaultText, Settings, Source};
 use crate::fault::Fault;
 use crate::ingress::{EndpointConfig, HookRequest, HookResult};
 use crate::outbound::Outbound;

@@ -8,11 +8,9 @@ use serde_json::Value;
 use super::texts;
 use crate::config_reader::TableReader;
 use crate::event::digest;
-use crate::ingress::{
-    Known, Unreadable, VerifiedRequest, dotted_type, image_subject, json_object, parse_time, text_at,
-};
+use crate::ingress::{Known, Unreadable, VerifiedRequest, dotted_type, image_subject, parse_time, text_at};
 use crate::sources::posted::{Posted, PostedEvents, PostedKind};
-use crate::sources::{AlertTexts, DefaultText};
+use crate::sources::source::{AlertTexts, DefaultText};
 
 pub(super) type Posts = Posted<DtrKind>;
 
@@ -35,7 +33,7 @@ impl PostedKind for DtrKind {
 
     /// One event, for example `tag.push` of `namespace/repository:tag`.
     fn events_of(&self, request: &VerifiedRequest) -> Result<PostedEvents, Unreadable> {
-        let data = json_object(request.headers, request.body)?;
+        let data = request.parse_object()?;
         let body = data.value();
         let created = time_at(body, "/createdAt");
         let known = Known {

@@ -1,6 +1,6 @@
 //! Default texts of a registry's events.
 
-use crate::sources::DefaultText;
+use crate::sources::source::DefaultText;
 
 const IMAGE: &str = "{{ event.subject or 'An image' }} was {{ event.type | split('.') | last | past }}\
     {% if data.contents.author %} by {{ data.contents.author }}{% endif %}";

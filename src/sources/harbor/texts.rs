@@ -1,6 +1,6 @@
 //! Default texts of Harbor's events. `event_data` in one format is `data` in the other.
 
-use crate::sources::DefaultText;
+use crate::sources::source::DefaultText;
 
 const ARTIFACT: &str = "{% set info = data.event_data or data.data %}{{ event.subject or 'An artifact' }}\
     {% if info.resources | length > 1 %} and {{ info.resources | length - 1 }} more{% endif %} was {{ event.type | split('.') | last | past }}\

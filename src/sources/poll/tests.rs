@@ -26,10 +26,10 @@ fn read(text: &str) -> (Option<Config>, Vec<String>) {
     (config, reading.into_findings().problems.into_iter().map(|problem| problem.said).collect())
 }
 
-fn poll(stage: &ScriptedServer, rest: &str) -> Poll {
+fn poll(server: &ScriptedServer, rest: &str) -> Poll {
     let text = format!(
         "url = \"{}/list?a=b\"\nevery = \"1ms\"\nretry = {{ first = \"1ms\", max = \"2ms\" }}\n{rest}",
-        stage.url
+        server.url
     );
     let (config, problems) = read(&text);
     assert_eq!(problems, Vec::<String>::new());
@@ -57,11 +57,11 @@ impl Harness {
     }
 
     /// Runs until the server got this many requests. Returns the subjects of the committed events, by group.
-    async fn run(&mut self, poll: &Poll, stage: &ScriptedServer, requests: usize) -> Vec<Vec<String>> {
+    async fn run(&mut self, poll: &Poll, server: &ScriptedServer, requests: usize) -> Vec<Vec<String>> {
         let stop = Stop::new();
         let mut groups = Vec::new();
         let intake = async {
-            let enough = stage.until(requests);
+            let enough = server.wait_for(requests);
             tokio::pin!(enough);
             loop {
                 tokio::select! {
@@ -101,7 +101,7 @@ const ITEMS: &str = "items = \"items\"\nsubject = \"{{ data.n }}\"\n";
 
 #[tokio::test]
 async fn items_of_the_first_poll_are_skipped_and_new_ones_become_events_once_oldest_first() {
-    let stage = ScriptedServer::start([
+    let server = ScriptedServer::start([
         reply(200, "", &list(&[2, 1])),
         reply(200, "", &list(&[2, 1])),
         reply(200, "", &list(&[4, 3, 2, 1])),
@@ -112,33 +112,33 @@ async fn items_of_the_first_poll_are_skipped_and_new_ones_become_events_once_old
     ])
     .await;
     let mut harness = Harness::new();
-    let groups = harness.run(&poll(&stage, &format!("{ITEMS}{IDS}")), &stage, 7).await;
+    let groups = harness.run(&poll(&server, &format!("{ITEMS}{IDS}")), &server, 7).await;
     assert_eq!(groups, [vec!["n3", "n4"], vec!["n5"]]);
     assert_eq!(*harness.status.line.borrow(), LinkState::Up);
-    assert_eq!(stage.seen()[0].target(), "/list?a=b");
+    assert_eq!(server.requests()[0].target(), "/list?a=b");
 }
 
 #[tokio::test]
 async fn after_a_restart_only_items_that_appeared_meanwhile_become_events() {
-    let stage =
+    let server =
         ScriptedServer::start([reply(200, "", &list(&[1, 2])), Step::Stall, reply(200, "", &list(&[1, 2, 3])), Step::Stall]).await;
-    let poll = poll(&stage, &format!("{ITEMS}{IDS}from = \"beginning\""));
+    let poll = poll(&server, &format!("{ITEMS}{IDS}from = \"beginning\""));
     let mut first = Harness::new();
-    assert_eq!(first.run(&poll, &stage, 2).await, [vec!["n1", "n2"]]);
-    assert_eq!(first.restarted().run(&poll, &stage, 4).await, [vec!["n3"]]);
+    assert_eq!(first.run(&poll, &server, 2).await, [vec!["n1", "n2"]]);
+    assert_eq!(first.restarted().run(&poll, &server, 4).await, [vec!["n3"]]);
 }
 
 #[tokio::test]
 async fn items_without_ids_become_events_at_every_change() {
     let status = |up: bool| reply(200, "", &json!({"n": if up { "up" } else { "down" }}).to_string());
-    let stage = ScriptedServer::start([status(true), status(true), status(false), status(false), status(true), Step::Stall]).await;
-    let groups = Harness::new().run(&poll(&stage, "subject = \"{{ data.n }}\""), &stage, 6).await;
+    let server = ScriptedServer::start([status(true), status(true), status(false), status(false), status(true), Step::Stall]).await;
+    let groups = Harness::new().run(&poll(&server, "subject = \"{{ data.n }}\""), &server, 6).await;
     assert_eq!(groups, [vec!["down"], vec!["up"]]);
 }
 
 #[tokio::test]
 async fn etags_are_sent_and_an_unchanged_document_is_a_success() {
-    let stage = ScriptedServer::start([
+    let server = ScriptedServer::start([
         reply(200, "ETag: \"v1\"\r\nLast-Modified: Mon, 13 Oct 2014 11:01:43 GMT\r\n", &list(&[1])),
         reply(304, "", ""),
         reply(200, "ETag: \"v2\"\r\n", &list(&[1, 2])),
@@ -146,9 +146,9 @@ async fn etags_are_sent_and_an_unchanged_document_is_a_success() {
         Step::Stall,
     ])
     .await;
-    let groups = Harness::new().run(&poll(&stage, &format!("{ITEMS}{IDS}")), &stage, 5).await;
+    let groups = Harness::new().run(&poll(&server, &format!("{ITEMS}{IDS}")), &server, 5).await;
     assert_eq!(groups, [vec!["n2"]]);
-    let seen = stage.seen();
+    let seen = server.requests();
     assert!(!seen[0].head.contains("if-none-match"), "{}", seen[0].head);
     assert!(seen[1].head.contains("if-none-match: \"v1\"\r\nif-modified-since: Mon, 13 Oct 2014"), "{}", seen[1].head);
     assert!(
@@ -161,7 +161,7 @@ async fn etags_are_sent_and_an_unchanged_document_is_a_success() {
 #[tokio::test]
 async fn new_items_on_a_later_page_are_found_even_if_the_first_page_is_unchanged() {
     let first = |numbers: &[u32]| reply(200, "ETag: \"one\"\r\nLink: </list?page=2>; rel=\"next\"\r\n", &list(numbers));
-    let stage = ScriptedServer::start([
+    let server = ScriptedServer::start([
         first(&[1, 2]),
         reply(200, "ETag: \"two\"\r\n", &list(&[3])),
         first(&[1, 2]),
@@ -171,16 +171,16 @@ async fn new_items_on_a_later_page_are_found_even_if_the_first_page_is_unchanged
         Step::Stall,
     ])
     .await;
-    let groups = Harness::new().run(&poll(&stage, &format!("{ITEMS}{IDS}next = \"link\"")), &stage, 7).await;
+    let groups = Harness::new().run(&poll(&server, &format!("{ITEMS}{IDS}next = \"link\"")), &server, 7).await;
     assert_eq!(groups, [vec!["n4"]]);
-    let seen = stage.seen();
+    let seen = server.requests();
     let conditional: Vec<_> = seen.iter().map(|seen| seen.head.contains("if-none-match")).collect();
     assert_eq!(conditional, [false, false, false, false, false, true, true], "only where there is one page");
 }
 
 #[tokio::test]
 async fn pages_are_followed_on_the_same_host_with_credentials_and_sorted_together() {
-    let stage = ScriptedServer::start([
+    let server = ScriptedServer::start([
         reply(200, "Link: </list?page=2>; rel=\"next\"\r\n", &list(&[4, 3])),
         reply(200, "", &list(&[2, 1])),
         reply(200, "Link: <https://evil.example/list>; rel=\"next\"\r\n", &list(&[5])),
@@ -191,9 +191,9 @@ async fn pages_are_followed_on_the_same_host_with_credentials_and_sorted_togethe
         "{ITEMS}{IDS}from = \"beginning\"\nnext = \"link\"\nbearer = {{ env = \"TOKEN\" }}\nquery = {{ key = {{ env = \"TOKEN\" }} }}"
     );
     let mut harness = Harness::new();
-    let groups = harness.run(&poll(&stage, &rest), &stage, 4).await;
+    let groups = harness.run(&poll(&server, &rest), &server, 4).await;
     assert_eq!(groups, [vec!["n1", "n2", "n3", "n4"], vec!["n5"]], "items before the refused page become events");
-    let seen = stage.seen();
+    let seen = server.requests();
     assert_eq!(seen[1].target(), "/list?page=2&key=s3cret");
     assert!(seen.iter().all(|seen| seen.head.contains("authorization: Bearer s3cret")));
     let LinkState::Down(fault) = harness.status.line.borrow().clone() else { panic!("the poll failed") };
@@ -203,12 +203,12 @@ async fn pages_are_followed_on_the_same_host_with_credentials_and_sorted_togethe
 #[tokio::test]
 async fn pages_that_form_a_circle_or_never_end_fail() {
     let member = |next: &str| reply(200, "", &json!({"items": [], "next": next}).to_string());
-    let stage = ScriptedServer::start([member("/list?p=1"), member("/list?a=b"), Step::Stall]).await;
+    let server = ScriptedServer::start([member("/list?p=1"), member("/list?a=b"), Step::Stall]).await;
     let mut harness = Harness::new();
-    assert!(harness.run(&poll(&stage, &format!("{ITEMS}next = \"data.next\"")), &stage, 3).await.is_empty());
-    let stage = ScriptedServer::start((0..100).map(|page| member(&format!("/list?p={page}"))).chain([Step::Stall])).await;
+    assert!(harness.run(&poll(&server, &format!("{ITEMS}next = \"data.next\"")), &server, 3).await.is_empty());
+    let server = ScriptedServer::start((0..100).map(|page| member(&format!("/list?p={page}"))).chain([Step::Stall])).await;
     let mut harness = Harness::new();
-    harness.run(&poll(&stage, &format!("{ITEMS}next = \"next\"")), &stage, 101).await;
+    harness.run(&poll(&server, &format!("{ITEMS}next = \"next\"")), &server, 101).await;
     let LinkState::Down(fault) = harness.status.line.borrow().clone() else { panic!("the poll failed") };
     assert!(fault.to_string().contains("more than 100 pages"), "{fault}");
     assert_eq!(harness.out.cursor(), None);
@@ -221,9 +221,9 @@ async fn pages_above_the_limits_in_total_are_not_read() {
         reply(200, link, &list(&numbers.collect::<Vec<_>>()))
     };
     let rest = format!("{ITEMS}{IDS}from = \"beginning\"\nnext = \"link\"");
-    let stage = ScriptedServer::start([page(0..6000, true), page(6000..10_001, false), Step::Stall]).await;
+    let server = ScriptedServer::start([page(0..6000, true), page(6000..10_001, false), Step::Stall]).await;
     let mut harness = Harness::new();
-    let groups = harness.run(&poll(&stage, &rest), &stage, 3).await;
+    let groups = harness.run(&poll(&server, &rest), &server, 3).await;
     assert_eq!(groups.iter().map(Vec::len).collect::<Vec<_>>(), [6000], "the page above the limit yields no events");
     let LinkState::Down(fault) = harness.status.line.borrow().clone() else { panic!("the poll failed") };
     assert!(fault.to_string().contains("10000 items"), "{fault}");
@@ -232,9 +232,9 @@ async fn pages_above_the_limits_in_total_are_not_read() {
         let link = format!("Link: </list?page={number}>; rel=\"next\"\r\n");
         reply(200, &link, &json!({"items": [{"id": number, "n": "x".repeat(900)}]}).to_string())
     };
-    let stage = ScriptedServer::start((0..5).map(large).chain([Step::Stall])).await;
+    let server = ScriptedServer::start((0..5).map(large).chain([Step::Stall])).await;
     let mut harness = Harness::new();
-    let groups = harness.run(&poll(&stage, &format!("{rest}\nmax_body = \"1KiB\"")), &stage, 6).await;
+    let groups = harness.run(&poll(&server, &format!("{rest}\nmax_body = \"1KiB\"")), &server, 6).await;
     assert_eq!(groups.iter().map(Vec::len).collect::<Vec<_>>(), [4]);
     let LinkState::Down(fault) = harness.status.line.borrow().clone() else { panic!("the poll failed") };
     assert!(fault.to_string().contains("4 times `max_body`"), "{fault}");
@@ -245,7 +245,7 @@ async fn a_long_list_stays_known_to_its_end_even_if_its_end_could_not_be_read_on
     let all: Vec<_> = (0..10_000).collect();
     let first = |numbers: &[u32]| reply(200, "Link: </list?page=2>; rel=\"next\"\r\n", &list(numbers));
     let new: Vec<_> = (10_000..10_005).chain(0..4995).collect();
-    let stage = ScriptedServer::start([
+    let server = ScriptedServer::start([
         first(&all[..5000]),
         reply(200, "", &list(&all[5000..])),
         first(&new),
@@ -255,13 +255,13 @@ async fn a_long_list_stays_known_to_its_end_even_if_its_end_could_not_be_read_on
         Step::Stall,
     ])
     .await;
-    let groups = Harness::new().run(&poll(&stage, &format!("{ITEMS}{IDS}next = \"link\"")), &stage, 7).await;
+    let groups = Harness::new().run(&poll(&server, &format!("{ITEMS}{IDS}next = \"link\"")), &server, 7).await;
     assert_eq!(groups.iter().map(Vec::len).collect::<Vec<_>>(), [5], "{groups:?}");
 }
 
 #[tokio::test]
 async fn the_cursor_is_sent_in_the_next_query_and_survives_a_restart() {
-    let stage = ScriptedServer::start([
+    let server = ScriptedServer::start([
         reply(200, "", &list(&[3, 1])),
         reply(200, "", &list(&[])),
         reply(200, "", &list(&[4])),
@@ -269,11 +269,11 @@ async fn the_cursor_is_sent_in_the_next_query_and_survives_a_restart() {
         Step::Stall,
     ])
     .await;
-    let poll = poll(&stage, &format!("{ITEMS}{IDS}cursor = \"{{{{ data.at }}}}\"\ncursor_param = \"after\""));
+    let poll = poll(&server, &format!("{ITEMS}{IDS}cursor = \"{{{{ data.at }}}}\"\ncursor_param = \"after\""));
     let mut harness = Harness::new();
-    assert_eq!(harness.run(&poll, &stage, 4).await, [vec!["n4"]]);
-    harness.restarted().run(&poll, &stage, 5).await;
-    let targets: Vec<_> = stage.seen().iter().map(|seen| seen.target().to_owned()).collect();
+    assert_eq!(harness.run(&poll, &server, 4).await, [vec!["n4"]]);
+    harness.restarted().run(&poll, &server, 5).await;
+    let targets: Vec<_> = server.requests().iter().map(|seen| seen.target().to_owned()).collect();
     let after = |at: u32| format!("/list?a=b&after={at}");
     let (three, four) = (after(1_454_345_251), after(1_454_345_252));
     assert_eq!(targets, ["/list?a=b", &three, &three, &four, &four]);
@@ -282,10 +282,10 @@ async fn the_cursor_is_sent_in_the_next_query_and_survives_a_restart() {
 #[tokio::test]
 async fn an_item_from_the_future_becomes_an_event_but_not_the_cursor() {
     let ahead = json!({"items": [{"id": 1, "n": "n1", "at": 1_454_345_248}, {"id": 2, "n": "n2", "at": "2999-01-01T00:00:00Z"}]});
-    let stage = ScriptedServer::start([reply(200, "", &ahead.to_string()), Step::Stall]).await;
+    let server = ScriptedServer::start([reply(200, "", &ahead.to_string()), Step::Stall]).await;
     let rest = format!("{ITEMS}{IDS}from = \"beginning\"\ncursor = \"{{{{ data.at }}}}\"");
-    assert_eq!(Harness::new().run(&poll(&stage, &rest), &stage, 2).await, [vec!["n1", "n2"]]);
-    assert_eq!(stage.seen()[1].target(), "/list?a=b&since=1454345248");
+    assert_eq!(Harness::new().run(&poll(&server, &rest), &server, 2).await, [vec!["n1", "n2"]]);
+    assert_eq!(server.requests()[1].target(), "/list?a=b&since=1454345248");
 }
 
 #[tokio::test]
@@ -295,13 +295,13 @@ async fn a_feed_is_a_list_of_items() {
     };
     let old = "<item><title>old</title><guid>1</guid><pubDate>Mon, 13 Oct 2014 11:01:43 +0000</pubDate></item>";
     let new = "<item><title>new</title><guid>2</guid><pubDate>Mon, 13 Oct 2014 12:01:43 +0000</pubDate></item>";
-    let stage = ScriptedServer::start([feed(old), feed(&format!("{new}{old}")), Step::Stall]).await;
-    assert_eq!(Harness::new().run(&poll(&stage, ""), &stage, 3).await, [vec!["new"]]);
+    let server = ScriptedServer::start([feed(old), feed(&format!("{new}{old}")), Step::Stall]).await;
+    assert_eq!(Harness::new().run(&poll(&server, ""), &server, 3).await, [vec!["new"]]);
 }
 
 #[tokio::test]
 async fn failures_lose_no_events() {
-    let stage = ScriptedServer::start([
+    let server = ScriptedServer::start([
         reply(200, "", &list(&[1])),
         reply(500, "", ""),
         reply(200, "", "no JSON"),
@@ -313,10 +313,10 @@ async fn failures_lose_no_events() {
     ])
     .await;
     let mut harness = Harness::new();
-    let groups = harness.run(&poll(&stage, &format!("{ITEMS}{IDS}")), &stage, 8).await;
+    let groups = harness.run(&poll(&server, &format!("{ITEMS}{IDS}")), &server, 8).await;
     assert_eq!(groups, [vec!["n2"]]);
     assert_eq!(*harness.status.line.borrow(), LinkState::Up);
-    assert!(stage.seen().iter().all(|seen| seen.target() == "/list?a=b"));
+    assert!(server.requests().iter().all(|seen| seen.target() == "/list?a=b"));
 }
 
 #[tokio::test]
@@ -326,8 +326,8 @@ async fn retry_after_is_respected_and_refused_credentials_wait_longer() {
         (reply(503, "Retry-After: 3600\r\n", ""), "status"),
         (reply(401, "", ""), REFUSED),
     ] {
-        let stage = ScriptedServer::start([answer]).await;
-        let (poll, mut harness, stop) = (poll(&stage, ""), Harness::new(), Stop::new());
+        let server = ScriptedServer::start([answer]).await;
+        let (poll, mut harness, stop) = (poll(&server, ""), Harness::new(), Stop::new());
         let (ran, ()) = join!(Box::pin(poll.run(&harness.out, &stop)), async {
             let down = soon(harness.status.line.wait_for(|line| matches!(line, LinkState::Down(_))))
                 .await
@@ -340,7 +340,7 @@ async fn retry_after_is_respected_and_refused_credentials_wait_longer() {
             stop.trigger();
         });
         assert_eq!(ran, Ok(()));
-        assert_eq!(stage.seen().len(), 1, "{reason}");
+        assert_eq!(server.requests().len(), 1, "{reason}");
     }
 }
 

@@ -124,11 +124,11 @@ async fn without_templates_an_event_is_a_message_with_the_id_of_its_delivery() {
 #[tokio::test]
 async fn an_unsigned_id_names_an_event_only_where_a_template_uses_it() {
     for verify in ["", "verify = \"none\"", "verify = { token = { env = \"TOKEN\" }, header = \"X-Token\" }"] {
-        let said = [("x-token", "open-sesame-0123456789"), ("webhook-id", "m"), ("svix-id", "n")];
-        let (_, events) = webhook(verify).post(&said, "[1]").await;
+        let fields = [("x-token", "open-sesame-0123456789"), ("webhook-id", "m"), ("svix-id", "n")];
+        let (_, events) = webhook(verify).post(&fields, "[1]").await;
         assert!(matches!(events[0].id, EventId::Fresh(_)), "{verify}");
         let meant = format!("{verify}\nid = \"{{{{ headers['webhook-id'] }}}}\"");
-        assert_eq!(ids(&webhook(&meant).post(&said, "[1]").await.1), ["m"], "{verify}");
+        assert_eq!(ids(&webhook(&meant).post(&fields, "[1]").await.1), ["m"], "{verify}");
     }
 }
 
@@ -190,13 +190,13 @@ async fn cloudevents_are_labelled_by_their_attributes_in_every_mode() {
         ("content-type", "application/json"),
     ];
     let batch = format!("[{CLOUD},{}]", CLOUD.replace("\"1\"", "\"2\""));
-    for (said, body, data) in [
+    for (fields, body, data) in [
         (&[("content-type", "application/cloudevents+json; charset=utf-8")][..], CLOUD, CLOUD),
         (&binary, r#"{"total":3}"#, r#"{"total":3}"#),
         (&binary[..6], "", "null"),
         (&[("content-type", "application/cloudevents-batch+json")], &batch, CLOUD),
     ] {
-        let (_, events) = test.post(said, body.to_owned()).await;
+        let (_, events) = test.post(fields, body.to_owned()).await;
         let event = &events[0];
         assert_eq!((&*event.r#type, &*event.subject, event.data.text()), ("order.paid", "17", data));
         assert_eq!(
@@ -261,9 +261,9 @@ async fn without_verify_requests_through_a_proxy_or_from_a_web_page_are_refused(
         ("x-forwarded-proto", "https"),
         ("x-forwarded-host", "bridge.example.com"),
     ] {
-        let said =
+        let error =
             format!("the header `{name}` shows a proxy or a web page; without `verify` only local programs may post");
-        assert_eq!(webhook("").post_refused(&[(name, value)], "{}").await, (403, said));
+        assert_eq!(webhook("").post_refused(&[(name, value)], "{}").await, (403, error));
         assert_eq!(webhook("verify = \"none\"").post(&[(name, value)], "{}").await.0, Ok(1), "{name}");
         let verified = "verify = { token = { env = \"TOKEN\" }, header = \"X-Token\" }";
         let shown = [(name, value), ("x-token", "open-sesame-0123456789")];
@@ -277,8 +277,8 @@ async fn no_template_sees_a_secret() {
         "subject = \"{{ headers['x-gitlab-token'] }}{{ headers.authorization }}{{ headers.cookie }}{{ headers.x }}\"";
     let mut test =
         webhook(&format!("verify = {{ token = {{ env = \"TOKEN\" }}, header = \"X-Gitlab-Token\" }}\n{rest}"));
-    let said = [("x-gitlab-token", "open-sesame-0123456789"), ("authorization", "a"), ("cookie", "b"), ("x", "seen")];
-    assert_eq!(&*test.post(&said, "{}").await.1[0].subject, "seen");
+    let fields = [("x-gitlab-token", "open-sesame-0123456789"), ("authorization", "a"), ("cookie", "b"), ("x", "seen")];
+    assert_eq!(&*test.post(&fields, "{}").await.1[0].subject, "seen");
     let printed = format!("{:?}", test.source);
     assert!(!printed.contains("sesame"), "{printed}");
 }
@@ -329,7 +329,7 @@ proptest! {
     fn no_input_causes_a_panic(
         bytes in proptest::collection::vec(any::<u8>(), 0..80),
         (at, byte) in (0..CLOUD.len(), any::<u8>()),
-        said in "(application/)?(json|x-www-form-urlencoded|cloudevents\\+json|cloudevents-batch\\+json|[ -~]{0,20})",
+        content_type in "(application/)?(json|x-www-form-urlencoded|cloudevents\\+json|cloudevents-batch\\+json|[ -~]{0,20})",
         value in "[ -~]{0,30}",
     ) {
         let split = kind("split = \"data\"\ntype = \"{{ body.a }}{{ headers.a }}{{ data.type | upper }}\"\nid = \"{{ data.id }}\"");
@@ -340,8 +340,8 @@ proptest! {
         list.insert(0, b'[');
         list.push(b']');
         let mut sent = headers(&[("ce-id", "a"), ("ce-source", "a"), ("ce-specversion", "1.0"), ("ce-type", "a"), ("a", "b")]);
-        for (key, said) in [(CONTENT_TYPE, said.as_str()), (HeaderName::from_static("ce-subject"), &value)] {
-            sent.insert(key, HeaderValue::try_from(said).expect("a value"));
+        for (key, value) in [(CONTENT_TYPE, content_type.as_str()), (HeaderName::from_static("ce-subject"), &value)] {
+            sent.insert(key, HeaderValue::try_from(value).expect("a value"));
         }
         for body in [&bytes, &spoilt, &list] {
             for kind in [&split, &plain] {

@@ -126,7 +126,7 @@ async fn the_newer_path_is_tried_first_and_the_older_one_where_that_is_unknown()
 async fn errors_have_the_status_and_the_registrys_code() {
     let refusal =
         |status: &str, code: &str| answer(status, &json!({"errors": [{"code": code, "message": "no such tag <b>"}]}));
-    for (answers, said) in [
+    for (answers, error) in [
         (vec![refusal("404 Not Found", "NO_SUCH_TAG")], "404 NO_SUCH_TAG"),
         (vec![refusal("400 Bad Request", "SCANNING_NOT_ENABLED")], "400 SCANNING_NOT_ENABLED"),
         (vec![refusal("401 Unauthorized", "no code <b>")], "401"),
@@ -135,7 +135,7 @@ async fn errors_have_the_status_and_the_registrys_code() {
         (vec!["HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n".to_owned()], "302"),
     ] {
         let (found, lines, _) = asked("foo/bar:1.0/scan", &answers).await;
-        assert_eq!((found, lines.len()), (Err(Fault::new("status", said)), answers.len()), "{said}");
+        assert_eq!((found, lines.len()), (Err(Fault::new("status", error)), answers.len()), "{error}");
     }
     let page = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>".to_owned();
     assert_eq!(asked("foo/bar:1.0/scan", &[page]).await.0.map_err(|fault| fault.reason()), Err("not_json"));
