@@ -31,7 +31,7 @@ impl Receiver for Waiting {
 pub(super) fn places(sources: &[SourcePart], metrics: &Metrics) -> Vec<Endpoint<Waiting>> {
     let waiting = sources.iter().filter_map(|part| {
         let hook = part.source.hook()?.clone();
-        let receiver = Waiting { source: Arc::clone(&part.source), outbox: part.outbox.hurried(INTAKE_TIMEOUT) };
+        let receiver = Waiting { source: Arc::clone(&part.source), outbox: part.outbox.with_timeout(INTAKE_TIMEOUT) };
         Some(Endpoint { name: part.name.clone(), hook, receiver, metrics: metrics.endpoint(&part.name) })
     });
     waiting.collect()

@@ -26,7 +26,7 @@ use crate::http_server::Refusal;
 use crate::http_server::Slot;
 use crate::metrics::EndpointMetrics;
 use crate::stop::Stop;
-use crate::supervisor::words;
+use crate::supervisor::panic_message;
 
 /// How much work is put up with at a time, and for how long.
 #[derive(Debug, Clone, Copy)]
@@ -125,7 +125,7 @@ impl<R: Receiver> Router<R> {
         match AssertUnwindSafe(receiving).catch_unwind().await {
             Ok(answer) => Ok(answer?.into_response()),
             Err(panic) => {
-                error!(source = %place.name, "what was brought made its receiver panic: {}", words(&*panic));
+                error!(source = %place.name, "what was brought made its receiver panic: {}", panic_message(&*panic));
                 Err(Refusal::broken_here())
             }
         }

@@ -69,7 +69,7 @@ impl Hall {
             let write_gaps = async {
                 while let Some(gap) = status.gaps.recv().await {
                     assert!(gap.from <= gap.to, "{gap:?}");
-                    gap.told.expect("somebody waits").send(Ok(())).expect("still waiting");
+                    gap.committed.expect("somebody waits").send(Ok(())).expect("still waiting");
                 }
             };
             let commit = async {

@@ -42,7 +42,7 @@ async fn alerts_that_were_left_out_are_a_gap_behind_the_events() {
         arrival.committed.expect("somebody waits").send(Ok(())).expect("still waiting");
         let gap = status.gaps.recv().await.expect("a gap");
         assert!(gap.events == Some(5) && gap.why.contains("max_alerts"), "{gap:?}");
-        gap.told.expect("somebody waits").send(Ok(())).expect("still waiting");
+        gap.committed.expect("somebody waits").send(Ok(())).expect("still waiting");
     };
     let (answer, ()) = join!(source.receive(cut_short(), &out), house);
     assert_eq!(answer, Ok(crate::ingress::Accepted::accepted(2)));

@@ -73,7 +73,7 @@ impl House {
                 }
                 gap = self.status.gaps.recv() => {
                     let mut gap = gap.expect("the source lives");
-                    gap.told.take().expect("somebody waits").send(Ok(())).expect("still waiting");
+                    gap.committed.take().expect("somebody waits").send(Ok(())).expect("still waiting");
                     heard.push(Heard::Gap(gap));
                 }
             }
