@@ -4,11 +4,13 @@ use futures::future::{BoxFuture, FutureExt};
 
 use crate::store::{Delivery, DeliveryStream, StoreError};
 
+type Read = (DeliveryStream, Result<Vec<Delivery>, StoreError>);
+
 pub(super) struct Feed {
     /// None while it is being read.
     stream: Option<DeliveryStream>,
     /// Never dropped half-way: the stream comes back with its answer.
-    reading: Option<BoxFuture<'static, (DeliveryStream, Result<Vec<Delivery>, StoreError>)>>,
+    reading: Option<BoxFuture<'static, Read>>,
 }
 
 impl Feed {
