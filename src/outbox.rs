@@ -1,6 +1,6 @@
-//! Where sources put their events, and say how they are.
+//! Where sources hand in their events and report how their connection is.
 //!
-//! A source knows nothing beyond this: not the relays, not the queue, not who watches its health.
+//! A source knows nothing beyond this: neither the relays, nor the store, nor its health monitor.
 
 mod arrival;
 
@@ -14,14 +14,14 @@ use tokio::time::{Instant, timeout};
 
 use crate::event::{Event, Name};
 use crate::fault::Fault;
-use arrival::History;
+use arrival::Progress;
 
 pub use arrival::{Arrival, Cursor, Group};
 
-/// A full intake slows the sources down; it must never eat the memory instead.
+/// A full intake slows the sources down instead of using up the memory.
 pub const INTAKE: usize = 512;
 
-/// How a source is, as far as itself can tell.
+/// How a source's connection is.
 #[derive(Debug, Clone, PartialEq)]
 pub enum LinkState {
     Connecting,
@@ -29,7 +29,7 @@ pub enum LinkState {
     Down(Fault),
 }
 
-/// Something is missing that nobody can fetch any more.
+/// Events that are lost for good.
 #[derive(Debug)]
 pub struct Gap {
     pub from: Timestamp,
@@ -37,8 +37,8 @@ pub struct Gap {
     /// How many events, where the source can know.
     pub events: Option<u64>,
     pub why: String,
-    /// Answered when it is written down.
-    pub told: Option<oneshot::Sender<Result<(), Fault>>>,
+    /// Answered when the gap is committed.
+    pub committed: Option<oneshot::Sender<Result<(), Fault>>>,
 }
 
 /// A source's own end of the intake; made by `app`, one for each source.
@@ -47,51 +47,51 @@ pub struct Outbox {
     source: Name,
     kind: Name,
     arrivals: mpsc::Sender<Arrival>,
-    history: Arc<History>,
+    progress: Arc<Progress>,
     gaps: mpsc::Sender<Gap>,
     line: watch::Sender<LinkState>,
     last_event: watch::Sender<Option<Instant>>,
-    attended: Arc<AtomicBool>,
+    watched: Arc<AtomicBool>,
     skipped: Arc<AtomicU64>,
-    /// How long a full intake is waited for; None: for ever.
-    patience: Option<Duration>,
+    /// How long to wait for room in a full intake; None: for ever.
+    timeout: Option<Duration>,
 }
 
-/// The other end of what a source says about itself; held by the watch over its health.
+/// The other end of what a source reports about itself; held by its health monitor.
 #[derive(Debug)]
 pub struct SourceStatus {
     pub line: watch::Receiver<LinkState>,
-    /// Moves only while `attended` is set: while silence would be news, or its end.
+    /// Changes only while `watched` is set: while the source could become silent, or is.
     pub last_event: watch::Receiver<Option<Instant>>,
-    pub attended: Arc<AtomicBool>,
-    /// How much came that could not be understood.
+    pub watched: Arc<AtomicBool>,
+    /// How many messages were no events.
     pub skipped: Arc<AtomicU64>,
     pub gaps: mpsc::Receiver<Gap>,
 }
 
 impl Outbox {
     pub fn new(source: Name, kind: Name, arrivals: mpsc::Sender<Arrival>) -> (Self, SourceStatus) {
-        let (line, line_seen) = watch::channel(LinkState::Connecting);
-        let (last_event, last_event_seen) = watch::channel(None);
+        let (line, line_receiver) = watch::channel(LinkState::Connecting);
+        let (last_event, last_event_receiver) = watch::channel(None);
         let skipped = Arc::new(AtomicU64::new(0));
-        let attended = Arc::new(AtomicBool::new(false));
-        let (gaps, gaps_told) = mpsc::channel(1);
+        let watched = Arc::new(AtomicBool::new(false));
+        let (gaps, gaps_receiver) = mpsc::channel(1);
         let status = SourceStatus {
-            line: line_seen,
-            last_event: last_event_seen,
-            attended: Arc::clone(&attended),
+            line: line_receiver,
+            last_event: last_event_receiver,
+            watched: Arc::clone(&watched),
             skipped: Arc::clone(&skipped),
-            gaps: gaps_told,
+            gaps: gaps_receiver,
         };
-        let history = Arc::default();
-        (Self { source, kind, arrivals, history, gaps, line, last_event, attended, skipped, patience: None }, status)
+        let progress = Arc::default();
+        (Self { source, kind, arrivals, progress, gaps, line, last_event, watched, skipped, timeout: None }, status)
     }
 
-    /// The same outbox for somebody who cannot wait long: a `put` into an intake that stays full is refused as `busy`,
-    /// before anything of it was taken.
+    /// The same outbox for a sender that cannot wait long: while the intake is full, a `put` is refused as `busy` after this
+    /// time, before anything of it was taken.
     #[must_use]
-    pub fn hurried(&self, patience: Duration) -> Self {
-        Self { patience: Some(patience), ..self.clone() }
+    pub fn with_timeout(&self, timeout: Duration) -> Self {
+        Self { timeout: Some(timeout), ..self.clone() }
     }
 
     pub fn source(&self) -> &Name {
@@ -102,48 +102,48 @@ impl Outbox {
         &self.kind
     }
 
-    /// Where the source stood when the daemon last stopped; said once, before the source runs.
-    pub fn resume_at(&self, place: Option<String>) {
-        self.history.set(place);
+    /// The cursor that the store had when the daemon started; set once, before the source runs.
+    pub fn resume_at(&self, position: Option<String>) {
+        self.progress.set(position);
     }
 
-    /// The last committed place of the source in its own history: where to go on from.
+    /// The last committed position of the source in its own history: where to go on from.
     pub fn cursor(&self) -> Option<String> {
-        self.history.place()
+        self.progress.position()
     }
 
-    /// Hands over an event whose sender can be told: resolves when it is committed, so only then answer or move on.
+    /// Hands in an event; resolves when it is committed, so answer the sender or move on only then.
     pub async fn put(&self, event: Event, cursor: Option<String>) -> Result<(), Fault> {
-        self.heard();
+        self.event_received();
         self.put_group(Group::One(event), cursor).await
     }
 
     /// The same for events that belong together: all of them and the cursor are committed at once, or nothing is.
-    /// Without events only the cursor moves. After a refusal go on from [`Outbox::cursor`]: what was handed in behind
+    /// Without events only the cursor moves. After a refusal go on from [`Outbox::cursor`]: what was handed in after
     /// the refused group with a cursor is refused as well.
     pub async fn put_all(&self, events: Vec<Event>, cursor: Option<String>) -> Result<(), Fault> {
         if events.is_empty() && cursor.is_none() {
             return Ok(());
         }
         if !events.is_empty() {
-            self.heard();
+            self.event_received();
         }
         self.put_group(Group::Many { source: self.source.clone(), events }, cursor).await
     }
 
-    /// Hands over an event of a stream, which has nobody to tell: resolves when there is room in the intake.
+    /// Hands in an event of a stream, which waits for no answer: resolves when there is room in the intake.
     pub async fn offer(&self, event: Event) -> Result<(), Fault> {
-        self.heard();
+        self.event_received();
         self.send(Arrival { group: Group::One(event), cursor: None, committed: None }).await
     }
 
-    /// Hands over what is worth a mention but not worth waiting for: dropped (and said so) when the intake is full or closing.
-    pub fn mention(&self, event: Event) -> bool {
+    /// Hands in an event that is not worth waiting for. False: the intake is full or closing, and the event is dropped.
+    pub fn try_offer(&self, event: Event) -> bool {
         self.arrivals.try_send(Arrival { group: Group::One(event), cursor: None, committed: None }).is_ok()
     }
 
-    /// Says that something is missing for good: a `source.gap`, counted, and resolved when it is written down.
-    /// Say so before the cursor moves past it.
+    /// Reports events that are lost for good, as a `source.gap`; resolves when that is committed. Call it before the cursor
+    /// moves past them.
     pub async fn gap(
         &self,
         from: Timestamp,
@@ -151,52 +151,52 @@ impl Outbox {
         events: Option<u64>,
         why: impl Into<String>,
     ) -> Result<(), Fault> {
-        let (told, answer) = oneshot::channel();
-        let gap = Gap { from, to, events, why: why.into(), told: Some(told) };
+        let (committed, answer) = oneshot::channel();
+        let gap = Gap { from, to, events, why: why.into(), committed: Some(committed) };
         self.gaps.send(gap).await.map_err(|_| closing())?;
         answer.await.unwrap_or_else(|_| Err(closing()))
     }
 
-    /// The connection stands, or the poll was answered.
+    /// The connection is made, or the poll was answered.
     pub fn up(&self) {
-        self.say(LinkState::Up);
+        self.set_link(LinkState::Up);
     }
 
     /// The connection is gone, or the poll failed.
     pub fn down(&self, why: Fault) {
-        self.say(LinkState::Down(why));
+        self.set_link(LinkState::Down(why));
     }
 
-    /// Something came that is no event (no JSON, say): counted, since it cannot be relayed.
+    /// A message was no event (no JSON, say): counted, since it cannot be relayed.
     pub fn skipped(&self) {
         self.skipped.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn say(&self, line: LinkState) {
-        self.line.send_if_modified(|now| {
-            let news = *now != line;
-            *now = line;
-            news
+    fn set_link(&self, link: LinkState) {
+        self.line.send_if_modified(|current| {
+            let changed = *current != link;
+            *current = link;
+            changed
         });
     }
 
-    /// For every event of a flood: where nobody listens for silence, not even the clock is looked at.
-    fn heard(&self) {
-        if self.attended.load(Ordering::Relaxed) {
+    /// Called for every event of a storm: unless the source is watched for silence, the clock is not even read.
+    fn event_received(&self) {
+        if self.watched.load(Ordering::Relaxed) {
             self.last_event.send_replace(Some(Instant::now()));
         }
     }
 
     async fn put_group(&self, group: Group, cursor: Option<String>) -> Result<(), Fault> {
         let (committed, answer) = oneshot::channel();
-        let cursor = cursor.map(|place| self.history.cursor(place));
+        let cursor = cursor.map(|position| self.progress.cursor(position));
         self.send(Arrival { group, cursor, committed: Some(committed) }).await?;
         answer.await.unwrap_or_else(|_| Err(closing()))
     }
 
     async fn send(&self, arrival: Arrival) -> Result<(), Fault> {
-        let Some(patience) = self.patience else { return self.arrivals.send(arrival).await.map_err(|_| closing()) };
-        let room = timeout(patience, self.arrivals.reserve()).await;
+        let Some(limit) = self.timeout else { return self.arrivals.send(arrival).await.map_err(|_| closing()) };
+        let room = timeout(limit, self.arrivals.reserve()).await;
         let room = room.map_err(|_| Fault::new("busy", "the intake is full"))?;
         room.map_err(|_| closing())?.send(arrival);
         Ok(())

@@ -1,8 +1,8 @@
-//! The word to stop, handed to every task; never a global.
+//! The signal to stop, handed to every task; never a global.
 
 use tokio_util::sync::CancellationToken;
 
-/// Cheap to clone. Once said it stays said.
+/// Cheap to clone. Once triggered it stays triggered.
 #[derive(Debug, Clone, Default)]
 pub struct Stop(CancellationToken);
 
@@ -11,7 +11,7 @@ impl Stop {
         Self::default()
     }
 
-    /// A stop that also hears its parent, but whose own word the parent does not hear.
+    /// A stop that its parent triggers too, but that does not trigger its parent.
     #[must_use]
     pub fn child(&self) -> Self {
         Self(self.0.child_token())
@@ -29,7 +29,7 @@ impl Stop {
         self.0.cancelled().await;
     }
 
-    /// What `work` gives, or None if the stop comes first. `work` is dropped then.
+    /// The result of `work`, or None if the stop comes first; `work` is dropped then.
     pub async fn or<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         self.0.run_until_cancelled(work).await
     }

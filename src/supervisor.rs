@@ -1,6 +1,6 @@
-//! Owns every task of the house. A task has a name, and its end is news.
+//! Owns every task of the daemon. A task has a name, and its end is reported.
 //!
-//! Knows nothing of what its tasks do, and does not decide what the end of the house means: `main` does.
+//! Knows nothing of what its tasks do, and does not decide what the end of the daemon means: `main` does.
 
 use std::any::Any;
 use std::collections::HashMap;
@@ -18,10 +18,10 @@ use crate::event::Name;
 use crate::fault::Fault;
 use crate::stop::Stop;
 
-/// A task that ran for so long before it fell was well: its next fall is a first one again.
+/// After a run of this length the next failure counts as the first one again.
 const STEADY: Duration = Duration::from_secs(60);
 
-/// Told of every restart; also told of 0 restarts when a task begins, so that its counter exists.
+/// Called with every restart, and with 0 restarts when a task begins, so that its counter exists.
 type Restarts = Arc<dyn Fn(&Name, u64) + Send + Sync>;
 
 pub struct Supervisor {
@@ -32,17 +32,17 @@ pub struct Supervisor {
     names: HashMap<Id, Name>,
 }
 
-/// Why the house ends.
+/// Why the daemon ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ended {
-    /// It was told to.
+    /// The stop was triggered.
     Stopped,
-    /// A task without which there is no house ended by itself.
+    /// A task that the daemon cannot run without ended by itself.
     Failed { name: Name, fault: Fault },
 }
 
 impl Supervisor {
-    /// `stop` is the word that the house is to end: what ends after it ends in peace.
+    /// A task that ends after `stop` ends as planned.
     pub fn new(stop: Stop) -> Self {
         Self {
             stop,
@@ -60,18 +60,18 @@ impl Supervisor {
         self
     }
 
-    /// Runs what `make` makes, and makes it again whenever it ends, for ever: for what has to do with the world outside.
-    pub fn keep<F>(&mut self, name: impl Into<Name>, make: impl FnMut() -> F + Send + 'static)
+    /// Runs the task that `make` returns, and another one whenever it ends, until the stop: for what depends on the network.
+    pub fn restart<F>(&mut self, name: impl Into<Name>, make: impl FnMut() -> F + Send + 'static)
     where
         F: Future<Output = Result<(), Fault>> + Send + 'static,
     {
         let name = name.into();
         (self.restarts)(&name, 0);
-        let kept = keep(name.clone(), make, self.backoff, self.restarts.clone(), self.stop.clone());
-        self.spawn(name, kept);
+        let task = restart(name.clone(), make, self.backoff, self.restarts.clone(), self.stop.clone());
+        self.spawn(name, task);
     }
 
-    /// Runs a part of the house itself: its end before the stop is the end of the house.
+    /// Runs a part of the daemon itself: if it ends before the stop, the daemon ends.
     pub fn run(&mut self, name: impl Into<Name>, task: impl Future<Output = Result<(), Fault>> + Send + 'static) {
         let stop = self.stop.clone();
         self.spawn(name.into(), async move {
@@ -83,14 +83,14 @@ impl Supervisor {
         });
     }
 
-    /// Resolves when the house ends, for whatever reason. The tasks may still be running then.
+    /// Resolves when the daemon is to end, for whatever reason. The tasks may still be running then.
     pub async fn wait(&mut self) -> Ended {
         loop {
             tokio::select! {
                 biased;
                 () = self.stop.wait() => return Ended::Stopped,
                 Some((name, end)) = next(&mut self.tasks, &mut self.names) => {
-                    // A task may have heard the stop a moment before we did.
+                    // A task may see the stop a moment before this does.
                     if self.stop.is_triggered() {
                         report_late(&name, end);
                     } else if let Err(fault) = end {
@@ -102,7 +102,7 @@ impl Supervisor {
         }
     }
 
-    /// Waits until every task has ended, but not longer than `limit`. What is left then is broken off and named.
+    /// Waits until every task has ended, but not longer than `limit`. Aborts the others then, and gives their names.
     pub async fn drain(&mut self, limit: Duration) -> Vec<Name> {
         let deadline = Instant::now() + limit;
         while let Ok(ended) = timeout_at(deadline, next(&mut self.tasks, &mut self.names)).await {
@@ -114,7 +114,7 @@ impl Supervisor {
         let mut left: Vec<_> = self.names.drain().map(|(_, name)| name).collect();
         left.sort();
         for name in &left {
-            warn!(task = %name, ?limit, "{name} did not end in time and was broken off");
+            warn!(task = %name, ?limit, "{name} did not end in time and was aborted");
         }
         self.tasks.shutdown().await;
         left
@@ -126,7 +126,7 @@ impl Supervisor {
     }
 }
 
-async fn keep<F>(
+async fn restart<F>(
     name: Name,
     mut make: impl FnMut() -> F + Send,
     backoff: Backoff,
@@ -149,12 +149,12 @@ where
             waits = backoff.waits();
         }
         let wait = waits.next().unwrap_or(backoff.max);
-        warn!(task = %name, reason = fault.reason(), ?wait, "{name} ended, starting it again: {fault}");
+        warn!(task = %name, reason = fault.reason(), ?wait, "{name} ended, restarting it in {wait:?}: {fault}");
         restarts(&name, 1);
         if stop.or(sleep(wait)).await.is_none() {
             return Ok(());
         }
-        info!(task = %name, "{name} starts again");
+        info!(task = %name, "restarting {name}");
     }
 }
 
@@ -162,18 +162,18 @@ where
 async fn caught(task: impl Future<Output = Result<(), Fault>>) -> Result<(), Fault> {
     match AssertUnwindSafe(task).catch_unwind().await {
         Ok(end) => end,
-        Err(panic) => Err(Fault::new("panicked", format!("panicked: {}", words(&*panic)))),
+        Err(panic) => Err(Fault::new("panicked", format!("panicked: {}", panic_message(&*panic)))),
     }
 }
 
-/// What whoever panicked said.
-pub fn words(panic: &(dyn Any + Send)) -> &str {
+/// The message that a panic was raised with.
+pub fn panic_message(panic: &(dyn Any + Send)) -> &str {
     let literal = panic.downcast_ref::<&str>().copied();
-    literal.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a word")
+    literal.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a message")
 }
 
 fn by_itself() -> Fault {
-    Fault::new("ended", "ended by itself, which it never should")
+    Fault::new("ended", "ended by itself, which is a bug")
 }
 
 /// The next task that ends; None when there is none. Cancel safe.
@@ -183,8 +183,8 @@ async fn next(
 ) -> Option<(Name, Result<(), Fault>)> {
     let (id, end) = match tasks.join_next_with_id().await? {
         Ok((id, end)) => (id, end),
-        // Panics are caught inside, and nobody else can break a task off.
-        Err(error) => (error.id(), Err(Fault::new("broken_off", error.to_string()))),
+        // Panics are caught inside, and tasks are aborted only at the end of a drain.
+        Err(error) => (error.id(), Err(Fault::new("aborted", error.to_string()))),
     };
     Some((names.remove(&id).unwrap_or_else(|| Name::from("a task")), end))
 }
@@ -192,7 +192,7 @@ async fn next(
 fn report_late(name: &Name, end: Result<(), Fault>) {
     match end {
         Ok(()) => info!(task = %name, "{name} has ended"),
-        Err(fault) => warn!(task = %name, reason = fault.reason(), "{name} ended in trouble: {fault}"),
+        Err(fault) => warn!(task = %name, reason = fault.reason(), "{name} ended with an error: {fault}"),
     }
 }
 

@@ -13,7 +13,7 @@ use crate::admin::{
 };
 use crate::delivery::LaneState;
 use crate::event::{Event, EventId, Name};
-use crate::intake::{Condition, Recent};
+use crate::intake::{Recent, SourceCondition};
 use crate::metrics::{Metrics, unix_seconds};
 use crate::relay::{Relays, fits};
 use crate::store::{self, DeliveryId, Health, Store};
@@ -40,7 +40,7 @@ pub(super) struct Backend {
 pub(super) struct SourceSeen {
     pub name: Name,
     pub kind: Name,
-    pub condition: watch::Receiver<Condition>,
+    pub condition: watch::Receiver<SourceCondition>,
     /// Messages that the source could not understand, counted by itself.
     pub skipped: Arc<AtomicU64>,
 }
@@ -174,7 +174,7 @@ impl admin::AdminBackend for Backend {
             SourceStatus {
                 name: source.name.to_string(),
                 kind: source.kind.to_string(),
-                state: condition.state.word().to_owned(),
+                state: condition.state.name().to_owned(),
                 since: Some(condition.since.to_string()),
                 why: condition.why.clone(),
                 last_event: self.recent.last_of(&source.name).map(|at| at.to_string()),

@@ -19,11 +19,11 @@ use tracing::{info, warn};
 
 use crate::admin;
 use crate::config::{Config, SinkPart};
-use crate::delivery::{self, Fetcher, Lane, LaneState, RateLimit, RateLimits};
+use crate::delivery::{self, Fetcher, Lane, LaneState, RateLimit, RateLimits, RelayPreparation};
 use crate::event::{Name, OURSELVES};
 use crate::fault::Fault;
 use crate::ingress;
-use crate::intake::{self, Condition, HealthMonitor, Intake, Recent, SelfReporter, State};
+use crate::intake::{self, HealthMonitor, Intake, Recent, SelfReporter, SourceCondition, SourceState};
 use crate::metrics::Metrics;
 use crate::outbound::Outbound;
 use crate::outbox::{INTAKE, Outbox, SourceStatus};
@@ -50,7 +50,7 @@ pub struct App {
     admin_file: PathBuf,
     drain: Duration,
     sources: Vec<SourcePart>,
-    lanes: Vec<Lane<AnySink, AnySource>>,
+    lanes: Vec<Lane<AnySink, RelayPreparation<AnySource>>>,
     intake: Intake,
     reporter: SelfReporter,
     backend: Backend,
@@ -65,7 +65,7 @@ struct SourcePart {
     outbox: Outbox,
     status: SourceStatus,
     habits: intake::SourceHealthConfig,
-    shown: watch::Sender<Condition>,
+    shown: watch::Sender<SourceCondition>,
 }
 
 /// A sink that is open but has no lane yet: every limit must be known before any is handed out.
@@ -118,7 +118,7 @@ impl App {
             let kind = Name::from(said.config.kind());
             let source = Arc::new(said.config.open(&net));
             let (outbox, status) = Outbox::new(said.name.clone(), kind, arrivals.clone());
-            let (shown, _) = watch::channel(Condition::new(State::Connecting));
+            let (shown, _) = watch::channel(SourceCondition::new(SourceState::Connecting));
             fetcher.push((said.name.clone(), Arc::clone(&source), said.fetcher));
             metrics.source(&said.name);
             parts.push(SourcePart { name: said.name, source, outbox, status, habits: said.watch, shown });
@@ -133,17 +133,21 @@ impl App {
         for OpenSink { name, kind, sink, habits } in opened {
             let (state, _) = watch::channel(LaneState::default());
             lanes.push(Lane {
-                pace: pace(&sink, &habits, &mut rate_limits),
+                rate_limit: pace(&sink, &habits, &mut rate_limits),
                 metrics: metrics.sink(&name),
                 name,
                 kind,
-                sink,
-                habits,
-                relays: Arc::clone(&relays),
+                preparation: Arc::new(RelayPreparation {
+                    relays: Arc::clone(&relays),
+                    fetcher: Arc::clone(&fetcher),
+                    markup: sink.traits().markup,
+                    kind,
+                }),
+                destination: sink,
+                config: habits,
                 silences: silenced.clone(),
-                fetcher: Arc::clone(&fetcher),
                 store: store.clone(),
-                ours: ours.clone(),
+                outbox: ours.clone(),
                 state,
             });
         }
@@ -267,10 +271,10 @@ impl SourcePart {
         let Self { name, source, outbox, status, habits, shown } = self;
         let (reporter, metrics) = (reporter.clone(), metrics.source(&name));
         let catches_up = source.catches_up();
-        let watch = HealthMonitor { source: name.clone(), habits, catches_up, open, reporter, metrics, shown };
+        let watch = HealthMonitor { source: name.clone(), config: habits, catches_up, open, reporter, metrics, shown };
         group.run(format!("watch over {name}"), watch.run(status, stop.clone()));
         let stop = stop.clone();
-        group.keep(format!("source {name}"), move || {
+        group.restart(format!("source {name}"), move || {
             let (source, stop) = (Arc::clone(&source), stop.clone());
             let line = HungUp(outbox.clone());
             async move { source.run(&line.0, &stop).await }

@@ -90,7 +90,7 @@ impl Running {
     /// relays.toml was read again and cannot be used: everything goes on as before.
     pub async fn rejected(&self, why: &str) {
         self.metrics.config_rejected();
-        let told = self.reporter.tell("config.rejected", "tidings", &json!({ "why": why }), None).await;
+        let told = self.reporter.report("config.rejected", "tidings", &json!({ "why": why }), None).await;
         told.unwrap_or_else(|fault| warn!("config.rejected could not be written down: {fault}"));
     }
 
@@ -130,7 +130,7 @@ impl Running {
 pub(super) async fn tell(reporter: &SelfReporter, r#type: &str) {
     const LIMIT: Duration = Duration::from_secs(2);
     let data = json!({ "version": env!("CARGO_PKG_VERSION"), "at": Timestamp::now().to_string() });
-    let told = timeout(LIMIT, reporter.tell(r#type, "tidings", &data, None)).await;
+    let told = timeout(LIMIT, reporter.report(r#type, "tidings", &data, None)).await;
     if !matches!(told, Ok(Ok(()))) {
         warn!("{} could not be written down", r#type);
     }

@@ -28,7 +28,7 @@ pub(super) fn start(common: &Common) -> Result<(), Failure> {
     started.map_err(|error| Failure::new(Exit::Internal, format!("the log cannot be started: {error}")))?;
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
-        error!(place, "panicked: {}", supervisor::words(panic.payload()));
+        error!(place, "panicked: {}", supervisor::panic_message(panic.payload()));
     }));
     Ok(())
 }

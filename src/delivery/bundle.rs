@@ -1,9 +1,10 @@
-//! Several deliveries that are said in one message: what is kept of each, and nothing more.
+//! Several deliveries that are sent in one message: the parts of each that the message needs.
 //!
-//! Counts are exact, memory is not a matter of how many or how large the members are. Decides nothing: which
-//! deliveries belong together, and when that is said, is the lane's business. `words` turns it into a message.
+//! Counts are exact, and memory does not grow with the number or size of the members. Decides neither which deliveries
+//! belong together nor when they are sent. `render` makes the message.
 
-mod words;
+pub(super) mod render;
+mod summary_line;
 
 #[cfg(test)]
 mod tests;
@@ -15,23 +16,24 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::event::{Event, Name};
-use crate::message::{Markup, Message, Severity, Signal, Unit, cut};
+use crate::message::{Message, Severity, Signal, Unit, cut};
 use crate::store::{Delivery, DeliveryId};
+use summary_line::SummaryLine;
 
-/// A lane says what it has when a bundle has grown so far, and begins another. As many as `tidings events` lists at most.
+/// At this size a bundle is sent and another begins: as many as `tidings events` lists at most.
 const FULL: usize = 10_000;
-/// Types are counted by their beginnings: some sources let a body say what its type is.
+/// Types are cut to this length: with some sources they come out of the body.
 const LONGEST_TYPE: usize = 80;
-/// First lines that are kept; a group of so many is shown whole.
+/// Lines in memory, one a member; a group of no more members is shown whole.
 const LINES: usize = 10;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum BundleKind {
-    /// More waited than anybody would read one by one.
+    /// More were pending than anybody would read one by one.
     Digest,
-    /// The relay wants these together; `by` is what they have in common.
+    /// The relay's `group`; `by` is what the members have in common.
     Group { by: String },
-    /// What was more than `max` within `per`.
+    /// The relay's `throttle`: those beyond `max` within `per`.
     Throttle { max: u32, per: Duration },
 }
 
@@ -42,33 +44,24 @@ pub(super) struct Bundle {
     pub relay: Name,
     ids: Vec<DeliveryId>,
     types: BTreeMap<Box<str>, usize>,
-    lines: Vec<Line>,
+    lines: Vec<SummaryLine>,
     severity: Severity,
-    lead: Option<Lead>,
+    first: Option<FirstMember>,
 }
 
-/// The first member, and what the others are measured against.
+/// The first member, and how the others compare with it.
 #[derive(Debug)]
-struct Lead {
+struct FirstMember {
     event: Arc<Event>,
     /// When the first and the last of all members were accepted.
     span: (Timestamp, Timestamp),
-    /// When the earliest can have been accepted for the first time: what is replayed is accepted anew.
+    /// No member was accepted earlier than this; a replayed one counts as accepted again.
     since: Timestamp,
     incident: Incident,
     /// Whether all members are about the same incident and do the same to it.
     shared: bool,
     /// Its message, while it is the only one.
     alone: Option<Box<Message>>,
-}
-
-/// By what people know a member.
-#[derive(Debug)]
-enum Line {
-    /// In the sink's own markup already.
-    Worded(String),
-    /// As it came, for a message that says nothing.
-    Bare(String),
 }
 
 #[derive(Debug, PartialEq)]
@@ -82,10 +75,10 @@ struct Incident {
 impl Bundle {
     pub(super) fn new(kind: BundleKind, relay: Name) -> Self {
         let (ids, types, lines) = (Vec::new(), BTreeMap::new(), Vec::new());
-        Self { kind, relay, ids, types, lines, severity: Severity::default(), lead: None }
+        Self { kind, relay, ids, types, lines, severity: Severity::default(), first: None }
     }
 
-    /// `message` is what would be said of `delivery` alone, in the sink's own markup.
+    /// `message`: how `delivery` alone would be sent, in the sink's own markup.
     pub(super) fn add(&mut self, delivery: &Delivery, message: &Message) {
         let accepted = delivery.accepted;
         let since = accepted.min(delivery.event.time);
@@ -94,11 +87,11 @@ impl Bundle {
         *self.types.entry(r#type.into()).or_default() += 1;
         self.severity = self.severity.max(message.severity);
         if self.lines.len() < LINES {
-            self.lines.push(Line::of(delivery, message));
+            self.lines.push(SummaryLine::of(delivery, message));
         }
-        match &mut self.lead {
+        match &mut self.first {
             None => {
-                self.lead = Some(Lead {
+                self.first = Some(FirstMember {
                     event: Arc::clone(&delivery.event),
                     span: (accepted, accepted),
                     since,
@@ -107,11 +100,11 @@ impl Bundle {
                     alone: Some(Box::new(message.clone())),
                 });
             }
-            Some(lead) => {
-                lead.span = (lead.span.0.min(accepted), lead.span.1.max(accepted));
-                lead.since = lead.since.min(since);
-                lead.shared &= lead.incident.key == message.key && lead.incident.signal == message.signal;
-                lead.alone = None;
+            Some(first) => {
+                first.span = (first.span.0.min(accepted), first.span.1.max(accepted));
+                first.since = first.since.min(since);
+                first.shared &= first.incident.key == message.key && first.incident.signal == message.signal;
+                first.alone = None;
             }
         }
     }
@@ -130,28 +123,23 @@ impl Bundle {
 
     /// When the first and the last of it were accepted.
     pub(super) fn span(&self) -> (Timestamp, Timestamp) {
-        self.lead.as_ref().map_or((Timestamp::MAX, Timestamp::MAX), |lead| lead.span)
+        self.first.as_ref().map_or((Timestamp::MAX, Timestamp::MAX), |first| first.span)
     }
 
-    pub(super) fn first(&self) -> Option<&Arc<Event>> {
-        self.lead.as_ref().map(|lead| &lead.event)
+    pub(super) fn first_event(&self) -> Option<&Arc<Event>> {
+        self.first.as_ref().map(|first| &first.event)
     }
 
-    /// The one message, the same at every call. A group or a digest of one is its member's own message.
-    pub(super) fn word(&self, markup: Markup) -> Message {
-        words::word(self, markup)
-    }
-
-    /// The member's own message, where one message is all there is to say.
+    /// The only member's own message; what a throttle held back is counted even then.
     fn alone(&self) -> Option<&Message> {
-        let said_by_itself = !matches!(self.kind, BundleKind::Throttle { .. });
-        self.lead.as_ref().filter(|_| said_by_itself)?.alone.as_deref()
+        let is_counted = matches!(self.kind, BundleKind::Throttle { .. });
+        self.first.as_ref().filter(|_| !is_counted)?.alone.as_deref()
     }
 
-    /// Types and how often each came, the most frequent first.
+    /// Types and how often each occurred, the most frequent first.
     fn by_type(&self) -> Vec<(&str, usize)> {
         let mut types: Vec<_> = self.types.iter().map(|(r#type, count)| (&**r#type, *count)).collect();
-        // Stable, so those of one count stay in the order of their names.
+        // A stable sort: equal counts stay in the order of their names.
         types.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
         types
     }

@@ -1,71 +1,44 @@
-//! From the queue to the sinks: every sink has its own lane.
+//! From the store to the destinations: each sink has its own lane.
 //!
-//! A lane takes its deliveries in order, has them prepared (what a relay fetches, the wording), and
-//! sends them at the pace the receiver allows. It knows retries and clocks, so that sinks need not.
+//! A [`Lane`] takes its deliveries in order, has them prepared (fetched for and rendered), and sends them at the rate that
+//! the receiver allows. It knows retries and clocks, so that sinks need not. It does not know what a destination or a
+//! preparation is beyond two small traits, so a chat can have lanes as well.
+//!
+//! ```text
+//!  store ─▶ Feed ─▶ Preparations ─▶ QuietFilter ─▶ Pending ─▶ RateLimit, Breaker ─▶ Destination
+//!    ▲                                  │                                               │ verdict
+//!    ╰── Settler ◀──────────────────────┴───────────────────────────────────────────────╯
+//! ```
+//!
+//! `worker` connects the parts; each of them owns its state and knows no other.
 
+mod attempt;
+mod breaker;
 mod bundle;
-mod fetch;
-mod gate;
+mod clock;
+mod config;
+mod delay_note;
+mod destination;
+mod feed;
+mod fetcher;
 mod lane;
-mod lasting;
-mod memory;
-mod prepare;
+mod pending;
+mod preparation;
+mod quiet_filter;
 mod rate_limit;
-mod remarks;
-mod turn;
-mod verdicts;
-mod window;
-
-use std::time::Duration;
-
-use crate::backoff::Backoff;
-use crate::config_reader::{Rate, TableReader};
-
-pub use fetch::{FetchConfig, Fetcher};
-pub use lane::{Lane, LaneState};
-pub use rate_limit::{RateLimit, RateLimits};
-
-/// The keys that every sink has.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct LaneConfig {
-    pub retry: Backoff,
-    /// None: the vendor's limit. `Some(None)`: no limit at all.
-    pub rate: Option<Option<Rate>>,
-    /// Posts under way at the same time. With more than one, order is kept for each key only.
-    pub concurrency: u32,
-    /// How long after it was accepted a message is tried.
-    pub give_up: Duration,
-    /// More than this many waiting from one relay become one message; None: as many as the sink's kind bears.
-    pub digest: Option<u32>,
-    /// Whether what may have arrived is sent again where the receiver would not notice.
-    pub repeat: bool,
-}
-
-impl Default for LaneConfig {
-    fn default() -> Self {
-        let give_up = Duration::from_secs(24 * 3600);
-        Self { retry: Backoff::default(), rate: None, concurrency: 1, give_up, digest: None, repeat: true }
-    }
-}
-
-impl LaneConfig {
-    pub fn read(table: &TableReader) -> Self {
-        let default = Self::default();
-        Self {
-            retry: Backoff::read(table),
-            rate: table.rate("rate"),
-            concurrency: table.count("concurrency", 1).unwrap_or(default.concurrency).min(MOST_AT_ONCE),
-            give_up: table.duration("give_up").unwrap_or(default.give_up),
-            digest: table.count("digest", 0).map(|many| many.min(LARGEST_DIGEST)),
-            repeat: table.flag("repeat").unwrap_or(default.repeat),
-        }
-    }
-}
-
-/// Before so many wait, everybody wants a digest; and so many must fit into a lane's memory.
-const LARGEST_DIGEST: u32 = 1000;
-/// More posts at once than this help no receiver and would only hold memory.
-const MOST_AT_ONCE: u32 = 256;
+mod reporter;
+mod settler;
+mod threads;
+mod ttl_map;
+mod worker;
 
 #[cfg(test)]
 mod tests;
+
+pub use config::LaneConfig;
+pub use destination::Destination;
+pub use fetcher::{FetchConfig, Fetcher};
+pub use lane::Lane;
+pub use preparation::{Content, Preparation, Prepared, Preparing, RelayPreparation};
+pub use rate_limit::{RateLimit, RateLimits};
+pub use reporter::LaneState;

@@ -1,4 +1,4 @@
-//! The vendor's limit, obeyed before it is hit.
+//! The vendor's rate limit, respected before it is hit.
 //!
 //! The generic cell rate algorithm in a few lines. The `governor` crate does the same on a clock of its
 //! own, which tests cannot freeze.
@@ -16,9 +16,9 @@ use crate::config_reader::Rate;
 pub struct RateLimit {
     /// Time between two sends.
     interval: Duration,
-    /// How far ahead of the even pace a burst may run.
+    /// How far ahead of the even rate a burst may run.
     tolerance: Duration,
-    /// When the next send would be due at an even pace.
+    /// When the next send would be due at an even rate.
     next: Mutex<Instant>,
 }
 
@@ -28,7 +28,7 @@ impl RateLimit {
         Self { interval, tolerance: interval * burst.max(1).saturating_sub(1), next: Mutex::new(Instant::now()) }
     }
 
-    /// Takes a place if there is one now; otherwise says when there will be.
+    /// Takes a permit if there is one; otherwise gives the time of the next one.
     pub fn take(&self, now: Instant) -> Result<(), Instant> {
         let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
         let due = (*next).max(now);
@@ -42,20 +42,20 @@ impl RateLimit {
     }
 }
 
-/// The limits of all destinations. Two sinks that lead to the same place share the stricter one: whoever builds the
-/// lanes asks for every sink once before it hands any out.
+/// The limits of all destinations. Sinks with the same destination share the strictest one, so ask for every sink once
+/// before using any.
 #[derive(Debug, Default)]
 pub struct RateLimits(HashMap<String, Arc<RateLimit>>);
 
 impl RateLimits {
     pub fn share(&mut self, destination: &str, rate: Rate, burst: u32) -> Arc<RateLimit> {
         let wanted = RateLimit::new(rate, burst);
-        if let Some(pace) = self.0.get(destination).filter(|pace| pace.interval >= wanted.interval) {
-            return Arc::clone(pace);
+        if let Some(limit) = self.0.get(destination).filter(|limit| limit.interval >= wanted.interval) {
+            return Arc::clone(limit);
         }
-        let pace = Arc::new(wanted);
-        self.0.insert(destination.to_owned(), Arc::clone(&pace));
-        pace
+        let limit = Arc::new(wanted);
+        self.0.insert(destination.to_owned(), Arc::clone(&limit));
+        limit
     }
 }
 
@@ -64,12 +64,12 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_burst_goes_at_once_and_then_the_pace_is_even() {
-        let pace = RateLimit::new(Rate { times: 1, per: Duration::from_secs(1) }, 3);
+    async fn a_burst_is_sent_at_once_and_then_the_rate_is_even() {
+        let limit = RateLimit::new(Rate { times: 1, per: Duration::from_secs(1) }, 3);
         let start = Instant::now();
         let mut sent = Vec::new();
         while sent.len() < 6 {
-            match pace.take(Instant::now()) {
+            match limit.take(Instant::now()) {
                 Ok(()) => sent.push(start.elapsed().as_secs()),
                 Err(later) => tokio::time::sleep_until(later).await,
             }
@@ -78,18 +78,19 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_silence_earns_no_more_than_the_burst() {
-        let pace = RateLimit::new(Rate { times: 2, per: Duration::from_secs(1) }, 2);
+    async fn a_quiet_time_earns_no_more_than_the_burst() {
+        let limit = RateLimit::new(Rate { times: 2, per: Duration::from_secs(1) }, 2);
         tokio::time::sleep(Duration::from_secs(60)).await;
         let now = Instant::now();
-        assert_eq!([pace.take(now).is_ok(), pace.take(now).is_ok(), pace.take(now).is_ok()], [true, true, false]);
+        assert_eq!([limit.take(now).is_ok(), limit.take(now).is_ok(), limit.take(now).is_ok()], [true, true, false]);
     }
 
     #[tokio::test(start_paused = true)]
     async fn one_destination_has_one_limit() {
         let rate = Rate { times: 1, per: Duration::from_secs(1) };
-        let mut paces = RateLimits::default();
-        let (a, b, c) = (paces.share("space", rate, 1), paces.share("space", rate, 1), paces.share("other", rate, 1));
+        let mut limits = RateLimits::default();
+        let (a, b, c) =
+            (limits.share("space", rate, 1), limits.share("space", rate, 1), limits.share("other", rate, 1));
         let now = Instant::now();
         assert!(a.take(now).is_ok());
         assert!(b.take(now).is_err(), "the same space was just used");

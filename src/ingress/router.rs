@@ -25,7 +25,7 @@ use crate::event::Name;
 use crate::http_server::{HttpError, Slot};
 use crate::metrics::EndpointMetrics;
 use crate::stop::Stop;
-use crate::supervisor::words;
+use crate::supervisor::panic_message;
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RouterLimits {
@@ -122,7 +122,7 @@ impl<R: Receiver> Router<R> {
         let query = head.uri.query().map(str::to_owned);
         let receiving = endpoint.receiver.receive(HookRequest { headers: head.headers, query, body });
         AssertUnwindSafe(receiving).catch_unwind().await.unwrap_or_else(|panic| {
-            error!(endpoint = %endpoint.name, "receiver panicked: {}", words(&*panic));
+            error!(endpoint = %endpoint.name, "receiver panicked: {}", panic_message(&*panic));
             Err(HttpError::internal())
         })
     }

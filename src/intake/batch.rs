@@ -1,5 +1,6 @@
-//! What is to be committed together: whole groups, in their order, and who waits for each.
+//! What is committed together: whole groups, in their order, each with its sender that waits for the answer.
 
+use jiff::Timestamp;
 use tokio::sync::oneshot;
 
 use crate::event::{Event, Name, OURSELVES};
@@ -7,25 +8,23 @@ use crate::fault::Fault;
 use crate::outbox::Cursor;
 use crate::store::Entry;
 
-use super::now;
-
 #[derive(Default)]
 pub(super) struct Batch {
     pub(super) entries: Vec<Entry>,
     pub(super) groups: Vec<Planned>,
 }
 
-/// One group on its way to the disk. Its entries stand in the batch, in the groups' order.
+/// One group on its way to the store. Its entries are in the batch, in the groups' order.
 pub(super) struct Planned {
     entries: usize,
     cursor: Option<Cursor>,
     committed: Option<oneshot::Sender<Result<(), Fault>>>,
-    /// Nobody could hand it in a second time: after a refusal it waits here instead.
+    /// Its sender could not hand it in again, so after a refusal it stays here.
     must: bool,
 }
 
 impl Planned {
-    /// A stream's event has nobody who waits, so nobody who could send it again.
+    /// Nothing waits for the answer to a stream's event, so nothing could hand it in again.
     pub(super) fn arrived(cursor: Option<Cursor>, committed: Option<oneshot::Sender<Result<(), Fault>>>) -> Self {
         let must = committed.is_none();
         Self { entries: 0, cursor, committed, must }
@@ -35,9 +34,9 @@ impl Planned {
         Self { entries: 0, cursor: None, committed: Some(committed), must }
     }
 
-    /// Whether a group of the same source was refused that stood before this one, which would move the cursor past it.
-    pub(super) fn has_a_hole_before_it(&self) -> bool {
-        self.cursor.as_ref().is_some_and(Cursor::has_a_hole_before_it)
+    /// Whether an earlier group of the same source was refused: this one would move the cursor past it.
+    pub(super) fn follows_a_refusal(&self) -> bool {
+        self.cursor.as_ref().is_some_and(Cursor::follows_a_refusal)
     }
 
     pub(super) fn accept(self) {
@@ -46,19 +45,19 @@ impl Planned {
     }
 
     pub(super) fn refuse(self, fault: &Fault) {
-        // Before the answer: what is handed in after it is no longer behind the hole.
+        // Before the answer: what is handed in after the answer does not follow the refusal.
         self.cursor.iter().for_each(Cursor::refused);
         answer(self.committed, Err(fault.clone()));
     }
 
-    fn place(&self) -> Option<String> {
-        self.cursor.as_ref().map(|cursor| cursor.place().to_owned())
+    fn position(&self) -> Option<String> {
+        self.cursor.as_ref().map(|cursor| cursor.position().to_owned())
     }
 }
 
 fn answer(waiting: Option<oneshot::Sender<Result<(), Fault>>>, result: Result<(), Fault>) {
     if let Some(waiting) = waiting {
-        // Whoever asked may have gone meanwhile; the commit stands all the same.
+        // The sender may be gone; the commit is done all the same.
         let _gone = waiting.send(result);
     }
 }
@@ -68,9 +67,9 @@ impl Batch {
         self.groups.is_empty()
     }
 
-    /// What writes nothing is counted and forgotten: whoever waits may go on at once.
+    /// An entry that writes nothing is answered at once.
     pub(super) fn push(&mut self, mut entry: Entry, mut group: Planned) {
-        entry.cursor = group.place();
+        entry.cursor = group.position();
         if entry.routes.is_empty() && entry.cursor.is_none() && entry.incident.is_none() {
             return group.accept();
         }
@@ -79,17 +78,18 @@ impl Batch {
         self.groups.push(group);
     }
 
-    /// The wanted ones of many events of `source`. The cursor moves also where none is.
+    /// The wanted ones of several events of `source`. The cursor moves even if there are none.
     pub(super) fn push_all(&mut self, source: Name, entries: impl Iterator<Item = Entry>, mut group: Planned) {
         let before = self.entries.len();
         self.entries.extend(entries.filter(|entry| !entry.routes.is_empty()));
         if self.entries.len() == before {
-            let event = Event { source, ..Event::ours("cursor", OURSELVES, now(), &serde_json::Value::Null) };
+            let event =
+                Event { source, ..Event::ours("cursor", OURSELVES, Timestamp::now(), &serde_json::Value::Null) };
             let entry = Entry { event: event.into(), routes: Vec::new(), cursor: None, incident: None };
             return self.push(entry, group);
         }
         if let Some(last) = self.entries.last_mut() {
-            last.cursor = group.place();
+            last.cursor = group.position();
         }
         group.entries = self.entries.len() - before;
         self.groups.push(group);
@@ -109,15 +109,15 @@ impl Batch {
         std::mem::replace(self, later)
     }
 
-    /// After a refused commit: what nobody can hand in again goes back in front, everyone else is told, and so is
-    /// whoever stands behind a hole.
+    /// After a refused commit: what cannot be handed in again returns to the front; all others are refused, and so is
+    /// what follows a refusal.
     pub(super) fn take_back(&mut self, refused: Self, fault: &Fault) {
         let later = std::mem::take(self);
-        self.keep(refused, fault, |group| group.must);
-        self.keep(later, fault, |group| !group.has_a_hole_before_it());
+        self.take_in(refused, fault, |group| group.must);
+        self.take_in(later, fault, |group| !group.follows_a_refusal());
     }
 
-    fn keep(&mut self, batch: Self, fault: &Fault, may_stay: impl Fn(&Planned) -> bool) {
+    fn take_in(&mut self, batch: Self, fault: &Fault, may_stay: impl Fn(&Planned) -> bool) {
         let mut entries = batch.entries.into_iter();
         for group in batch.groups {
             let own = entries.by_ref().take(group.entries);

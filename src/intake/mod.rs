@@ -1,13 +1,14 @@
-//! From the sources to the queue: asks the relays who wants an event, and commits what is wanted.
+//! From the sources to the store: finds the relays that want an event, and commits what is wanted.
 //!
-//! One task, so that events keep their order. While one batch is on its way to the disk the next is
-//! being planned; when both are full, arrivals wait in their channel and the sources with them.
+//! One task, so that events keep their order. While one batch is being written the next is planned; when both are full,
+//! arrivals wait in their channel, and their sources with them.
 
 mod batch;
 mod health;
 mod monitor;
 mod recent;
 mod self_event;
+mod source_state;
 
 #[cfg(test)]
 mod tests;
@@ -20,7 +21,7 @@ use futures::future::{BoxFuture, FutureExt, OptionFuture};
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
-use tracing::{debug, info, warn};
+use tracing::debug;
 
 use crate::event::{Event, Name};
 use crate::fault::Fault;
@@ -31,29 +32,28 @@ use crate::stop::Stop;
 use crate::store::{Committed, Entry, Route, Store, StoreError};
 use batch::{Batch, Planned};
 
-pub use health::{Condition, SourceHealthConfig, State};
 pub use monitor::HealthMonitor;
 pub use recent::Recent;
 pub use self_event::{SelfEvent, SelfReporter};
+pub use source_state::{SourceCondition, SourceHealthConfig, SourceState};
 
-/// Events in here at the most, the commit under way included. Beyond that they wait in their channel, and their source
-/// with them. The last group that comes in may stand over.
+/// Events in memory at the most, the commit under way included; more wait in their channel. The last group may exceed it.
 const NEXT_BATCH: usize = 2048;
-/// Events in one commit: verdicts wait behind it, so it must not take long. Only a group that is larger makes it larger.
+/// Events in one commit: verdicts wait behind it, so it must not take long. Only a larger group exceeds it.
 const ONE_COMMIT: usize = 256;
-/// How long a full disk is left alone before the next try.
+/// The pause after a refused commit.
 const PATIENCE: Duration = Duration::from_millis(250);
 
 pub struct Intake {
     arrivals: mpsc::Receiver<Arrival>,
-    /// What the house itself has to say; the other end is every [`SelfReporter`].
+    /// The other end is every [`SelfReporter`].
     self_events: mpsc::Receiver<SelfEvent>,
     relays: Arc<Relays>,
     store: Store,
     metrics: Metrics,
     recent: Arc<Recent>,
-    /// Each relay's counters, by its number.
-    counted: Vec<RelayMetrics>,
+    /// By the relay's number.
+    relay_metrics: Vec<RelayMetrics>,
 }
 
 impl Intake {
@@ -65,11 +65,11 @@ impl Intake {
         metrics: Metrics,
         recent: Arc<Recent>,
     ) -> Self {
-        let counted = relays.iter().map(|relay| metrics.relay(&relay.name)).collect();
-        Self { arrivals, self_events, relays, store, metrics, recent, counted }
+        let relay_metrics = relays.iter().map(|relay| metrics.relay(&relay.name)).collect();
+        Self { arrivals, self_events, relays, store, metrics, recent, relay_metrics }
     }
 
-    /// Runs until the stop is said and everything that arrived before it is committed.
+    /// Runs until `stop`, and until everything that arrived before it is committed.
     pub async fn run(mut self, stop: Stop) -> Result<(), Fault> {
         let mut counters: HashMap<Name, SourceMetrics> = HashMap::new();
         let (mut arrived, mut self_reported) = (Vec::new(), Vec::new());
@@ -87,7 +87,7 @@ impl Intake {
             if !open && committing.is_none() {
                 return Ok(());
             }
-            // What is under way counts: after a refused commit all of it comes back.
+            // The commit under way counts: it comes back if it is refused.
             let room = NEXT_BATCH.saturating_sub(next.entries.len() + under_way);
             tokio::select! {
                 biased;
@@ -97,27 +97,27 @@ impl Intake {
                 }
                 taken = self.self_events.recv_many(&mut self_reported, room), if open && room > 0 => {
                     for self_event in self_reported.drain(..) {
-                        self.plan_notice(self_event, &mut next);
+                        self.plan_self_event(self_event, &mut next);
                     }
                     open &= taken > 0;
                 }
                 taken = self.arrivals.recv_many(&mut arrived, room), if open && room > 0 => {
-                    // One look at the clock for all that came together.
-                    let now = unix_seconds(now());
+                    // The clock is read once for all of them.
+                    let now = unix_seconds(Timestamp::now());
                     for arrival in arrived.drain(..) {
                         self.plan_arrival(arrival, now, &mut counters, &mut next);
                     }
                     open &= taken > 0;
                 }
                 () = stop.wait(), if open => {
-                    // Sources have ended by now; what they left in the channels is still ours.
+                    // The sources have ended by now; what they left in the channels is still committed.
                     self.arrivals.close();
                     self.self_events.close();
                     while let Ok(arrival) = self.arrivals.try_recv() {
-                        self.plan_arrival(arrival, unix_seconds(now()), &mut counters, &mut next);
+                        self.plan_arrival(arrival, unix_seconds(Timestamp::now()), &mut counters, &mut next);
                     }
                     while let Ok(self_event) = self.self_events.try_recv() {
-                        self.plan_notice(self_event, &mut next);
+                        self.plan_self_event(self_event, &mut next);
                     }
                     open = false;
                 }
@@ -128,7 +128,7 @@ impl Intake {
     fn plan_arrival(&self, arrival: Arrival, now: f64, counters: &mut HashMap<Name, SourceMetrics>, next: &mut Batch) {
         let Arrival { group, cursor, committed } = arrival;
         let planned = Planned::arrived(cursor, committed);
-        if planned.has_a_hole_before_it() {
+        if planned.follows_a_refusal() {
             return planned.refuse(&Fault::new("state_file", "what came before this could not be written"));
         }
         match group {
@@ -156,7 +156,7 @@ impl Intake {
         Entry { event, routes, cursor: None, incident: None }
     }
 
-    fn plan_notice(&self, self_event: SelfEvent, next: &mut Batch) {
+    fn plan_self_event(&self, self_event: SelfEvent, next: &mut Batch) {
         let SelfEvent { event, incident, must, committed } = self_event;
         let event = Arc::new(event);
         let routes = self.routes(&event);
@@ -164,18 +164,18 @@ impl Intake {
         next.push(Entry { event, routes, cursor: None, incident }, Planned::self_reported(committed, must));
     }
 
-    /// Which relay takes the event to which sink.
+    /// Which relays send the event to which sinks.
     fn routes(&self, event: &Event) -> Vec<Route> {
         let plan = self.relays.plan(event);
         for (number, fault) in plan.faults {
             let relay = self.relays.get(number);
-            self.count(number, |counted| &counted.faults);
-            debug!(relay = %relay.name, event = %event.id, "cannot decide: {fault}");
+            self.count(number, |metrics| &metrics.faults);
+            debug!(relay = %relay.name, event = %event.id, "cannot evaluate `when`: {fault}");
         }
         let mut routes = Vec::new();
         for number in plan.wanted {
             let relay = self.relays.get(number);
-            self.count(number, |counted| &counted.matched);
+            self.count(number, |metrics| &metrics.matched);
             let sinks = relay.sinks.iter().filter(|sink| !is_about(event, sink));
             routes.extend(sinks.map(|sink| Route { relay: relay.name.clone(), sink: sink.clone() }));
         }
@@ -183,8 +183,8 @@ impl Intake {
     }
 
     fn count(&self, relay: usize, which: impl FnOnce(&RelayMetrics) -> &Counter) {
-        if let Some(counted) = self.counted.get(relay) {
-            which(counted).inc();
+        if let Some(metrics) = self.relay_metrics.get(relay) {
+            which(metrics).inc();
         }
     }
 
@@ -220,24 +220,9 @@ async fn commit(store: Store, entries: Vec<Entry>, metrics: Metrics) -> CommitEn
     CommitEnd { entries, result }
 }
 
-/// Word of a sink's trouble never goes to that very sink.
+/// An event about a sink's failure never goes to that sink.
 fn is_about(event: &Event, sink: &str) -> bool {
     event.is_ours() && matches!(&*event.r#type, "delivery.dead" | "sink.stopped") && {
         event.data.value().get("sink").and_then(|sink| sink.as_str()) == Some(sink)
     }
-}
-
-/// Says in the log what a person should know of the daemon's own events.
-fn log_ours(event: &Event) {
-    match &*event.r#type {
-        "source.lost" | "source.silent" | "source.gap" | "config.rejected" => {
-            warn!(subject = %event.subject, data = %event.data.text(), "{}", event.r#type);
-        }
-        _ => info!(subject = %event.subject, data = %event.data.text(), "{}", event.r#type),
-    }
-}
-
-/// When the daemon's own events happen.
-fn now() -> Timestamp {
-    Timestamp::now()
 }

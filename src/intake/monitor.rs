@@ -1,4 +1,4 @@
-//! The watch over one source: feeds its [`Health`] and tells what that decides.
+//! Monitors one source: feeds its [`Health`] and reports what that decides.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -8,8 +8,9 @@ use serde_json::json;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-use super::SelfReporter;
-use super::health::{Condition, Health, News, SourceHealthConfig};
+use super::health::{Health, HealthChange};
+use super::self_event::SelfReporter;
+use super::source_state::{SourceCondition, SourceHealthConfig};
 use crate::config_reader::print_duration;
 use crate::event::Name;
 use crate::fault::Fault;
@@ -20,32 +21,32 @@ use crate::store::{Incident, IncidentChange};
 
 pub struct HealthMonitor {
     pub source: Name,
-    pub habits: SourceHealthConfig,
-    /// Whether what happens while the line is down comes later all the same: then a lost line is no gap by itself.
+    pub config: SourceHealthConfig,
+    /// Whether the source still gets what happens while its connection is down: then an outage is no gap by itself.
     pub catches_up: bool,
-    /// What an earlier life of the daemon left open.
+    /// The incident that an earlier run left open.
     pub open: Option<Incident>,
     pub reporter: SelfReporter,
     pub metrics: SourceMetrics,
     /// What the admin API shows.
-    pub shown: watch::Sender<Condition>,
+    pub shown: watch::Sender<SourceCondition>,
 }
 
 impl HealthMonitor {
-    /// Watches until the stop is said. A planned stop tells nobody anything.
+    /// Runs until `stop`. A planned stop reports nothing.
     pub async fn run(self, mut status: SourceStatus, stop: Stop) -> Result<(), Fault> {
         let open = self.open.as_ref().map(|incident| (incident.event == "source.silent", incident.why.clone()));
-        let mut health = Health::new(self.habits, Instant::now(), open);
+        let mut health = Health::new(self.config, Instant::now(), open);
         let (mut came_up, mut lost_at) = (false, None);
         loop {
-            while let Some(news) = health.due(Instant::now()) {
+            while let Some(change) = health.due(Instant::now()) {
                 self.show(&health);
-                // On its way it is safe; whether it is written down before the stop is not for us to wait for.
-                stop.or(self.tell(news)).await.unwrap_or(Ok(()))?;
+                // Once handed in it is safe; the stop does not wait until it is written.
+                stop.or(self.report(change)).await.unwrap_or(Ok(()))?;
             }
             self.show(&health);
-            let listens = self.habits.expect_every.is_some() || health.is_silent();
-            status.attended.store(listens, Ordering::Relaxed);
+            let watches_events = self.config.expect_every.is_some() || health.is_silent();
+            status.watched.store(watches_events, Ordering::Relaxed);
             let deadline = health.deadline();
             tokio::select! {
                 biased;
@@ -54,26 +55,26 @@ impl HealthMonitor {
                     if changed.is_err() {
                         return Ok(());
                     }
-                    let line = status.line.borrow_and_update().clone();
-                    let up = line == LinkState::Up;
+                    let link = status.line.borrow_and_update().clone();
+                    let up = link == LinkState::Up;
                     self.metrics.up.set(i64::from(up));
                     if up && std::mem::replace(&mut came_up, true) {
                         self.metrics.reconnects.inc();
                     }
                     if up && let Some(from) = lost_at.take() {
-                        stop.or(self.tell_gap(missed(from))).await.unwrap_or(Ok(()))?;
+                        stop.or(self.report_gap(missed(from))).await.unwrap_or(Ok(()))?;
                     }
-                    if came_up && !self.catches_up && matches!(line, LinkState::Down(_)) {
+                    if came_up && !self.catches_up && matches!(link, LinkState::Down(_)) {
                         lost_at.get_or_insert_with(Timestamp::now);
                     }
-                    health.line(Instant::now(), line);
+                    health.link_changed(Instant::now(), link);
                 }
                 Some(gap) = status.gaps.recv() => {
-                    stop.or(self.tell_gap(gap)).await.unwrap_or(Ok(()))?;
+                    stop.or(self.report_gap(gap)).await.unwrap_or(Ok(()))?;
                 }
-                Ok(()) = status.last_event.changed(), if listens => {
+                Ok(()) = status.last_event.changed(), if watches_events => {
                     if let Some(at) = *status.last_event.borrow_and_update() {
-                        health.heard(at);
+                        health.event_received(at);
                     }
                 }
                 () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {}
@@ -85,38 +86,38 @@ impl HealthMonitor {
         let (state, why, alerted) = health.condition();
         self.shown.send_if_modified(|condition| {
             let since = if condition.state == state { condition.since } else { Timestamp::now() };
-            let next = Condition { state, since, why, alerted };
-            let news = *condition != next;
+            let next = SourceCondition { state, since, why, alerted };
+            let changed = *condition != next;
             *condition = next;
-            news
+            changed
         });
     }
 
-    async fn tell_gap(&self, gap: Gap) -> Result<(), Fault> {
-        let Gap { from, to, events, why, told } = gap;
+    async fn report_gap(&self, gap: Gap) -> Result<(), Fault> {
+        let Gap { from, to, events, why, committed } = gap;
         let data = json!({ "why": why, "from": from.to_string(), "to": to.to_string(), "events": events });
-        let result = self.reporter.tell("source.gap", &self.source, &data, None).await;
+        let result = self.reporter.report("source.gap", &self.source, &data, None).await;
         if result.is_ok() {
-            // Of some holes nobody knows the size: they are told, but there is nothing to count.
+            // The size of some gaps is unknown: those are reported, but not counted.
             self.metrics.gap_events.inc_by(events.unwrap_or(0));
         }
-        if let Some(told) = told {
-            // Whoever told it may have gone meanwhile.
-            let _gone = told.send(result.clone());
+        if let Some(committed) = committed {
+            // The source may be gone.
+            let _gone = committed.send(result.clone());
         }
         result
     }
 
     /// The incident and its event are one transaction: a restart neither repeats the one nor forgets the other.
-    async fn tell(&self, news: News) -> Result<(), Fault> {
-        let (r#type, why, after) = match news {
-            News::Lost { why, after } => ("source.lost", Some(why), after),
-            News::Silent { after } => {
-                ("source.silent", Some(format!("nothing was heard for {}", spoken(after))), after)
+    async fn report(&self, change: HealthChange) -> Result<(), Fault> {
+        let (r#type, why, after) = match change {
+            HealthChange::Lost { why, after } => ("source.lost", Some(why), after),
+            HealthChange::Silent { after } => {
+                ("source.silent", Some(format!("no event was received for {}", rounded(after))), after)
             }
-            News::Recovered { after } => ("source.recovered", None, after),
+            HealthChange::Recovered { after } => ("source.recovered", None, after),
         };
-        let change = match &why {
+        let incident = match &why {
             Some(why) => IncidentChange::Opened(Incident {
                 source: self.source.clone(),
                 why: why.clone(),
@@ -125,19 +126,19 @@ impl HealthMonitor {
             }),
             None => IncidentChange::Closed { source: self.source.clone() },
         };
-        let data = json!({ "why": why, "after": spoken(after) });
-        self.reporter.tell(r#type, &self.source, &data, Some(change)).await
+        let data = json!({ "why": why, "after": rounded(after) });
+        self.reporter.report(r#type, &self.source, &data, Some(incident)).await
     }
 }
 
-/// A live stream keeps nothing for us: what it sent while we were away is a hole that nobody can fill, so it is told.
+/// A live stream stores nothing: what it sent during an outage is lost for good.
 fn missed(from: Timestamp) -> Gap {
-    let why = "what the stream sent while it was not connected was not heard".to_owned();
-    Gap { from, to: Timestamp::now(), events: None, why, told: None }
+    let why = "what the stream sent while it was not connected was not received".to_owned();
+    Gap { from, to: Timestamp::now(), events: None, why, committed: None }
 }
 
-/// Nobody wants the milliseconds of an outage, unless there is nothing else.
-fn spoken(duration: Duration) -> String {
+/// Without milliseconds, unless there is nothing else.
+fn rounded(duration: Duration) -> String {
     let seconds = Duration::from_secs(duration.as_secs());
     print_duration(if seconds.is_zero() { duration } else { seconds })
 }

@@ -1,4 +1,4 @@
-//! The latest events, wanted or not, for people who ask what is going on.
+//! The latest events, wanted or not, for `explain` and the admin API.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -39,7 +39,7 @@ impl Recent {
         ring.events.iter().rev().cloned().collect()
     }
 
-    /// When the source's latest remembered event happened.
+    /// When the source's latest event in here happened.
     pub fn last_of(&self, source: &str) -> Option<Timestamp> {
         self.list().into_iter().find(|event| &*event.source == source).map(|event| event.time)
     }

@@ -1,49 +1,59 @@
-//! What the house has to say of itself, on its way to the same relays as everything else.
+//! The daemon's own events, on their way to the same relays as all others.
 
+use jiff::Timestamp;
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
+use tracing::{info, warn};
 
-use super::{log_ours, now};
 use crate::event::Event;
 use crate::fault::Fault;
 use crate::store::IncidentChange;
 
-/// An event of the daemon's own life, with the incident it opens or closes in the same transaction.
+/// An event of the daemon itself, and the incident that it opens or closes in the same transaction.
 #[derive(Debug)]
 pub struct SelfEvent {
     pub event: Event,
     pub incident: Option<IncidentChange>,
-    /// While nothing can be written it waits instead of being refused: nobody could tell it a second time.
+    /// While nothing can be written it waits instead of being refused: it could not be reported a second time.
     pub must: bool,
     pub committed: oneshot::Sender<Result<(), Fault>>,
 }
 
-/// Tells the daemon's own events. Cheap to clone; the intake holds the other end.
+/// Reports the daemon's own events. Cheap to clone; the intake holds the other end.
 #[derive(Debug, Clone)]
 pub struct SelfReporter(mpsc::Sender<SelfEvent>);
 
 impl SelfReporter {
     pub fn new() -> (Self, mpsc::Receiver<SelfEvent>) {
         /// Own events are rare; a few may come at once when everything breaks.
-        const WAITING: usize = 64;
-        let (self_events, other_end) = mpsc::channel(WAITING);
-        (Self(self_events), other_end)
+        const CAPACITY: usize = 64;
+        let (sender, receiver) = mpsc::channel(CAPACITY);
+        (Self(sender), receiver)
     }
 
-    /// Resolves when the event is committed (or nobody wanted it).
-    pub async fn tell(
+    /// Resolves when the event is committed, or no relay wants it.
+    pub async fn report(
         &self,
         r#type: &str,
         subject: &str,
         data: &Value,
         incident: Option<IncidentChange>,
     ) -> Result<(), Fault> {
-        let event = Event::ours(r#type, subject, now(), data);
-        log_ours(&event);
+        let event = Event::ours(r#type, subject, Timestamp::now(), data);
+        log(&event);
         let (committed, answer) = oneshot::channel();
         let closing = || Fault::new("closing", "the daemon is stopping");
         let must = incident.is_some() || r#type == "source.gap";
         self.0.send(SelfEvent { event, incident, must, committed }).await.map_err(|_| closing())?;
         answer.await.unwrap_or_else(|_| Err(closing()))
+    }
+}
+
+fn log(event: &Event) {
+    match &*event.r#type {
+        "source.lost" | "source.silent" | "source.gap" | "config.rejected" => {
+            warn!(subject = %event.subject, data = %event.data.text(), "{}", event.r#type);
+        }
+        _ => info!(subject = %event.subject, data = %event.data.text(), "{}", event.r#type),
     }
 }

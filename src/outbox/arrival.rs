@@ -1,4 +1,4 @@
-//! What stands in the intake: events that belong together, and what is to happen when they are safe.
+//! What waits in the intake: events that are committed together, and the cursor that moves with them.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,11 +13,11 @@ use crate::fault::Fault;
 pub struct Arrival {
     pub group: Group,
     pub cursor: Option<Cursor>,
-    /// Answered when the group is committed (or was seen before, or is wanted by nobody).
+    /// Answered when the group is committed (or was seen before, or no relay wants it).
     pub committed: Option<oneshot::Sender<Result<(), Fault>>>,
 }
 
-/// A stream's events come one by one, and must not cost a list each.
+/// A stream's events come one by one, and should not cost a list each.
 #[derive(Debug)]
 pub enum Group {
     One(Event),
@@ -37,56 +37,56 @@ impl Arrival {
     }
 }
 
-/// A source's new place in its own history, committed together with its group.
+/// A source's new position in its own history, committed together with its group.
 #[derive(Debug)]
 pub struct Cursor {
-    place: String,
-    history: Arc<History>,
+    position: String,
+    progress: Arc<Progress>,
     /// How often the source had been refused when this was handed in.
     refusals: u64,
 }
 
 impl Cursor {
-    pub fn place(&self) -> &str {
-        &self.place
+    pub fn position(&self) -> &str {
+        &self.position
     }
 
-    /// The group is on disk: from here the source goes on, also when nobody waited for the answer.
+    /// The group is on disk: the source goes on from here, even if it did not wait for the answer.
     pub fn moved(self) {
-        self.history.set(Some(self.place));
+        self.progress.set(Some(self.position));
     }
 
-    /// The group was refused: what the source handed in behind it must not move the cursor over the hole. What it
-    /// hands in after hearing of it may.
+    /// The group was refused: what the source handed in after it must not move the cursor past it. What the source hands
+    /// in after the answer may.
     pub fn refused(&self) {
         let (seen, next) = (self.refusals, self.refusals.wrapping_add(1));
-        // Where this fails the hole was made by one before, and whatever came after hearing of that stands.
-        let _already = self.history.refusals.compare_exchange(seen, next, Ordering::AcqRel, Ordering::Acquire);
+        // Where this fails an earlier group was refused, and what was handed in after that answer stands.
+        let _already = self.progress.refusals.compare_exchange(seen, next, Ordering::AcqRel, Ordering::Acquire);
     }
 
-    /// Whether a group that stood before this one was refused.
-    pub fn has_a_hole_before_it(&self) -> bool {
-        self.history.refusals.load(Ordering::Acquire) != self.refusals
+    /// Whether a group that was handed in before this one was refused meanwhile.
+    pub fn follows_a_refusal(&self) -> bool {
+        self.progress.refusals.load(Ordering::Acquire) != self.refusals
     }
 }
 
-/// What all clones of one outbox, and its cursors under way, know together.
+/// Shared by all clones of one outbox and by its cursors under way.
 #[derive(Debug, Default)]
-pub(super) struct History {
-    place: Mutex<Option<String>>,
+pub(super) struct Progress {
+    position: Mutex<Option<String>>,
     refusals: AtomicU64,
 }
 
-impl History {
-    pub(super) fn place(&self) -> Option<String> {
-        self.place.lock().unwrap_or_else(PoisonError::into_inner).clone()
+impl Progress {
+    pub(super) fn position(&self) -> Option<String> {
+        self.position.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(super) fn set(&self, place: Option<String>) {
-        *self.place.lock().unwrap_or_else(PoisonError::into_inner) = place;
+    pub(super) fn set(&self, position: Option<String>) {
+        *self.position.lock().unwrap_or_else(PoisonError::into_inner) = position;
     }
 
-    pub(super) fn cursor(self: &Arc<Self>, place: String) -> Cursor {
-        Cursor { place, history: Arc::clone(self), refusals: self.refusals.load(Ordering::Acquire) }
+    pub(super) fn cursor(self: &Arc<Self>, position: String) -> Cursor {
+        Cursor { position, progress: Arc::clone(self), refusals: self.refusals.load(Ordering::Acquire) }
     }
 }

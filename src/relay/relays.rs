@@ -71,13 +71,18 @@ impl Relays {
         self.all.iter().map(explain).collect()
     }
 
-    /// The relay of that number. Numbers come from a [`Plan`] of the same relays, never from outside.
+    /// The relay of that number. Numbers come from a [`Plan`] or [`Relays::number`] of the same relays.
     pub fn get(&self, number: usize) -> &Relay {
         &self.all[number]
     }
 
     pub fn by_name(&self, name: &str) -> Option<&Relay> {
-        self.by_name.get(name).and_then(|number| self.all.get(*number))
+        self.number(name).map(|number| self.get(number))
+    }
+
+    /// For [`Relays::get`].
+    pub fn number(&self, name: &str) -> Option<usize> {
+        self.by_name.get(name).copied()
     }
 
     pub fn iter(&self) -> std::slice::Iter<'_, Relay> {

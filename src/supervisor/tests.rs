@@ -1,32 +1,32 @@
-//! What the supervisor does when tasks fall, against a frozen clock.
+//! What the supervisor does when tasks end, against a frozen clock.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::*;
 
-fn trouble() -> Fault {
+fn failure() -> Fault {
     Fault::new("lost", "the line is dead")
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_kept_task_is_started_again_after_faults_panics_and_quiet_ends() {
+async fn a_task_is_restarted_after_faults_panics_and_successful_ends() {
     let stop = Stop::new();
     let counted = Arc::new(Mutex::new(Vec::new()));
     let seen = counted.clone();
     let mut supervisor = Supervisor::new(stop.clone())
         .count_restarts(move |name, more| seen.lock().expect("no panic holds it").push((name.to_string(), more)));
     let starts = Arc::new(AtomicU32::new(0));
-    let (round, house) = (starts.clone(), stop.clone());
-    supervisor.keep("source prod", move || {
-        let (start, house) = (round.fetch_add(1, Ordering::Relaxed), house.clone());
+    let (round, stops) = (starts.clone(), stop.clone());
+    supervisor.restart("source prod", move || {
+        let (start, stops) = (round.fetch_add(1, Ordering::Relaxed), stops.clone());
         async move {
             match start {
-                0 => Err(trouble()),
+                0 => Err(failure()),
                 1 => panic!("a surprise"),
                 2 => Ok(()),
                 _ => {
-                    house.trigger();
+                    stops.trigger();
                     Ok(())
                 }
             }
@@ -40,11 +40,11 @@ async fn a_kept_task_is_started_again_after_faults_panics_and_quiet_ends() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_panic_of_whoever_makes_the_task_is_survived_too() {
+async fn a_panic_while_the_task_is_made_is_survived_too() {
     let stop = Stop::new();
     let mut supervisor = Supervisor::new(stop.clone());
     let mut first = true;
-    supervisor.keep("source prod", move || {
+    supervisor.restart("source prod", move || {
         assert!(!std::mem::take(&mut first), "not yet");
         stop.trigger();
         async { Ok(()) }
@@ -52,21 +52,21 @@ async fn the_panic_of_whoever_makes_the_task_is_survived_too() {
     assert_eq!(supervisor.wait().await, Ended::Stopped);
 }
 
-/// When each run of a task that falls after `life` begins, until there were `runs`.
-async fn begins(runs: usize, life: Duration) -> Vec<Duration> {
+/// The pauses between the begins of `runs` runs of a task that fails after `lifetime`.
+async fn begins(runs: usize, lifetime: Duration) -> Vec<Duration> {
     let stop = Stop::new();
     let (origin, begins) = (Instant::now(), Arc::new(Mutex::new(Vec::new())));
-    let (seen, house) = (begins.clone(), stop.clone());
+    let (seen, stops) = (begins.clone(), stop.clone());
     let mut supervisor = Supervisor::new(stop);
-    supervisor.keep("source prod", move || {
+    supervisor.restart("source prod", move || {
         let mut begins = seen.lock().expect("no panic holds it");
         begins.push(origin.elapsed());
         if begins.len() == runs {
-            house.trigger();
+            stops.trigger();
         }
         async move {
-            sleep(life).await;
-            Err(trouble())
+            sleep(lifetime).await;
+            Err(failure())
         }
     });
     supervisor.wait().await;
@@ -75,7 +75,7 @@ async fn begins(runs: usize, life: Duration) -> Vec<Duration> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn waits_grow_while_it_keeps_falling_and_begin_anew_after_a_steady_minute() {
+async fn pauses_grow_while_a_task_keeps_failing_and_start_over_after_a_steady_minute() {
     let hasty = begins(12, Duration::ZERO).await;
     assert!(hasty[0] < Duration::from_secs(3), "{hasty:?}");
     assert_eq!(hasty[10].as_secs(), 300, "{hasty:?}");
@@ -84,21 +84,21 @@ async fn waits_grow_while_it_keeps_falling_and_begin_anew_after_a_steady_minute(
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_stop_is_heard_while_waiting_to_start_again() {
+async fn the_stop_ends_the_pause_before_a_restart() {
     let stop = Stop::new();
     let mut supervisor = Supervisor::new(stop.clone());
-    supervisor.keep("source prod", || async { Err(trouble()) });
+    supervisor.restart("source prod", || async { Err(failure()) });
     sleep(Duration::from_secs(600)).await;
     stop.trigger();
     assert_eq!(supervisor.drain(Duration::ZERO + Duration::from_millis(1)).await, []);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_part_of_the_house_that_ends_by_itself_is_the_end_of_the_house() {
-    for (task, reason) in [(Ok(()), "ended"), (Err(trouble()), "lost")] {
+async fn a_part_of_the_daemon_that_ends_by_itself_ends_the_daemon() {
+    for (task, reason) in [(Ok(()), "ended"), (Err(failure()), "lost")] {
         let mut supervisor = Supervisor::new(Stop::new());
         supervisor.run("delivery", async { task });
-        let Ended::Failed { name, fault } = supervisor.wait().await else { panic!("it said it was stopped") };
+        let Ended::Failed { name, fault } = supervisor.wait().await else { panic!("it was not stopped") };
         assert_eq!((&*name, fault.reason()), ("delivery", reason));
     }
     let mut supervisor = Supervisor::new(Stop::new());
@@ -108,12 +108,12 @@ async fn a_part_of_the_house_that_ends_by_itself_is_the_end_of_the_house() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_ends_after_the_stop_ends_in_peace() {
+async fn what_ends_after_the_stop_ends_as_planned() {
     let stop = Stop::new();
     let mut supervisor = Supervisor::new(stop.clone());
-    let heard = stop.clone();
+    let stops = stop.clone();
     supervisor.run("delivery", async move {
-        heard.wait().await;
+        stops.wait().await;
         Ok(())
     });
     stop.trigger();
@@ -122,14 +122,14 @@ async fn what_ends_after_the_stop_ends_in_peace() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_does_not_end_in_time_is_named_and_broken_off() {
+async fn what_does_not_end_in_time_is_aborted_and_named() {
     let stop = Stop::new();
     let mut supervisor = Supervisor::new(stop.clone());
-    supervisor.run("desk", std::future::pending());
+    supervisor.run("admin API", std::future::pending());
     supervisor.run("delivery", std::future::pending());
     supervisor.run("intake", async { Ok(()) });
     stop.trigger();
     let left = supervisor.drain(Duration::from_secs(10)).await;
-    assert_eq!(left, ["delivery".into(), "desk".into()]);
+    assert_eq!(left, ["admin API".into(), "delivery".into()]);
     assert_eq!(supervisor.drain(Duration::from_secs(10)).await, []);
 }

@@ -69,7 +69,7 @@ impl Hall {
             let write_gaps = async {
                 while let Some(gap) = status.gaps.recv().await {
                     assert!(gap.from <= gap.to, "{gap:?}");
-                    gap.told.expect("a waiting source").send(Ok(())).expect("a waiting source");
+                    gap.committed.expect("a waiting source").send(Ok(())).expect("a waiting source");
                 }
             };
             let commit = async {

@@ -317,7 +317,7 @@ async fn a_refused_webhook_stops_its_lane_and_a_restart_goes_on_with_nothing_los
     daemon.until("stopped", |status| status["sinks"][0]["stopped"].is_string()).await;
     daemon.until("pending", |status| status["sinks"][0]["pending"] == 5).await;
     assert_eq!(world.slack.posts().len(), 0);
-    assert!(daemon.log().contains("stopped, mend it and restart"), "{}", daemon.log());
+    assert!(daemon.log().contains("sink stopped: fix the destination and reload"), "{}", daemon.log());
     daemon.kill().await;
     daemon.set_env("SLACK_URL", &url);
     daemon.start_again().await;

@@ -85,7 +85,8 @@ async fn a_hole_in_a_stream_is_told_in_the_chat() {
     house.tutum.stream.go_down().await;
     house.tutum.stream.come_back().await.expect("the port");
     let told = house.slack.next(LIMIT).await.unwrap_or_else(|late| panic!("{late}\n{}", house.daemon.log())).text;
-    let times = told.strip_prefix("source.gap prod: what the stream sent while it was not connected was not heard (");
+    let times =
+        told.strip_prefix("source.gap prod: what the stream sent while it was not connected was not received (");
     let times = times.and_then(|rest| rest.strip_suffix("Z)")).unwrap_or_else(|| panic!("{told}"));
     // Both, or one where they are the same to the second.
     let times = times.strip_prefix("from ").unwrap_or(times).split("Z to ");

@@ -1,8 +1,9 @@
-//! Whole lanes between a real queue and a scripted receiver. Real time, for the queue's threads know no other.
+//! Whole lanes between a real store and a scripted receiver. In real time, because the store's threads know no other.
 
 mod bundles;
-mod memory;
-mod trouble;
+mod destinations;
+mod failures;
+mod quiet;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -14,8 +15,9 @@ use tempfile::TempDir;
 use tokio::sync::watch;
 
 use super::*;
-use crate::config_reader::{ConfigReader, Item, Node};
-use crate::event::{Body, Event, EventId, Name};
+use crate::backoff::Backoff;
+use crate::config_reader::{ConfigReader, Item, Node, Rate, TableReader};
+use crate::event::{Body, Event, EventId};
 use crate::fault::Fault;
 use crate::message::{Message, Receipt, SendError};
 use crate::metrics::Metrics;
@@ -30,7 +32,7 @@ use crate::supervisor::Supervisor;
 /// Generous: only a hang reaches it.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A receiver that keeps what it gets, and answers by script, or well.
+/// A receiver that keeps what it gets and answers by script, at its end with success.
 #[derive(Debug)]
 struct Scripted {
     traits: SinkTraits,
@@ -86,10 +88,11 @@ impl Sink for Scripted {
     }
 }
 
+/// Every reference exists and is named after itself.
 #[derive(Debug)]
-struct Nowhere;
+struct Echo;
 
-impl Source for Nowhere {
+impl Source for Echo {
     async fn run(&self, _out: &Outbox, _stop: &Stop) -> Result<(), Fault> {
         Ok(())
     }
@@ -99,52 +102,53 @@ impl Source for Nowhere {
     }
 }
 
-/// A queue with one sink, `ops`, and the relays of a file.
-struct Stage {
+/// A store with one sink, `ops`, and the relays of a file.
+struct Harness {
     store: Store,
     relays: Arc<Relays>,
     silences: Silences,
     sink: Arc<Scripted>,
-    habits: LaneConfig,
-    pace: Option<Arc<RateLimit>>,
-    said: usize,
-    told: tokio::sync::mpsc::Receiver<Arrival>,
-    ours: Outbox,
+    config: LaneConfig,
+    rate_limit: Option<Arc<RateLimit>>,
+    /// How many events were committed.
+    committed: usize,
+    arrivals: tokio::sync::mpsc::Receiver<Arrival>,
+    outbox: Outbox,
     _folder: TempDir,
 }
 
-impl Stage {
+impl Harness {
     fn new(relays: &str, sink: Scripted) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let store = Store::open(&folder.path().join("tidings.db"), Policy::default()).expect("it opens");
-        let (arrivals, told) = tokio::sync::mpsc::channel(64);
-        let (ours, _pulse) = Outbox::new("tidings".into(), "tidings".into(), arrivals);
-        let retry = crate::backoff::Backoff { first: Duration::from_millis(1), max: Duration::from_millis(5) };
+        let (arrivals_in, arrivals) = tokio::sync::mpsc::channel(64);
+        let (outbox, _status) = Outbox::new("tidings".into(), "tidings".into(), arrivals_in);
+        let retry = Backoff { first: Duration::from_millis(1), max: Duration::from_millis(5) };
         Self {
             store,
             relays: Arc::new(read(relays)),
             silences: Silences::default(),
             sink: Arc::new(sink),
-            habits: LaneConfig { retry, ..LaneConfig::default() },
-            pace: None,
-            said: 0,
-            told,
-            ours,
+            config: LaneConfig { retry, ..LaneConfig::default() },
+            rate_limit: None,
+            committed: 0,
+            arrivals,
+            outbox,
             _folder: folder,
         }
     }
 
-    /// So many a second, one at a time.
-    fn paced(self, times: u32) -> Self {
-        let pace = RateLimit::new(crate::config_reader::Rate { times, per: Duration::from_secs(1) }, 1);
-        Self { pace: Some(Arc::new(pace)), ..self }
+    /// Limited to so many messages a second, one at a time.
+    fn limited(self, times: u32) -> Self {
+        let limit = RateLimit::new(Rate { times, per: Duration::from_secs(1) }, 1);
+        Self { rate_limit: Some(Arc::new(limit)), ..self }
     }
 
     /// Events of these types, for the first relay; each has its number and the type's last word as its subject.
-    async fn say(&mut self, types: impl IntoIterator<Item = &str>) {
+    async fn commit(&mut self, types: impl IntoIterator<Item = &str>) {
         let relay = self.relays.get(0).name.clone();
         let entry = |r#type: &str| {
-            self.said += 1;
+            self.committed += 1;
             let event = Event {
                 id: EventId::fresh(Timestamp::now()),
                 source: "prod".into(),
@@ -152,7 +156,7 @@ impl Stage {
                 r#type: r#type.into(),
                 time: Timestamp::now(),
                 subject: r#type.rsplit('.').next().unwrap_or_default().into(),
-                data: Body::from_value(&json!({ "n": self.said })),
+                data: Body::from_value(&json!({ "n": self.committed })),
             };
             let routes = vec![Route { relay: relay.clone(), sink: "ops".into() }];
             Entry { event: Arc::new(event), routes, cursor: None, incident: None }
@@ -161,41 +165,54 @@ impl Stage {
         self.store.commit(entries).await.expect("committed");
     }
 
-    /// A life of the lane, for as long as `story` takes.
-    async fn live<T>(&self, story: impl Future<Output = T>) -> T {
-        let (stop, metrics) = (Stop::new(), Metrics::new());
+    /// Runs the sink's lane for as long as `story` takes.
+    async fn run<T>(&self, story: impl Future<Output = T>) -> T {
+        let sources = [("prod".into(), Arc::new(Echo), FetchConfig::default())];
+        let preparation = RelayPreparation {
+            relays: Arc::clone(&self.relays),
+            fetcher: Arc::new(Fetcher::new(sources, &Metrics::new())),
+            markup: self.sink.traits.markup,
+            kind: "slack",
+        };
+        self.run_to(&self.sink, preparation, story).await
+    }
+
+    /// Runs a lane to any destination for as long as `story` takes.
+    async fn run_to<D: Destination, P: Preparation, T>(
+        &self,
+        destination: &Arc<D>,
+        preparation: P,
+        story: impl Future<Output = T>,
+    ) -> T {
+        let stop = Stop::new();
         let lane = Lane {
             name: "ops".into(),
             kind: "slack",
-            sink: Arc::clone(&self.sink),
-            habits: self.habits,
-            pace: self.pace.clone(),
-            relays: Arc::clone(&self.relays),
+            destination: Arc::clone(destination),
+            config: self.config,
+            rate_limit: self.rate_limit.clone(),
+            preparation: Arc::new(preparation),
             silences: self.silences.clone(),
-            fetcher: Arc::new(Fetcher::new(
-                [(Name::from("prod"), Arc::new(Nowhere), FetchConfig::default())],
-                &metrics,
-            )),
             store: self.store.clone(),
-            ours: self.ours.clone(),
-            metrics: metrics.sink(&"ops".into()),
+            outbox: self.outbox.clone(),
+            metrics: Metrics::new().sink(&"ops".into()),
             state: watch::channel(LaneState::default()).0,
         };
-        let mut house = Supervisor::new(stop.clone());
-        house.run("lane", lane.run(stop.clone()));
-        let told = story.await;
+        let mut supervisor = Supervisor::new(stop.clone());
+        supervisor.run("lane", lane.run(stop.clone()));
+        let result = story.await;
         stop.trigger();
-        house.drain(PATIENCE).await;
+        supervisor.drain(PATIENCE).await;
         self.store.flush().await.expect("written");
-        told
+        result
     }
 
-    /// How many deliveries are in each state, by its word.
+    /// How many deliveries are in each state, by name.
     async fn states(&self) -> Vec<(&'static str, usize)> {
         let rows = self.store.events(EventFilter { limit: 10_000, ..EventFilter::default() }).await.expect("readable");
         let mut states: Vec<(&'static str, usize)> = Vec::new();
         for row in rows.iter().flat_map(|row| &row.deliveries) {
-            match states.iter_mut().find(|(word, _)| *word == row.state.word()) {
+            match states.iter_mut().find(|(name, _)| *name == row.state.word()) {
                 Some((_, count)) => *count += 1,
                 None => states.push((row.state.word(), 1)),
             }
@@ -216,15 +233,15 @@ impl Stage {
 }
 
 fn read(file: &str) -> Relays {
-    let reading = ConfigReader::new(file, &|_| None);
-    let tree = reading.tree();
+    let reader = ConfigReader::new(file, &|_| None);
+    let tree = reader.tree();
     let mut relays = Vec::new();
     if let Node::Table(members) = &tree.node {
         for item in members.iter().filter(|(key, _)| key.name == "relay").flat_map(|(_, list)| items(list)) {
-            relays.extend(Relay::read(&crate::config_reader::TableReader::new(&reading, "relay", item)));
+            relays.extend(Relay::read(&TableReader::new(&reader, "relay", item)));
         }
     }
-    assert!(!reading.has_errors(), "{file}");
+    assert!(!reader.has_errors(), "{file}");
     Relays::compile(relays)
 }
 

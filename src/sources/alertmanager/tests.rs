@@ -49,7 +49,7 @@ async fn omitted_alerts_are_reported_as_a_gap_after_the_events() {
         arrival.committed.expect("a waiting source").send(Ok(())).expect("a waiting source");
         let gap = status.gaps.recv().await.expect("a gap");
         assert!(gap.events == Some(5) && gap.why.contains("max_alerts"), "{gap:?}");
-        gap.told.expect("a waiting source").send(Ok(())).expect("a waiting source");
+        gap.committed.expect("a waiting source").send(Ok(())).expect("a waiting source");
     };
     let (answer, ()) = join!(source.receive(truncated(), &out), intake);
     assert_eq!(answer, Ok(Accepted::new(2)));

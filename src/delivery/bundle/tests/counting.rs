@@ -1,4 +1,4 @@
-//! Counts are exact, room is bounded, and nobody is obeyed, whatever the members are.
+//! Counts are exact, memory is bounded and nothing is obeyed, whatever the members are.
 
 use std::time::Duration;
 
@@ -7,9 +7,11 @@ use proptest::prelude::*;
 
 use super::super::*;
 use super::{delivery, message, shown};
+use crate::delivery::bundle::render::render;
+use crate::message::Markup;
 
 #[test]
-fn many_types_are_counted_in_bounded_room() {
+fn many_types_are_counted_in_bounded_memory() {
     let mut digest = Bundle::new(BundleKind::Digest, "all".into());
     for number in 0..FULL {
         assert!(!digest.is_full());
@@ -19,7 +21,7 @@ fn many_types_are_counted_in_bounded_room() {
     }
     assert!(digest.is_full());
     assert!(digest.types.keys().map(|r#type| r#type.len()).sum::<usize>() < FULL * 2 * LONGEST_TYPE);
-    let text = digest.word(Markup::Plain).text;
+    let text = render(&digest, Markup::Plain).text;
     assert!(text.lines().nth(1).is_some_and(|line| line.starts_with("100 often, 1 1.xxx")), "{text}");
     assert!(text.contains(", 9891 of 9891 other types\n"), "{text}");
     assert!(text.chars().count() < 3000, "{}", text.chars().count());
@@ -40,7 +42,7 @@ proptest! {
             let counts: Vec<_> = bundle.by_type().iter().map(|(_, count)| *count).collect();
             prop_assert_eq!(counts.iter().sum::<usize>(), types.len());
             prop_assert!(counts.is_sorted_by(|a, b| a >= b));
-            let data = bundle.word(Markup::Plain).origin.data.value().clone();
+            let data = render(&bundle, Markup::Plain).origin.data.value().clone();
             let named = data["types"].as_object().expect("a table").values().filter_map(serde_json::Value::as_u64);
             let others = data["other_types"].as_u64().expect("a number");
             prop_assert_eq!(named.sum::<u64>() + others, types.len() as u64);
@@ -57,10 +59,10 @@ proptest! {
                     bundle.add(&delivery, &message(&delivery, &hostile, markup));
                 }
                 // Where a backslash stands in front of it, it is a letter.
-                let said = shown(&bundle.word(markup)).replace(r"\\", "").replace(r"\<", "");
-                prop_assert!(!said.contains("```") && !said.contains("<!") && !said.contains("<a"), "{}", said);
+                let shown = shown(&render(&bundle, markup)).replace(r"\\", "").replace(r"\<", "");
+                prop_assert!(!shown.contains("```") && !shown.contains("<!") && !shown.contains("<a"), "{}", shown);
                 let mentions = matches!(markup, Markup::Discord | Markup::Mattermost);
-                prop_assert!(!mentions || !said.contains("@a"), "{}", said);
+                prop_assert!(!mentions || !shown.contains("@a"), "{}", shown);
             }
         }
     }

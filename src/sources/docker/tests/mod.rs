@@ -74,7 +74,7 @@ impl Harness {
                 }
                 gap = self.status.gaps.recv() => {
                     let mut gap = gap.expect("the source runs");
-                    gap.told.take().expect("a put that waits").send(Ok(())).expect("the put still waits");
+                    gap.committed.take().expect("a put that waits").send(Ok(())).expect("the put still waits");
                     observed.push(Observed::Gap(gap));
                 }
             }

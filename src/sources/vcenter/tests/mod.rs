@@ -104,7 +104,7 @@ impl Daemon {
                 }
             }
             if let Some(cursor) = cursor {
-                kept.cursor = Some(cursor.place().to_owned());
+                kept.cursor = Some(cursor.position().to_owned());
                 cursor.moved();
             }
             if kept.dies_after.is_some_and(|many| kept.events.len() >= many) {
@@ -124,7 +124,7 @@ impl Daemon {
                 Some(arrival) = arrivals.recv() => if !self.commit(arrival) { return },
                 Some(gap) = status.gaps.recv() => {
                     self.with(|kept| kept.gaps.push((gap.from, gap.to, gap.events, gap.why)));
-                    gap.told.map(|told| told.send(Ok(())));
+                    gap.committed.map(|committed| committed.send(Ok(())));
                 }
                 Ok(()) = status.line.changed() => {
                     let line = status.line.borrow_and_update().clone();

@@ -1,4 +1,4 @@
-//! How a bundle reads: a title, when it was, what came how often, the first lines, and how to see the rest.
+//! The message of a bundle: a title, the time span, counts by type, the first lines, and the command that lists the rest.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -7,28 +7,26 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::{Bundle, BundleKind, FULL, LINES, Lead, Line};
+use super::summary_line::one_line;
+use super::{Bundle, BundleKind, FULL, FirstMember, LINES};
 use crate::config_reader::print_duration;
 use crate::event::{Event, EventId};
 use crate::message::{Markup, Message, Origin, Unit, cut};
-use crate::store::Delivery;
 
-/// Types that are named; what is left is summed up.
+/// Types that are named; the others are summed up.
 const TYPES_NAMED: usize = 10;
-/// First lines of a digest: enough to know what it is about.
+/// Lines of a digest: enough to know what it is about.
 const LINES_OF_A_DIGEST: usize = 5;
-pub(super) const LONGEST_LINE: usize = 160;
 const LONGEST_NAME: usize = 80;
-/// Opens a block in most chats, which would swallow what stands below.
-const FENCE: &str = "```";
 
-pub(super) fn word(bundle: &Bundle, markup: Markup) -> Message {
+/// The same at every call. A group or digest of one member is that member's own message.
+pub(in crate::delivery) fn render(bundle: &Bundle, markup: Markup) -> Message {
     if let Some(message) = bundle.alone() {
         return message.clone();
     }
     let event = event(bundle);
     let origin = Origin { event: Arc::new(event), relay: bundle.relay.clone() };
-    // What one bundle says starts a thread of its own: nobody would look for it in yesterday's.
+    // Each bundle starts its own thread: nobody would look for it in an older one.
     let key = origin.id.to_string();
     let message = match &bundle.kind {
         BundleKind::Throttle { max, per } => Message::plain(held_back(bundle, *max, *per, markup), key, origin),
@@ -55,8 +53,8 @@ fn many(bundle: &Bundle, by: &str, key: String, lines: usize, markup: Markup, or
         title.push_str(&inline(by.trim(), markup));
     }
     let mut text = String::new();
-    if let Some(lead) = &bundle.lead {
-        text = format!("{}\n{}", span(lead.span), breakdown(bundle, markup));
+    if let Some(first) = &bundle.first {
+        text = format!("{}\n{}", span(first.span), breakdown(bundle, markup));
         let shown = bundle.lines.iter().take(lines);
         for line in shown.map(|line| line.shown(markup)) {
             text.push_str("\n• ");
@@ -65,15 +63,15 @@ fn many(bundle: &Bundle, by: &str, key: String, lines: usize, markup: Markup, or
         let left = bundle.len().saturating_sub(lines);
         if left > 0 {
             // Writing to a String cannot fail.
-            let _ = write!(text, "\nand {left} more; to see them all: {}", command(bundle, lead, markup));
+            let _ = write!(text, "\nand {left} more; to see them all: {}", command(bundle, first, markup));
         }
     }
     Message { title: Some(title), ..Message::plain(text, key, origin) }
 }
 
-/// Members that do the same to the same incident do it together.
+/// Where all members do the same to the same incident, so does the message.
 fn as_one_incident(bundle: &Bundle, message: Message) -> Message {
-    let Some(Lead { incident, .. }) = bundle.lead.as_ref().filter(|lead| lead.shared) else { return message };
+    let Some(FirstMember { incident, .. }) = bundle.first.as_ref().filter(|first| first.shared) else { return message };
     let (client, client_url) = (incident.client.clone(), incident.client_url.clone());
     Message { key: incident.key.clone(), signal: incident.signal, client, client_url, ..message }
 }
@@ -92,7 +90,7 @@ fn breakdown(bundle: &Bundle, markup: Markup) -> String {
     parts.join(", ")
 }
 
-/// `10:02:11 to 10:06:40 UTC, 4 min`; with its days where it goes from one into the next.
+/// `10:02:11 to 10:06:40 UTC, 4 min`; with the dates where they differ.
 fn span((first, last): (Timestamp, Timestamp)) -> String {
     const DAY: &str = "%Y-%m-%d";
     let seconds = u64::try_from(last.duration_since(first).as_secs()).unwrap_or(0);
@@ -108,16 +106,16 @@ fn span((first, last): (Timestamp, Timestamp)) -> String {
     if first == last { format!("{first} UTC") } else { format!("{first} to {last} UTC, {took}") }
 }
 
-/// What shows all of them, ready for a shell: whatever was accepted in these seconds, as far as it is listed at all.
-fn command(bundle: &Bundle, lead: &Lead, markup: Markup) -> String {
-    let (since, until) = (whole_second(lead.since, 0), whole_second(lead.span.1, 1));
+/// The command that lists all members, ready for a shell.
+fn command(bundle: &Bundle, first: &FirstMember, markup: Markup) -> String {
+    let (since, until) = (whole_second(first.since, 0), whole_second(first.span.1, 1));
     let relay = quoted(&bundle.relay);
-    // A name that begins with a dash would be read as a flag.
+    // Otherwise a name that begins with a dash is read as a flag.
     let is = if bundle.relay.starts_with('-') { '=' } else { ' ' };
     let command = format!("tidings events --relay{is}{relay} --since {since} --until {until} --limit {FULL}");
     let harmless = |letter: char| letter.is_ascii_alphanumeric() || " -_=:./'".contains(letter);
     match markup {
-        // Where nothing in it could end the code, it is code: no chat makes anything else of two dashes then.
+        // As code where nothing in it could end the code: no chat changes two dashes there.
         Markup::Slack | Markup::GoogleChat | Markup::Discord | Markup::Mattermost if command.chars().all(harmless) => {
             format!("`{command}`")
         }
@@ -125,12 +123,12 @@ fn command(bundle: &Bundle, lead: &Lead, markup: Markup) -> String {
     }
 }
 
-/// Without what is behind the second, and so many seconds later.
+/// Rounded down to the second, and so many seconds later.
 fn whole_second(at: Timestamp, later: i64) -> Timestamp {
     Timestamp::from_second(at.as_second().saturating_add(later)).unwrap_or(at)
 }
 
-/// As a shell reads it: one word, nothing in it obeyed.
+/// For a shell: one word, with nothing special in it.
 fn quoted(word: &str) -> String {
     let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./:@%+".contains(letter);
     if !word.is_empty() && word.chars().all(plain) {
@@ -139,68 +137,19 @@ fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 
-/// Text that is not yet in the sink's markup, within a line.
+/// Text that is not yet in the sink's markup, for the middle of a line.
 fn inline(text: &str, markup: Markup) -> String {
     markup.escaped(&one_line(&cut(text, LONGEST_NAME, Unit::Chars)))
 }
 
-fn one_line(text: &str) -> String {
-    text.replace(FENCE, "").replace(['\n', '\r', '\t', '\u{2028}', '\u{2029}'], " ")
-}
-
-impl Line {
-    /// Its title, or the first line that says anything; for a message that says nothing, what sinks say then.
-    pub(super) fn of(delivery: &Delivery, message: &Message) -> Self {
-        let lines = message.title.iter().flat_map(|title| title.lines()).chain(message.text.lines());
-        let mut lines = lines.filter(|line| line.chars().any(char::is_alphanumeric));
-        // Cut for good when it is known for whom; here only so far that it costs no memory.
-        let beginning = |line: &str| one_line(line.trim()).chars().take(2 * LONGEST_LINE).collect();
-        match lines.next() {
-            Some(line) => Self::Worded(beginning(line)),
-            None => Self::Bare(beginning(&format!("{} {}", delivery.event.r#type, delivery.event.subject))),
-        }
-    }
-
-    fn shown(&self, markup: Markup) -> String {
-        match self {
-            Self::Worded(line) => cut_line(line, markup),
-            Self::Bare(line) => markup.escaped(&cut(line, LONGEST_LINE, Unit::Chars)),
-        }
-    }
-}
-
-/// A line that is already in the sink's markup, cut so that no half of its signs is left behind.
-fn cut_line(line: &str, markup: Markup) -> String {
-    let short = cut(line, LONGEST_LINE, Unit::Chars);
-    if short == line {
-        return short;
-    }
-    let mut kept = short.trim_end_matches('…');
-    match markup {
-        Markup::Slack | Markup::GoogleChat => {
-            // What comes out of an event is never a bare `<`, so this one begins a link of the wording.
-            let opened = kept.rfind('<').filter(|at| !kept.get(*at..).is_some_and(|rest| rest.contains('>')));
-            let opened = opened.filter(|at| !kept.get(*at..).is_some_and(|rest| rest.starts_with("<\u{200b}")));
-            kept = opened.and_then(|at| kept.get(..at)).unwrap_or(kept);
-        }
-        Markup::Discord | Markup::Mattermost | Markup::Teams => {
-            let bare = kept.trim_end_matches('\\');
-            let half = (kept.len() - bare.len()) % 2;
-            kept = kept.get(..kept.len() - half).unwrap_or(kept);
-        }
-        Markup::Plain => {}
-    }
-    format!("{}…", kept.trim_end())
-}
-
-/// What a bundle is to programs: not one of its members, which would hide the others. The same at every attempt.
+/// The bundle's own event, for programs: one of its members would hide the others. The same at every attempt.
 fn event(bundle: &Bundle) -> Event {
     let (sort, by) = match &bundle.kind {
         BundleKind::Digest => ("digest", None),
         BundleKind::Group { by } => ("group", Some(by)),
         BundleKind::Throttle { .. } => ("throttle", None),
     };
-    let (first, last) = bundle.lead.as_ref().map(|lead| lead.span).unwrap_or_default();
+    let (first, last) = bundle.first.as_ref().map(|first| first.span).unwrap_or_default();
     let types = bundle.by_type();
     let (named, others) = types.split_at(types.len().min(TYPES_NAMED));
     let data = json!({

@@ -1,25 +1,27 @@
-//! One message on its way, and what is settled with it.
+//! One pending message, and the deliveries that are settled with it.
 
 use std::collections::HashSet;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use crate::delivery::bundle::Bundle;
+use crate::delivery::bundle::render::render;
+use crate::delivery::bundle::{Bundle, BundleKind};
 use crate::event::{Event, Name};
-use crate::message::{Markup, Message};
+use crate::message::{Markup, Message, Signal};
 use crate::store::{Delivery, DeliveryId, Note};
 
-/// What one message settles.
+/// The deliveries that one message settles.
 #[derive(Debug)]
-pub(in crate::delivery) enum Cargo {
+pub(in crate::delivery) enum Payload {
     One(Delivery),
     Many(Box<Bundle>),
 }
 
-impl Cargo {
+impl Payload {
     pub(in crate::delivery) fn ids(&self) -> &[DeliveryId] {
         match self {
             Self::One(delivery) => std::slice::from_ref(&delivery.id),
@@ -34,11 +36,11 @@ impl Cargo {
         }
     }
 
-    /// The event that a person is told of when something is wrong with the whole.
+    /// The event that is named where the whole fails.
     pub(in crate::delivery) fn event(&self) -> Option<&Event> {
         match self {
             Self::One(delivery) => Some(&delivery.event),
-            Self::Many(bundle) => bundle.first().map(|event| &**event),
+            Self::Many(bundle) => bundle.first_event().map(|event| &**event),
         }
     }
 
@@ -49,33 +51,45 @@ impl Cargo {
             Self::Many(bundle) => bundle.span(),
         }
     }
+
+    /// Whether the message only counts what a throttle held back.
+    pub(in crate::delivery) fn is_throttled(&self) -> bool {
+        matches!(self, Self::Many(bundle) if matches!(bundle.kind, BundleKind::Throttle { .. }))
+    }
+
+    /// Its members waited to be sent together, whatever the lane's state.
+    pub(in crate::delivery) fn is_gathered(&self) -> bool {
+        matches!(self, Self::Many(bundle) if bundle.kind != BundleKind::Digest)
+    }
 }
 
 #[derive(Debug)]
-pub(in crate::delivery) struct Waiting {
-    pub cargo: Cargo,
-    /// None: a bundle that is still open, and is worded when it goes.
-    pub message: Option<Box<Message>>,
+pub(in crate::delivery) struct PendingMessage {
+    pub payload: Payload,
+    /// The number of its relay; None for a bundle.
+    pub relay: Option<usize>,
+    /// None: a bundle that is still open, and is rendered when it is sent.
+    pub rendered: Option<Box<Message>>,
     pub attempts: u32,
     /// Set after a failure of this message alone.
     pub not_before: Option<Instant>,
-    /// When it failed for the first time in this life of the daemon.
+    /// When it failed for the first time since the daemon started.
     pub failing_since: Option<Instant>,
-    /// It was refused as it stood and has been reduced to its bare text.
+    /// It was refused as it was and has been reduced to its text.
     pub reduced: bool,
-    /// An attempt was sent off and never answered.
-    pub maybe: bool,
-    /// What is to be remembered once it is delivered.
+    /// An attempt was never answered, so the message may have arrived.
+    pub unanswered: bool,
+    /// To be written beside its verdict once it is delivered.
     pub notes: Vec<Note>,
     /// Messages of one key keep their order.
     pub(super) keys: Keys,
-    /// A bundle goes no earlier than this.
+    /// A bundle is not sent before this.
     pub(super) gathers_until: Option<Instant>,
 }
 
 #[derive(Debug)]
 pub(super) enum Keys {
-    /// It asks for no order.
+    /// It needs no order.
     None,
     One(u64),
     Many(HashSet<u64>),
@@ -100,54 +114,70 @@ impl Keys {
     }
 }
 
-impl Waiting {
-    pub(in crate::delivery) fn one(delivery: Delivery, message: Box<Message>, notes: Vec<Note>) -> Self {
+impl PendingMessage {
+    pub(in crate::delivery) fn one(
+        delivery: Delivery,
+        relay: Option<usize>,
+        message: Box<Message>,
+        notes: Vec<Note>,
+    ) -> Self {
         let keys = key_of(&message).map_or(Keys::None, Keys::One);
         let attempts = delivery.attempts;
-        Self { attempts, message: Some(message), keys, notes, ..Self::empty(Cargo::One(delivery)) }
+        Self { relay, attempts, rendered: Some(message), keys, notes, ..Self::empty(Payload::One(delivery)) }
     }
 
     pub(super) fn bundle(bundle: Bundle, until: Instant) -> Self {
         let keys = Keys::Many(HashSet::new());
         let gathers_until = Some(until);
-        Self { keys, gathers_until, ..Self::empty(Cargo::Many(Box::new(bundle))) }
+        Self { keys, gathers_until, ..Self::empty(Payload::Many(Box::new(bundle))) }
     }
 
-    fn empty(cargo: Cargo) -> Self {
+    /// The pause that an earlier run of the daemon began still holds.
+    pub(in crate::delivery) fn postponed(self, pause: Duration) -> Self {
+        let now = Instant::now();
+        Self { not_before: Some(now + pause), failing_since: Some(now), ..self }
+    }
+
+    fn empty(payload: Payload) -> Self {
         Self {
-            cargo,
-            message: None,
+            payload,
+            relay: None,
+            rendered: None,
             attempts: 0,
             not_before: None,
             failing_since: None,
             reduced: false,
-            maybe: false,
+            unanswered: false,
             notes: Vec::new(),
             keys: Keys::None,
             gathers_until: None,
         }
     }
 
-    /// Whether more may join it.
-    pub(super) fn is_open(&self) -> bool {
-        self.message.is_none()
+    pub(super) fn resolves(&self) -> bool {
+        self.rendered.as_ref().is_some_and(|message| message.signal == Some(Signal::Resolve))
     }
 
-    /// Closes a bundle: from here on it is one message like any other.
-    pub(in crate::delivery) fn seal(&mut self, markup: Markup) {
-        if let (None, Cargo::Many(bundle)) = (&self.message, &self.cargo) {
-            self.message = Some(Box::new(bundle.word(markup)));
+    /// Whether more may join it.
+    pub(super) fn is_open(&self) -> bool {
+        self.rendered.is_none()
+    }
+
+    /// Closes a bundle: from here on it is a message like any other.
+    pub(super) fn seal(&mut self, markup: Markup) {
+        if let (None, Payload::Many(bundle)) = (&self.rendered, &self.payload) {
+            self.rendered = Some(Box::new(render(bundle, markup)));
             self.gathers_until = None;
         }
     }
 
-    /// By this it is in order.
-    pub(super) fn place(&self) -> DeliveryId {
-        self.cargo.ids().first().copied().unwrap_or(DeliveryId(i64::MAX))
+    /// Pending messages are ordered by this.
+    pub(super) fn position(&self) -> DeliveryId {
+        self.payload.ids().first().copied().unwrap_or(DeliveryId(i64::MAX))
     }
 }
 
-/// None: it asks for no order. What opens or closes an incident always does.
+/// None: it needs no order. What opens or closes an incident always does.
 pub(super) fn key_of(message: &Message) -> Option<u64> {
     let mut hasher = DefaultHasher::new();
     message.key.hash(&mut hasher);

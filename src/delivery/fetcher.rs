@@ -1,4 +1,4 @@
-//! Getting what a relay's `fetch` names: cached, one request for all who ask, bounded in number and time.
+//! Fetches what a relay's `fetch` names: cached, one request for the same reference at a time, bounded in number and time.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,13 +15,13 @@ use crate::metrics::{Histogram, Metrics, SourceMetrics};
 use crate::sources::Source;
 
 /// Requests to one source's API at the same time.
-const AT_ONCE: usize = 8;
-/// How many budgets a message may wait in all: for its turn and for its answer.
-const TURNS: u32 = 3;
-/// Answers kept for one source.
-const KEPT: usize = 256;
-/// An API in trouble is not asked again by every event of the same second.
-const FAILURES_KEPT: Duration = Duration::from_secs(1);
+const MAX_CONCURRENT: usize = 8;
+/// How many timeouts a message may wait in all: for its request to begin and for the answer.
+const MAX_TIMEOUTS: u32 = 3;
+/// Answers cached for one source.
+const CAPACITY: usize = 256;
+/// For so long a failure is cached, so that a storm of events does not repeat it.
+const FAILURES_CACHED: Duration = Duration::from_secs(1);
 
 /// `fetch_timeout`, `fetch_cache`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,17 +46,17 @@ impl FetchConfig {
     }
 }
 
-/// All sources' look-ups; shared by all lanes.
+/// The look-ups of all sources, shared by all lanes.
 #[derive(Debug)]
 pub struct Fetcher<S> {
-    by_source: HashMap<Name, Shelf<S>>,
+    by_source: HashMap<Name, SourceCache<S>>,
     fetch_seconds: Histogram,
 }
 
 #[derive(Debug)]
-struct Shelf<S> {
+struct SourceCache<S> {
     source: Arc<S>,
-    habits: FetchConfig,
+    config: FetchConfig,
     metrics: SourceMetrics,
     permits: Semaphore,
     answers: Mutex<HashMap<String, Answer>>,
@@ -64,84 +64,83 @@ struct Shelf<S> {
 
 type Found = Result<Arc<Value>, Fault>;
 
-/// Filled by the first who asks; everybody else waits for the same.
+/// Filled by the first request for its reference; all others wait for the same.
 #[derive(Debug, Clone)]
 struct Answer {
     cell: Arc<OnceCell<Found>>,
-    asked: Instant,
+    requested: Instant,
 }
 
 impl<S: Source> Fetcher<S> {
     pub fn new(sources: impl IntoIterator<Item = (Name, Arc<S>, FetchConfig)>, metrics: &Metrics) -> Self {
-        let shelf = |(name, source, habits)| {
-            let (permits, answers) = (Semaphore::new(AT_ONCE), Mutex::default());
-            let shelf = Shelf { source, habits, metrics: metrics.source(&name), permits, answers };
-            (name, shelf)
+        let cache = |(name, source, config)| {
+            let (permits, answers) = (Semaphore::new(MAX_CONCURRENT), Mutex::default());
+            let cache = SourceCache { source, config, metrics: metrics.source(&name), permits, answers };
+            (name, cache)
         };
-        Self { by_source: sources.into_iter().map(shelf).collect(), fetch_seconds: metrics.fetch_seconds().clone() }
+        Self { by_source: sources.into_iter().map(cache).collect(), fetch_seconds: metrics.fetch_seconds().clone() }
     }
 
     /// What `reference` names, as the event's own source knows it.
     pub async fn look_up(&self, source: &Name, reference: &str) -> Found {
-        let gone = || Fault::new("no_source", format!("there is no source {source} any more"));
-        let found = self.by_source.get(source);
-        let asked = found.ok_or_else(gone)?;
-        let (answer, known) = asked.answer(reference);
+        let gone = || Fault::new("no_source", format!("the source {source} no longer exists"));
+        let cache = self.by_source.get(source).ok_or_else(gone)?;
+        let (answer, known) = cache.answer(reference);
         if known {
-            asked.metrics.fetch_hit.inc();
+            cache.metrics.fetch_hit.inc();
         }
         let found = answer.cell.get_or_init(|| async {
             let began = Instant::now();
-            let found = asked.ask(reference).await;
+            let found = cache.request(reference).await;
             self.fetch_seconds.observe(began.elapsed().as_secs_f64());
-            if found.is_ok() { &asked.metrics.fetch_ok } else { &asked.metrics.fetch_failed }.inc();
+            if found.is_ok() { &cache.metrics.fetch_ok } else { &cache.metrics.fetch_failed }.inc();
             found
         });
-        // Whoever asked first may be a lane that stands still for reasons of its own; nobody waits for it longer than this.
-        match timeout(asked.habits.timeout * TURNS, found).await {
+        // The first request may belong to a lane that is not polled at the moment; the others wait no longer than this.
+        match timeout(cache.config.timeout * MAX_TIMEOUTS, found).await {
             Ok(found) => found.clone(),
             Err(_) => Err(too_late()),
         }
     }
 }
 
-impl<S: Source> Shelf<S> {
-    /// One attempt within the budget, which begins when it is its turn.
-    async fn ask(&self, reference: &str) -> Found {
+impl<S: Source> SourceCache<S> {
+    /// One attempt; the timeout begins when it gets its permit.
+    async fn request(&self, reference: &str) -> Found {
         let _permit = self.permits.acquire().await;
-        match timeout(self.habits.timeout, self.source.look_up(reference)).await {
+        match timeout(self.config.timeout, self.source.look_up(reference)).await {
             Ok(found) => found.map(Arc::new),
             Err(_) => Err(too_late()),
         }
     }
 
-    /// The place for this answer, and whether somebody has already asked for it.
+    /// The entry for this reference, and whether it was there already.
     fn answer(&self, reference: &str) -> (Answer, bool) {
         let now = Instant::now();
         let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(answer) = answers.get(reference).filter(|answer| self.is_fresh(answer, now)) {
             return (answer.clone(), true);
         }
-        if answers.len() >= KEPT {
+        if answers.len() >= CAPACITY {
             answers.retain(|_, answer| self.is_fresh(answer, now));
         }
-        if answers.len() >= KEPT {
-            let oldest = answers.iter().min_by_key(|(_, answer)| answer.asked).map(|(key, _)| key.clone());
+        if answers.len() >= CAPACITY {
+            let oldest = answers.iter().min_by_key(|(_, answer)| answer.requested).map(|(key, _)| key.clone());
             oldest.map(|key| answers.remove(&key));
         }
-        let answer = Answer { cell: Arc::default(), asked: now };
+        let answer = Answer { cell: Arc::default(), requested: now };
         answers.insert(reference.to_owned(), answer.clone());
         (answer, false)
     }
 
     fn is_fresh(&self, answer: &Answer, now: Instant) -> bool {
-        let kept = match answer.cell.get() {
-            Some(Err(_)) => FAILURES_KEPT.min(self.habits.cache),
-            // Still being asked: join in, whatever the cache's age limit.
+        let lifetime = match answer.cell.get() {
+            Some(Err(_)) => FAILURES_CACHED.min(self.config.cache),
+            // The request is under way: joined at any age.
             None => return true,
-            Some(Ok(_)) => self.habits.cache,
+            Some(Ok(_)) => self.config.cache,
         };
-        now.duration_since(answer.asked) < kept
+        now.duration_since(answer.requested) < lifetime
     }
 }
 
@@ -157,7 +156,7 @@ mod tests {
     use futures::future::join_all;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    /// Answers after a second, `bad` never well, `slow` too late; counts how often it was asked.
+    /// Answers after a second, `bad` with an error, `slow` too late; counts its requests.
     #[derive(Debug, Default)]
     struct Scripted(AtomicUsize);
 
@@ -181,18 +180,18 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn all_who_ask_at_once_cause_one_request_and_later_ones_none() {
+    async fn look_ups_at_once_cause_one_request_and_later_ones_none() {
         let (fetcher, source, prod) = fetcher();
         let found = join_all((0..50).map(|_| fetcher.look_up(&prod, "a"))).await;
         assert!(found.iter().all(|found| found.as_deref() == Ok(&Value::from("a"))));
         assert_eq!(source.0.load(Ordering::Relaxed), 1);
         tokio::time::sleep(Duration::from_secs(299)).await;
         fetcher.look_up(&prod, "a").await.expect("found");
-        assert_eq!(source.0.load(Ordering::Relaxed), 2, "the answer was 300 s old by then, counted from the question");
+        assert_eq!(source.0.load(Ordering::Relaxed), 2, "the answer was 300 s old by then, counted from its request");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_failure_is_not_kept_for_long_and_slowness_has_a_limit() {
+    async fn a_failure_is_cached_briefly_and_slowness_has_a_limit() {
         let (fetcher, source, prod) = fetcher();
         assert_eq!(fetcher.look_up(&prod, "bad").await.expect_err("fails").to_string(), "504");
         fetcher.look_up(&prod, "bad").await.expect_err("fails again");
@@ -203,14 +202,14 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_answers_kept_are_bounded() {
+    async fn the_cached_answers_are_bounded() {
         let (fetcher, _, prod) = fetcher();
-        join_all((0..3 * KEPT).map(|n| {
+        join_all((0..3 * CAPACITY).map(|n| {
             let fetcher = &fetcher;
             let prod = &prod;
             async move { fetcher.look_up(prod, &n.to_string()).await }
         }))
         .await;
-        assert!(fetcher.by_source[&prod].answers.lock().expect("unpoisoned").len() <= KEPT);
+        assert!(fetcher.by_source[&prod].answers.lock().expect("unpoisoned").len() <= CAPACITY);
     }
 }
