@@ -9,43 +9,24 @@ use super::properties::{property, retrieval};
 use super::reference::Reference;
 use super::session::Session;
 
-/// How far below an entity events are selected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Recursion {
-    SelfOnly,
-    /// Without its own.
-    Children,
-    All,
-}
-
 /// Which events a collector holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventFilter {
     pub begin: Option<Timestamp>,
     /// The size of its page, 1 to 1000.
     pub page: u32,
-    /// None: everything.
-    pub entity: Option<(Reference, Recursion)>,
+    /// With everything below it; None: the whole inventory.
+    pub entity: Option<Reference>,
     /// Classes (`VmPoweredOnEvent`), or the ids of `EventEx` and `ExtendedEvent`. Empty: all.
     pub types: Vec<String>,
     /// Empty: all.
     pub users: Vec<String>,
 }
 
-impl Recursion {
-    fn name(self) -> &'static str {
-        match self {
-            Self::SelfOnly => "self",
-            Self::Children => "children",
-            Self::All => "all",
-        }
-    }
-}
-
 impl EventFilter {
     fn write(&self, mut call: Call) -> Call {
-        if let Some((entity, recursion)) = &self.entity {
-            call = call.within("entity", |call| call.reference("entity", entity).text("recursion", recursion.name()));
+        if let Some(entity) = &self.entity {
+            call = call.within("entity", |call| call.reference("entity", entity).text("recursion", "all"));
         }
         if let Some(begin) = self.begin {
             call = call.within("time", |call| call.text("beginTime", &begin.to_string()));

@@ -31,7 +31,7 @@ mod watch;
 pub use account::Account;
 pub use api_error::ApiError;
 pub use element::{Element, parse};
-pub use events::{EventFilter, Recursion};
+pub use events::EventFilter;
 pub use own_sessions::OwnSessions;
 pub use pool::SessionPool;
 pub use properties::{Ancestor, Found};

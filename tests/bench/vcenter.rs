@@ -29,7 +29,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use cpu::cpu_seconds;
 use memory::memory_mib;
-use scripted::{PASSWORD, Scripted, USER};
+use scripted::{PASSWORD, ScriptedVcenter, USER};
 
 /// Longer than any step.
 const LIMIT: Duration = Duration::from_secs(300);
@@ -246,7 +246,7 @@ fn caught_up(log: &str) -> Option<(f64, f64)> {
 }
 
 async fn serve(events: usize) -> Result<()> {
-    let vcenter = Scripted::start();
+    let vcenter = ScriptedVcenter::start();
     vcenter.burst(0..events);
     println!("{}", vcenter.url());
     tokio::task::spawn_blocking(|| std::io::copy(&mut std::io::stdin(), &mut std::io::sink())).await??;

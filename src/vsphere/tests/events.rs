@@ -1,6 +1,6 @@
 //! Collectors, their pages and waiting for changes.
 
-use super::super::{EventFilter, Recursion};
+use super::super::EventFilter;
 use super::*;
 
 const NO_FILTER: EventFilter =
@@ -31,7 +31,7 @@ async fn a_collector_is_created_with_its_filter_in_the_order_of_the_wsdl() {
     let everything = EventFilter {
         begin: Some("2020-01-01T00:00:00.5+02:00".parse().expect("a time")),
         page: 1000,
-        entity: Some((session.root_folder().clone(), Recursion::All)),
+        entity: Some(session.root_folder().clone()),
         types: vec!["VmEvent".to_owned(), "com.vmware.vc.<HA>".to_owned()],
         users: vec!["ops & co".to_owned()],
     };

@@ -151,7 +151,7 @@ pub(crate) async fn assert_stored(daemon: &Daemon, numbers: std::ops::Range<usiz
 }
 
 pub(crate) async fn assert_stored_within(daemon: &Daemon, numbers: std::ops::Range<usize>, limit: Duration) {
-    holds(daemon, numbers.len(), limit).await;
+    until_stored(daemon, numbers.len(), limit).await;
     let stored = stored(daemon);
     let mut times: HashMap<usize, usize> = HashMap::new();
     for n in &stored {

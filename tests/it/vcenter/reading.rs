@@ -217,7 +217,7 @@ async fn a_missing_canary_pages_once_and_the_next_one_resolves() {
     vcenter.log_events(LogEvents::Recorded);
     let page = pagerduty.next(LIMIT).await.unwrap_or_else(|late| panic!("{late}\n{}", daemon.log()));
     assert_eq!(page.action, "resolve");
-    assert_eq!(pagerduty.violations(), [""; 0]);
+    assert_eq!(pagerduty.offences(), [""; 0]);
     assert_eq!(column(&daemon, "type", "type <> 'vm.powered.on'"), [""; 0]);
 }
 
@@ -256,5 +256,5 @@ async fn a_vcenter_that_is_down_pages_once_and_its_return_resolves() {
     let page = pagerduty.next(LIMIT).await.unwrap_or_else(|late| panic!("{late}\n{}", daemon.log()));
     assert_eq!(page.action, "resolve");
     assert_stored(&daemon, 0..5).await;
-    assert_eq!(pagerduty.violations(), [""; 0]);
+    assert_eq!(pagerduty.offences(), [""; 0]);
 }

@@ -63,7 +63,7 @@ async fn a_machine_that_is_powered_off_is_posted_with_its_folders() {
     assert!(daemon.stop().await.success());
     assert_eq!(vcenter.sessions().await, 0, "a planned stop logs out");
     assert_eq!(slack.log().unread().len(), 0);
-    assert_eq!(slack.violations(), [""; 0]);
+    assert_eq!(slack.offences(), [""; 0]);
     assert!(!daemon.log().contains(PASSWORD), "the password is in the log");
 }
 
@@ -204,7 +204,7 @@ async fn events_purged_while_the_daemon_was_down_are_reported_as_a_gap() {
     let announced = slack.next(LIMIT).await.unwrap_or_else(|late| panic!("{late}\n{}", daemon.log())).text;
     assert!(announced.starts_with("source.gap vc: ") && announced.contains(" events, "), "{announced}");
     until_stored(&daemon, 1_009, LIMIT).await;
-    let held = harness::stored(&daemon);
-    assert_eq!(held.last(), Some(&1_209));
-    assert!(held.is_sorted() && (1_009..=1_010).contains(&held.len()), "{}", held.len());
+    let stored = harness::stored(&daemon);
+    assert_eq!(stored.last(), Some(&1_209));
+    assert!(stored.is_sorted() && (1_009..=1_010).contains(&stored.len()), "{}", stored.len());
 }

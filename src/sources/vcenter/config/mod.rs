@@ -12,7 +12,7 @@ use crate::outbound::Trust;
 use crate::reconnect::ReconnectConfig;
 use crate::secret::{Origin, Secret};
 use crate::sources::Settings;
-use crate::vsphere::{Account, EventFilter, Recursion, Reference};
+use crate::vsphere::{Account, EventFilter, Reference};
 use address::Address;
 
 /// A dead connection is found within a minute, and a wait costs 400 bytes.
@@ -173,9 +173,8 @@ impl Filter {
     }
 
     pub(super) fn to_event_filter(&self, begin: Option<Timestamp>, page: u32) -> EventFilter {
-        // A folder stands for what is in it; for a single object this makes no difference.
-        let entity = self.entity.clone().map(|entity| (entity, Recursion::All));
-        EventFilter { begin, page, entity, types: self.types.clone(), users: self.users.clone() }
+        let Self { entity, types, users } = self.clone();
+        EventFilter { begin, page, entity, types, users }
     }
 
     /// The entity for canary events, so that they pass the filter.

@@ -53,7 +53,7 @@ fn keys_have_defaults_and_can_all_be_set() {
     assert_ne!(config.options.filter, 0);
     let filter = config.filter.to_event_filter(None, 100);
     assert_eq!((filter.page, filter.types.len(), filter.users.len()), (100, 1, 1));
-    assert_eq!(filter.entity.expect("one").0.to_string(), "Folder:group-v3");
+    assert_eq!(filter.entity.expect("one").to_string(), "Folder:group-v3");
 }
 
 #[test]

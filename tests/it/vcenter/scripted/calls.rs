@@ -37,7 +37,8 @@ impl State {
             "RetrievePropertiesEx" => format!("<returnval>{}</returnval>", self.retrieve(session, call)?),
             "CreatePropertyCollector" => {
                 let id = self.new_id(session);
-                let property_collectors = self.sessions.get_mut(session).map(|held| &mut held.property_collectors);
+                let property_collectors =
+                    self.sessions.get_mut(session).map(|objects| &mut objects.property_collectors);
                 property_collectors
                     .map(|property_collectors| property_collectors.insert(id.clone(), PropertyCollector::default()));
                 format!("<returnval type=\"PropertyCollector\">{id}</returnval>")
@@ -46,19 +47,20 @@ impl State {
                 let id = self.new_id(session);
                 let set = call.child("spec").and_then(|spec| spec.child("objectSet"));
                 let page = set.and_then(|set| set.child("obj")).cloned().unwrap_or_default();
-                let Some(held) = self.sessions.get_mut(session) else { return fail("NotAuthenticated", "") };
-                if !usage.collectors.contains_key(&page.text) {
+                let Some(objects) = self.sessions.get_mut(session) else { return fail("NotAuthenticated", "") };
+                if !objects.collectors.contains_key(&page.text) {
                     return not_there(&page);
                 }
-                let Some(property_collector) = held.property_collectors.get_mut(&this.text) else {
+                let Some(property_collector) = objects.property_collectors.get_mut(&this.text) else {
                     return not_there(&this);
                 };
                 property_collector.watched = Some((id.clone(), page.text));
                 format!("<returnval type=\"PropertyFilter\">{id}</returnval>")
             }
             "CancelWaitForUpdates" => {
-                let held = self.sessions.get_mut(session);
-                let Some(property_collector) = held.and_then(|held| held.property_collectors.get_mut(&this.text))
+                let objects = self.sessions.get_mut(session);
+                let Some(property_collector) =
+                    objects.and_then(|objects| objects.property_collectors.get_mut(&this.text))
                 else {
                     return not_there(&this);
                 };
@@ -66,9 +68,9 @@ impl State {
                 String::new()
             }
             "DestroyCollector" | "DestroyPropertyCollector" => {
-                let Some(held) = self.sessions.get_mut(session) else { return fail("NotAuthenticated", "") };
-                let was_there = usage.collectors.remove(&this.text).is_some()
-                    | held.property_collectors.remove(&this.text).is_some();
+                let Some(objects) = self.sessions.get_mut(session) else { return fail("NotAuthenticated", "") };
+                let was_there = objects.collectors.remove(&this.text).is_some()
+                    | objects.property_collectors.remove(&this.text).is_some();
                 if !was_there {
                     return not_there(&this);
                 }

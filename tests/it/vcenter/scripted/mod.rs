@@ -162,7 +162,7 @@ impl ScriptedVcenter {
         self.port.reopen();
     }
 
-    pub(crate) fn stored(&self) -> Usage {
+    pub(crate) fn usage(&self) -> Usage {
         self.server.look(state::State::usage)
     }
 
@@ -191,7 +191,7 @@ impl ScriptedVcenter {
         };
         if timeout(limit, waiting).await.is_err() {
             let (calls, script) = self.server.look(|state| (state.calls.clone(), state.script.clone()));
-            panic!("never {what}: {:?}, asked {calls:?}, {:?}, to come: {script:?}", self.usage(), self.violations());
+            panic!("never {what}: {:?}, calls {calls:?}, {:?}, to come: {script:?}", self.usage(), self.violations());
         }
     }
 }

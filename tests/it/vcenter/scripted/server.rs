@@ -101,9 +101,9 @@ impl Server {
         if failure == Some(Failure::Gone) {
             let this = call.child("_this").cloned().unwrap_or_default();
             self.change(|state| {
-                for held in state.sessions.values_mut() {
-                    usage.collectors.remove(&this.text);
-                    held.property_collectors.remove(&this.text);
+                for objects in state.sessions.values_mut() {
+                    objects.collectors.remove(&this.text);
+                    objects.property_collectors.remove(&this.text);
                 }
             });
         }

@@ -76,7 +76,7 @@ impl State {
         }
     }
 
-    pub(super) fn stored(&self) -> Usage {
+    pub(super) fn usage(&self) -> Usage {
         let collectors = self.sessions.values().map(|session| session.collectors.len()).sum();
         Usage { sessions: self.sessions.len(), collectors, ..self.counted.clone() }
     }
@@ -119,19 +119,19 @@ impl State {
 
     pub(super) fn make_collector(&mut self, session: &str, filter: Filter, page: usize) -> Result<String, SoapFault> {
         let id = self.new_id(session);
-        let Some(held) = self.sessions.get_mut(session) else { return fail("NotAuthenticated", "") };
-        if usage.collectors.len() >= MAX_COLLECTORS {
+        let Some(objects) = self.sessions.get_mut(session) else { return fail("NotAuthenticated", "") };
+        if objects.collectors.len() >= MAX_COLLECTORS {
             return fail("InvalidState", "Too many event collectors to create");
         }
         let collector = Collector { filter, page, cursor: 0, stalled_reads: false, stalled_waits: false };
-        usage.collectors.insert(id.clone(), collector);
-        self.counted.most_collectors = self.counted.most_collectors.max(usage.collectors.len());
+        objects.collectors.insert(id.clone(), collector);
+        self.counted.most_collectors = self.counted.most_collectors.max(objects.collectors.len());
         Ok(id)
     }
 
     /// Oldest first, after the last reading.
     pub(super) fn read_next(&mut self, session: &str, this: &Node, max: usize) -> Result<Vec<Entry>, SoapFault> {
-        let found = self.sessions.get_mut(session).and_then(|held| usage.collectors.get_mut(&this.text));
+        let found = self.sessions.get_mut(session).and_then(|objects| objects.collectors.get_mut(&this.text));
         let Some(collector) = found else { return not_there(this) };
         let mut page = Vec::new();
         if collector.stalled_reads {
@@ -152,7 +152,7 @@ impl State {
 
     /// Newest first.
     pub(super) fn latest_page(&self, session: &str, this: &Node) -> Result<Vec<Entry>, SoapFault> {
-        let found = self.sessions.get(session).and_then(|held| usage.collectors.get(&this.text));
+        let found = self.sessions.get(session).and_then(|objects| objects.collectors.get(&this.text));
         let Some(collector) = found else { return not_there(this) };
         let wanted = self.history.entries.iter().rev().filter(|entry| collector.filter.wants(entry));
         Ok(wanted.take(collector.page).cloned().collect())

@@ -38,8 +38,8 @@ impl Server {
 impl State {
     fn updates(&mut self, session: &str, this: &Node, version: &str) -> Result<Update, SoapFault> {
         let count = self.history.entries.len();
-        let Some(held) = self.sessions.get_mut(session) else { return fail("NotAuthenticated", "") };
-        let Some(property_collector) = held.property_collectors.get_mut(&this.text) else { return not_there(this) };
+        let Some(objects) = self.sessions.get_mut(session) else { return fail("NotAuthenticated", "") };
+        let Some(property_collector) = objects.property_collectors.get_mut(&this.text) else { return not_there(this) };
         if std::mem::take(&mut property_collector.cancelled) {
             return fail("RequestCanceled", "The task was canceled by a user.");
         }
@@ -49,7 +49,7 @@ impl State {
         }
         let Some((filter, collector_id)) = property_collector.watched.clone() else { return Ok(Update::None) };
         let collector_node = Node { kind: "EventHistoryCollector".to_owned(), text: collector_id, ..Node::default() };
-        let Some(collector) = usage.collectors.get(&collector_node.text) else { return not_there(&collector_node) };
+        let Some(collector) = objects.collectors.get(&collector_node.text) else { return not_there(&collector_node) };
         let new = self.history.entries.get(property_collector.announced.unwrap_or(0)..).unwrap_or_default();
         let has_new = !collector.stalled_waits && new.iter().any(|entry| collector.filter.wants(entry));
         if !is_first && !has_new {
