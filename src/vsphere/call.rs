@@ -1,6 +1,6 @@
-//! What is said to vCenter. The order of children is the caller's business: vCenter insists on its WSDL's.
+//! The XML of a call. The caller keeps the order of the WSDL, on which vCenter insists.
 
-use super::Reference;
+use super::reference::Reference;
 
 const BEGIN: &str = concat!(
     r#"<?xml version="1.0" encoding="UTF-8"?>"#,
@@ -11,8 +11,7 @@ const BEGIN: &str = concat!(
 );
 const END: &str = "</soapenv:Body></soapenv:Envelope>";
 
-/// One call of one object's method. Names of tags are ours; every value is escaped. Has no Debug: one of these
-/// carries the password.
+/// One call of one object's method. Values are escaped, tags are not. Has no Debug: a log-in carries the password.
 pub(super) struct Call {
     pub(super) name: &'static str,
     text: String,
@@ -43,18 +42,18 @@ impl Call {
         self
     }
 
-    /// What `inside` says, between `<tag>` and its end.
-    pub(super) fn within(mut self, tag: &str, inside: impl FnOnce(Self) -> Self) -> Self {
+    /// `<tag>` with the children that `children` adds.
+    pub(super) fn within(mut self, tag: &str, children: impl FnOnce(Self) -> Self) -> Self {
         self.open(tag);
-        let mut call = inside(self);
+        let mut call = children(self);
         call.close(tag);
         call
     }
 
-    /// As [`Call::within`], where the WSDL allows several classes and wants to know which.
-    pub(super) fn within_a(mut self, class: &str, tag: &str, inside: impl FnOnce(Self) -> Self) -> Self {
+    /// As [`Call::within`], with an `xsi:type`, which is required where the WSDL allows several classes.
+    pub(super) fn within_typed(mut self, class: &str, tag: &str, children: impl FnOnce(Self) -> Self) -> Self {
         self.text.extend(["<", tag, " xsi:type=\"", class, "\">"]);
-        let mut call = inside(self);
+        let mut call = children(self);
         call.close(tag);
         call
     }
@@ -74,8 +73,8 @@ impl Call {
     }
 }
 
-/// Appends `value` so that it is read back as it is, in text as in attributes. What XML cannot say at all becomes
-/// the sign for that: a whole call must not fail over one stray control character.
+/// Appends `value` so that a parser reads the same text back, in text and in attributes. A character that XML cannot
+/// hold becomes U+FFFD: a call must not fail over one stray control character.
 fn escape(value: &str, out: &mut String) {
     for letter in value.chars() {
         match letter {
@@ -84,7 +83,7 @@ fn escape(value: &str, out: &mut String) {
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
             '\'' => out.push_str("&apos;"),
-            // Readers make plain newlines or spaces of these.
+            // Parsers would normalise these.
             '\r' => out.push_str("&#13;"),
             '\n' => out.push_str("&#10;"),
             '\t' => out.push_str("&#9;"),
@@ -98,17 +97,17 @@ fn escape(value: &str, out: &mut String) {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::{Element, parse};
+    use super::super::element::{Element, parse};
     use super::*;
 
     fn sent(value: &str) -> Element {
         let call = Call::on("Login", &Reference::new("Kind", "id")).text("password", value);
-        let envelope = parse(call.into_envelope().as_bytes()).expect("what we send can be read");
+        let envelope = parse(call.into_envelope().as_bytes()).expect("a call is valid XML");
         envelope.into_child("Body").and_then(|body| body.into_child("Login")).expect("the call")
     }
 
     #[test]
-    fn a_hostile_value_stays_a_value() {
+    fn a_hostile_value_adds_no_elements() {
         for value in ["</password><admin/>", "a & b", "]]>", "\"'", "<!--", "&lt;", "a\r\nb\tc ", "ünïcode 🎉", ""]
         {
             let call = sent(value);
@@ -119,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hostile_kind_stays_a_kind() {
+    fn a_hostile_kind_adds_no_attributes() {
         let hostile = Reference::new("A\" onload=\"x\n", "<b>&");
         let call = Call::on("X", &hostile).reference("obj", &hostile).into_envelope();
         assert!(call.contains(r#"<obj type="A&quot; onload=&quot;x&#10;">&lt;b&gt;&amp;</obj>"#), "{call}");
@@ -127,8 +126,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_is_said_is_read_back(value in any::<String>()) {
-            let said: String = value
+        fn any_value_is_read_back(value in any::<String>()) {
+            let expected: String = value
                 .chars()
                 .map(|letter| match letter {
                     '\t' | '\n' | '\r' => letter,
@@ -137,7 +136,7 @@ mod tests {
                 })
                 .collect();
             let call = sent(&value);
-            prop_assert_eq!(call.text_of("password"), Some(said.as_str()));
+            prop_assert_eq!(call.text_of("password"), Some(expected.as_str()));
         }
     }
 }

@@ -1,119 +1,104 @@
-//! One HTTP client for one vCenter: says calls, tells answers from faults, faults from pages that are no SOAP.
+//! The HTTP side of one vCenter: sends calls and tells answers, SOAP faults and pages that are not SOAP apart.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::Method;
 use reqwest::header::{CONTENT_TYPE, COOKIE, HeaderMap, HeaderValue, USER_AGENT};
+use reqwest::{Method, Url};
 
+use super::account::{self, Account};
+use super::api_error::ApiError;
 use super::call::Call;
-use super::element::{self, Element, parse};
-use super::hidden::Hidden;
-use super::{Account, Trouble, user_agent};
+use super::deadlines::Deadlines;
+use super::element::{Element, MAX_BYTES, parse};
+use super::redact::Redactor;
 use crate::fault::Fault;
 use crate::outbound::{Outbound, Reply, Request};
 
 const XML: HeaderValue = HeaderValue::from_static("text/xml; charset=\"utf-8\"");
-/// What is asked for where a vCenter does not say what it speaks. The oldest whose answers are understood.
-const OLDEST: &str = "6.5";
+/// The oldest API version that is understood; used where a vCenter names no version.
+const MIN_VERSION: &str = "6.5";
 
-/// How long vCenter may take.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Deadlines {
-    pub(super) call: Duration,
-    /// Reading its event table, which may be large and on a busy disk.
-    pub(super) history: Duration,
-    /// Beyond the time that it was asked to wait.
-    pub(super) slack: Duration,
-    /// Saying goodbye, all of it.
-    pub(super) goodbye: Duration,
-}
-
-impl Deadlines {
-    const USUAL: Self = Self {
-        call: Duration::from_secs(30),
-        history: Duration::from_secs(120),
-        slack: Duration::from_secs(30),
-        goodbye: Duration::from_secs(2),
-    };
-}
-
-/// Makes sessions. Cheap to clone; Debug shows the host only.
+/// Cheap to clone; Debug shows the host only.
 #[derive(Clone)]
-pub struct Client {
+pub(super) struct Client {
     pub(super) account: Arc<Account>,
     net: Outbound,
     pub(super) deadlines: Deadlines,
 }
 
-/// With what a call goes out besides its body.
-pub(super) struct Pass<'p> {
-    /// The version of the API that is spoken, as the header `SOAPAction`.
-    pub(super) action: &'p HeaderValue,
-    pub(super) cookie: Option<&'p HeaderValue>,
-    pub(super) hidden: &'p Hidden,
+/// What a call is sent with besides its body.
+pub(super) struct CallContext<'c> {
+    /// The header `SOAPAction`, which names the API version.
+    pub(super) action: &'c HeaderValue,
+    pub(super) cookie: Option<&'c HeaderValue>,
+    pub(super) redactor: &'c Redactor,
 }
 
 impl Client {
     /// Touches no network.
-    pub fn new(account: Account, net: &Outbound) -> Self {
-        Self::with_deadlines(account, net, Deadlines::USUAL)
-    }
-
-    pub(super) fn with_deadlines(account: Account, net: &Outbound, deadlines: Deadlines) -> Self {
+    pub(super) fn new(account: Account, net: &Outbound, deadlines: Deadlines) -> Self {
         Self { net: net.trusting(&account.trust), account: Arc::new(account), deadlines }
     }
 
-    /// Says `call` and gives its `…Response`, with the headers that it came with.
-    pub(super) async fn say(
+    /// Sends `call` and returns its `…Response` element with the HTTP headers. An answer of more than `max_bytes` is
+    /// an error.
+    pub(super) async fn send(
         &self,
         call: Call,
-        pass: Pass<'_>,
+        context: CallContext<'_>,
         budget: Duration,
-    ) -> Result<(Element, HeaderMap), Trouble> {
-        self.say_bounded(call, pass, budget, element::LONGEST).await
-    }
-
-    /// The same, for an answer of at most so many bytes.
-    pub(super) async fn say_bounded(
-        &self,
-        call: Call,
-        pass: Pass<'_>,
-        budget: Duration,
-        most: usize,
-    ) -> Result<(Element, HeaderMap), Trouble> {
+        max_bytes: usize,
+    ) -> Result<(Element, HeaderMap), ApiError> {
         let name = call.name;
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, XML);
-        headers.insert(USER_AGENT, HeaderValue::from_static(user_agent()));
-        headers.insert("soapaction", pass.action.clone());
-        if let Some(cookie) = pass.cookie {
+        headers.insert("soapaction", context.action.clone());
+        if let Some(cookie) = context.cookie {
             headers.insert(COOKIE, cookie.clone());
         }
-        let request = Request::new(Method::POST, self.account.url.clone()).headers(headers);
-        let request = request.body(call.into_envelope().into()).reply_limit(most).timeout(budget);
-        let answer = self.net.send(request).await.map_err(|fault| Trouble::Road(fault.while_doing(name)))?;
-        Ok((understood(name, &answer, pass.hidden)?, answer.headers))
+        let request = Request::new(Method::POST, self.account.url.clone()).body(call.into_envelope().into());
+        let answer = self
+            .exchange(request, headers, max_bytes, budget)
+            .await
+            .map_err(|fault| ApiError::Transport(fault.while_doing(name)))?;
+        Ok((response_in(name, &answer, context.redactor)?, answer.headers))
     }
 
-    /// The header that asks for the newest API this vCenter speaks, in the quotes that SOAP 1.1 wants.
-    pub(super) async fn action(&self) -> Result<HeaderValue, Trouble> {
+    /// The `SOAPAction` header for the newest API version of this vCenter, in the quotes that SOAP 1.1 requires.
+    pub(super) async fn soap_action(&self) -> Result<HeaderValue, ApiError> {
+        let request = Request::get(self.versions_url());
+        let answer = self.exchange(request, HeaderMap::new(), MAX_BYTES, self.deadlines.call).await;
+        let answer = answer.map_err(ApiError::Transport)?;
+        let version = match answer.status {
+            200 => newest_version(&parse(&answer.body).map_err(ApiError::malformed)?),
+            // A proxy that passes nothing but the endpoint itself.
+            403 | 404 => None,
+            _ => return Err(ApiError::Transport(unexpected_status(answer.status))),
+        };
+        let action = format!("\"urn:vim25/{}\"", version.as_deref().unwrap_or(MIN_VERSION));
+        HeaderValue::try_from(action).map_err(|_| ApiError::malformed("its API version is not a version"))
+    }
+
+    /// Every request to vCenter passes here.
+    async fn exchange(
+        &self,
+        request: Request,
+        mut headers: HeaderMap,
+        max_bytes: usize,
+        budget: Duration,
+    ) -> Result<Reply, Fault> {
+        headers.insert(USER_AGENT, HeaderValue::from_static(account::USER_AGENT));
+        self.net.send(request.headers(headers).reply_limit(max_bytes).timeout(budget)).await
+    }
+
+    fn versions_url(&self) -> Url {
         let mut url = self.account.url.clone();
         if let Ok(mut path) = url.path_segments_mut() {
             path.pop_if_empty().push("vimServiceVersions.xml");
         }
-        let headers = HeaderMap::from_iter([(USER_AGENT, HeaderValue::from_static(user_agent()))]);
-        let request = Request::get(url).headers(headers).reply_limit(element::LONGEST).timeout(self.deadlines.call);
-        let answer = self.net.send(request).await.map_err(Trouble::Road)?;
-        let version = match answer.status {
-            200 => newest(&parse(&answer.body).map_err(Trouble::garbled)?),
-            // Where a proxy lets nothing but the endpoint itself through.
-            403 | 404 => None,
-            _ => return Err(Trouble::Road(page(answer.status))),
-        };
-        let action = format!("\"urn:vim25/{}\"", version.as_deref().unwrap_or(OLDEST));
-        HeaderValue::try_from(action).map_err(|_| Trouble::garbled("its version is none"))
+        url
     }
 }
 
@@ -123,53 +108,53 @@ impl fmt::Debug for Client {
     }
 }
 
-/// The answer to the call `name`, out of its envelope.
-pub(super) fn understood(name: &str, answer: &Reply, hidden: &Hidden) -> Result<Element, Trouble> {
+/// The response to the call `name`, taken out of its envelope.
+fn response_in(name: &str, answer: &Reply, redactor: &Redactor) -> Result<Element, ApiError> {
     let envelope = match parse(&answer.body) {
         Ok(envelope) => envelope,
-        Err(fault) if answer.status == 200 => return Err(Trouble::Road(fault.while_doing(name))),
-        Err(_) => return Err(Trouble::Road(page(answer.status))),
+        Err(fault) if answer.status == 200 => return Err(ApiError::Transport(fault.while_doing(name))),
+        Err(_) => return Err(ApiError::Transport(unexpected_status(answer.status))),
     };
-    let said = (envelope.name == "Envelope")
+    let content = (envelope.name == "Envelope")
         .then(|| envelope.into_child("Body"))
         .flatten()
         .and_then(|body| body.children.into_iter().next());
-    match said {
-        Some(fault) if fault.name == "Fault" => Err(Trouble::of_soap(name, &fault, hidden)),
-        _ if answer.status != 200 => Err(Trouble::Road(page(answer.status))),
+    match content {
+        Some(fault) if fault.name == "Fault" => Err(ApiError::from_soap_fault(name, &fault, redactor)),
+        _ if answer.status != 200 => Err(ApiError::Transport(unexpected_status(answer.status))),
         Some(response) if response.name.strip_suffix("Response") == Some(name) => Ok(response),
-        _ => Err(Trouble::garbled(format_args!("{name} has another one"))),
+        _ => Err(ApiError::malformed(format_args!("it does not answer {name}"))),
     }
 }
 
-/// Somebody answered, but not vCenter's API: what that commonly means.
-fn page(status: u16) -> Fault {
+/// A server answered, but not vCenter's API. Names what that commonly means.
+fn unexpected_status(status: u16) -> Fault {
     let (reason, why) = match status {
-        200 => ("garbled", "with a page that is no SOAP; is the address right (https://…/sdk)?"),
-        300..=399 => ("redirect", "and points elsewhere; is the address right (https://…/sdk)?"),
-        401 => ("status_401", "something in front of it wants another login"),
-        403 => ("status_403", "something in front of it refuses us"),
+        200 => ("garbled", "the page is not SOAP; is the address right (https://…/sdk)?"),
+        300..=399 => ("redirect", "it redirects elsewhere; is the address right (https://…/sdk)?"),
+        401 => ("status_401", "a proxy in front of it requires another log-in"),
+        403 => ("status_403", "a proxy in front of it refuses the request"),
         404 => ("status_404", "nothing is there; the address must end in /sdk"),
         502 => ("status_502", "it is starting or its service is down"),
         503 => ("status_503", "it is starting or its service is down"),
         504 => ("status_504", "its service does not answer the proxy in front of it"),
-        500..=599 => ("status_5xx", "its service is in trouble"),
+        500..=599 => ("status_5xx", "its service fails"),
         400..=499 => ("status_4xx", "is the address right (https://…/sdk)?"),
-        _ => ("status_odd", "which is no answer of a vCenter"),
+        _ => ("status_odd", "vCenter does not use this status"),
     };
     Fault::new(reason, format!("vCenter answers {status}: {why}"))
 }
 
-/// The version to ask for: the newest of the vim25 API, and never one older than we understand.
-fn newest(versions: &Element) -> Option<String> {
+/// The newest vim25 API version in the list, unless it is older than [`MIN_VERSION`].
+fn newest_version(versions: &Element) -> Option<String> {
     let vim25 =
         versions.all("namespace").find(|space| space.text_of("name").is_some_and(|name| name.trim() == "urn:vim25"))?;
     let version = vim25.text_of("version")?.trim();
-    let fits = version.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'));
-    (fits && version.len() <= 32 && numbers(version) >= numbers(OLDEST)).then(|| version.to_owned())
+    let valid = version.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'));
+    (valid && version.len() <= 32 && numbers(version) >= numbers(MIN_VERSION)).then(|| version.to_owned())
 }
 
-/// `8.0.3.0` so that it can be compared. What is no number counts for nothing.
+/// `8.0.3.0` in a form that can be compared. A part that is not a number counts as 0.
 fn numbers(version: &str) -> Vec<u32> {
     version.split('.').map(|part| part.parse().unwrap_or(0)).collect()
 }

@@ -1,7 +1,7 @@
-//! XML as a plain tree: what a SOAP answer needs of it and no more.
+//! XML as a plain tree, as far as SOAP answers need it.
 //!
-//! No DTD, so no entities of anyone's making. Depth, size and number of elements are bounded, and nothing in here
-//! panics, whatever the bytes are.
+//! DTDs are refused, so there are no custom entities. Depth, size and number of elements are bounded, and no input
+//! causes a panic.
 
 use quick_xml::XmlVersion;
 use quick_xml::escape::resolve_predefined_entity;
@@ -9,15 +9,15 @@ use quick_xml::events::{BytesRef, BytesStart, Event};
 use quick_xml::name::{Namespace, ResolveResult};
 use quick_xml::reader::NsReader;
 
-use super::Reference;
+use super::reference::Reference;
 use crate::fault::Fault;
 
-/// No answer of vCenter is nested half as deep.
-const DEEPEST: usize = 64;
-/// A page of a thousand events has some forty thousand. A tree of so many takes a few hundred MiB.
-const MOST_ELEMENTS: usize = 1_000_000;
-/// More bytes than this are not read off the wire either.
-pub(super) const LONGEST: usize = 64 << 20;
+/// Answers of vCenter are nested less than half as deep.
+const MAX_DEPTH: usize = 64;
+/// A page of a thousand events has about forty thousand. A tree of a million takes a few hundred MiB.
+const MAX_ELEMENTS: usize = 1_000_000;
+/// A longer answer is not read from the network either.
+pub(super) const MAX_BYTES: usize = 64 << 20;
 
 const XSI: Namespace<'static> = Namespace("http://www.w3.org/2001/XMLSchema-instance");
 
@@ -25,11 +25,11 @@ const XSI: Namespace<'static> = Namespace("http://www.w3.org/2001/XMLSchema-inst
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Element {
     pub name: String,
-    /// What `xsi:type` says, however the prefix is spelt, without a prefix of its own.
+    /// The value of `xsi:type`, whatever prefix is bound to that namespace, without a prefix of its own.
     pub class: Option<String>,
-    /// What a plain `type` says: the kind of the object that this refers to.
+    /// The value of a plain `type`: the kind of the referenced object.
     pub kind: Option<String>,
-    /// As it was sent where nothing stands beside it; trimmed where children do.
+    /// Exactly as sent; trimmed where there are children.
     pub text: String,
     pub children: Vec<Element>,
 }
@@ -49,7 +49,7 @@ impl Element {
         self.children.iter().filter(move |child| child.name == name)
     }
 
-    /// The object that this refers to, if it does: `<vm type="VirtualMachine">vm-42</vm>`.
+    /// The referenced object, if there is one: `<vm type="VirtualMachine">vm-42</vm>`.
     pub fn reference(&self) -> Option<Reference> {
         let id = self.text.trim();
         let kind = self.kind.as_deref()?;
@@ -67,14 +67,14 @@ impl Element {
     }
 }
 
-/// A whole document. A fault repeats nothing of it.
+/// Parses a whole document. A fault quotes nothing of it.
 pub fn parse(bytes: &[u8]) -> Result<Element, Fault> {
-    if bytes.len() > LONGEST {
+    if bytes.len() > MAX_BYTES {
         return Err(Fault::new("too_large", "the answer is longer than 64 MiB"));
     }
     let text = std::str::from_utf8(bytes).map_err(|error| match error.error_len() {
         None => cut_off(),
-        Some(_) => unreadable("it is no UTF-8"),
+        Some(_) => unreadable("it is not UTF-8"),
     })?;
     let mut reader = NsReader::from_str(text.strip_prefix('\u{feff}').unwrap_or(text));
     let mut tree = Tree::default();
@@ -89,16 +89,16 @@ pub fn parse(bytes: &[u8]) -> Result<Element, Fault> {
             Event::End(_) => tree.close()?,
             Event::Text(text) => tree.write(&text.xml10_content())?,
             Event::CData(text) => tree.write(&text.xml10_content())?,
-            Event::GeneralRef(entity) => tree.write(&meaning(&entity))?,
-            // Only a DTD can make entities that grow, and SOAP forbids it.
-            Event::DocType(_) => return Err(unreadable("it holds a DTD, which SOAP forbids")),
+            Event::GeneralRef(entity) => tree.write(&resolved(&entity))?,
+            // A DTD can define entities that grow without limit, and SOAP forbids DTDs.
+            Event::DocType(_) => return Err(unreadable("it contains a DTD, which SOAP forbids")),
             Event::Decl(_) | Event::PI(_) | Event::Comment(_) => {}
             Event::Eof => return tree.into_root(),
         }
     }
 }
 
-/// What is open now, outermost first, and the root once it is closed.
+/// The elements that are open now, outermost first, and the root once it is closed.
 #[derive(Default)]
 struct Tree {
     open: Vec<Element>,
@@ -109,13 +109,13 @@ struct Tree {
 impl Tree {
     fn open(&mut self, element: Element) -> Result<(), Fault> {
         if self.open.is_empty() && self.root.is_some() {
-            return Err(unreadable("something stands behind its end"));
+            return Err(unreadable("it continues after its root element"));
         }
-        if self.open.len() >= DEEPEST {
-            return Err(unreadable("it is nested too deep"));
+        if self.open.len() >= MAX_DEPTH {
+            return Err(unreadable("it is nested too deeply"));
         }
         self.count += 1;
-        if self.count > MOST_ELEMENTS {
+        if self.count > MAX_ELEMENTS {
             return Err(Fault::new("too_large", "the answer has more than a million elements"));
         }
         self.open.push(element);
@@ -139,7 +139,7 @@ impl Tree {
         match self.open.last_mut() {
             Some(element) => element.text.push_str(text),
             None if text.trim().is_empty() => {}
-            None => return Err(unreadable("something stands outside of its root")),
+            None => return Err(unreadable("it has text outside of its root element")),
         }
         Ok(())
     }
@@ -159,13 +159,13 @@ fn element(reader: &NsReader<&[u8]>, tag: &BytesStart<'_>) -> Result<Element, Fa
         return Err(unreadable("a tag has no name"));
     }
     for attribute in tag.attributes().with_checks(false) {
-        let attribute = attribute.map_err(|_| unreadable("an attribute is broken"))?;
+        let attribute = attribute.map_err(|_| unreadable("an attribute is invalid"))?;
         if attribute.key.local_name().into_inner() != "type" {
             continue;
         }
         let value = || match attribute.normalized_value(XmlVersion::Explicit1_0) {
             Ok(value) => value,
-            // An entity that nobody knows stays as it was written.
+            // An unknown entity stays as it is.
             Err(_) => attribute.value.clone(),
         };
         match reader.resolver().resolve_attribute(attribute.key).0 {
@@ -180,8 +180,8 @@ fn element(reader: &NsReader<&[u8]>, tag: &BytesStart<'_>) -> Result<Element, Fa
     Ok(element)
 }
 
-/// The five entities of XML and characters by number. What is neither stays as it was written.
-fn meaning(entity: &BytesRef<'_>) -> String {
+/// The five entities of XML and numeric character references. Anything else stays as it is.
+fn resolved(entity: &BytesRef<'_>) -> String {
     if entity.is_char_ref() {
         let letter = entity.resolve_char_ref().ok().flatten();
         return letter.unwrap_or(char::REPLACEMENT_CHARACTER).to_string();
@@ -194,11 +194,11 @@ fn meaning(entity: &BytesRef<'_>) -> String {
 
 fn broken(error: &quick_xml::Error) -> Fault {
     match error {
-        // Of what is left open, the end is missing.
+        // Something is left open, so the end is missing.
         quick_xml::Error::Syntax(_) => cut_off(),
         quick_xml::Error::IllFormed(_) => unreadable("its tags do not match"),
-        quick_xml::Error::Namespace(_) => unreadable("its namespaces are broken"),
-        _ => unreadable("its syntax is broken"),
+        quick_xml::Error::Namespace(_) => unreadable("its namespaces are invalid"),
+        _ => unreadable("its syntax is invalid"),
     }
 }
 
@@ -207,5 +207,5 @@ fn cut_off() -> Fault {
 }
 
 fn unreadable(why: &'static str) -> Fault {
-    Fault::new("garbled", format!("the answer is no XML that can be read: {why}"))
+    Fault::new("garbled", format!("the answer is not valid XML: {why}"))
 }

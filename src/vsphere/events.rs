@@ -1,49 +1,32 @@
-//! vCenter's history of events: collectors, and reading them to the end.
+//! The calls for vCenter's event history: event collectors and reading them.
 
 use jiff::Timestamp;
 
+use super::api_error::ApiError;
 use super::call::Call;
+use super::element::Element;
 use super::properties::{property, retrieval};
-use super::{Element, Reference, Session, Trouble};
+use super::reference::Reference;
+use super::session::Session;
 
-/// How far below an entity its events are wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Recursion {
-    /// Its own.
-    SelfOnly,
-    /// Those of its children, and not its own.
-    Children,
-    All,
-}
-
-/// Which events a collector is to hold.
+/// Which events a collector holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventFilter {
     pub begin: Option<Timestamp>,
     /// The size of its page, 1 to 1000.
-    pub most: u32,
-    /// Without one: everything.
-    pub entity: Option<(Reference, Recursion)>,
-    /// Classes (`VmPoweredOnEvent`), or the ids of `EventEx` and `ExtendedEvent`. Without any: all.
+    pub page: u32,
+    /// With everything below it; None: the whole inventory.
+    pub entity: Option<Reference>,
+    /// Classes (`VmPoweredOnEvent`), or the ids of `EventEx` and `ExtendedEvent`. Empty: all.
     pub types: Vec<String>,
-    /// Whose events; without any: everyone's.
+    /// Empty: all.
     pub users: Vec<String>,
 }
 
-impl Recursion {
-    fn word(self) -> &'static str {
-        match self {
-            Self::SelfOnly => "self",
-            Self::Children => "children",
-            Self::All => "all",
-        }
-    }
-}
-
 impl EventFilter {
-    fn say(&self, mut call: Call) -> Call {
-        if let Some((entity, recursion)) = &self.entity {
-            call = call.within("entity", |call| call.reference("entity", entity).text("recursion", recursion.word()));
+    fn write(&self, mut call: Call) -> Call {
+        if let Some(entity) = &self.entity {
+            call = call.within("entity", |call| call.reference("entity", entity).text("recursion", "all"));
         }
         if let Some(begin) = self.begin {
             call = call.within("time", |call| call.text("beginTime", &begin.to_string()));
@@ -53,45 +36,45 @@ impl EventFilter {
                 call.text("systemUser", "false").texts("userList", self.users.iter().map(String::as_str))
             });
         }
-        // What leaving it out means is told in two ways, so it is said.
+        // The documentation contradicts itself on the default.
         call.text("disableFullMessage", "false")
             .texts("eventTypeId", self.types.iter().map(String::as_str))
-            .text("maxCount", &self.most.to_string())
+            .text("maxCount", &self.page.to_string())
     }
 }
 
 impl Session {
-    pub async fn create_event_collector(&self, wanted: &EventFilter) -> Result<Reference, Trouble> {
-        let call = Call::on("CreateCollectorForEvents", &self.part("eventManager")?)
-            .within("filter", |filter| wanted.say(filter));
+    pub async fn create_event_collector(&self, filter: &EventFilter) -> Result<Reference, ApiError> {
+        let call = Call::on("CreateCollectorForEvents", &self.service("eventManager")?)
+            .within("filter", |call| filter.write(call));
         self.make(call, self.client.deadlines.history).await
     }
 
-    /// What stands behind the collector's cursor, and moves it, even if the answer is lost. Empty at the end.
-    pub async fn read_next_events(&self, collector: &Reference, most: u32) -> Result<Vec<Element>, Trouble> {
-        let call = Call::on("ReadNextEvents", collector).text("maxCount", &most.to_string());
+    /// The events after the collector's cursor; empty at the end. The cursor moves even if the answer is lost.
+    pub async fn read_next_events(&self, collector: &Reference, max: u32) -> Result<Vec<Element>, ApiError> {
+        let call = Call::on("ReadNextEvents", collector).text("maxCount", &max.to_string());
         let answer = self.call_within(call, self.client.deadlines.history).await?;
         Ok(answer.into_all("returnval").collect())
     }
 
-    /// The newest events that the collector holds, in no promised order.
-    pub async fn latest_page(&self, collector: &Reference) -> Result<Vec<Element>, Trouble> {
-        let call = retrieval(&self.part("propertyCollector")?, |specification| {
+    /// The newest events of the collector. vCenter promises no order.
+    pub async fn latest_page(&self, collector: &Reference) -> Result<Vec<Element>, ApiError> {
+        let call = retrieval(&self.service("propertyCollector")?, |specification| {
             property(specification, &collector.kind, &["latestPage"])
                 .within("objectSet", |object| object.reference("obj", collector))
         });
         let mut objects = self.retrieve(call, self.client.deadlines.history).await?;
         let Some(mut object) = (!objects.is_empty()).then(|| objects.swap_remove(0)) else { return Ok(Vec::new()) };
-        if let Some(trouble) = object.missing.pop() {
-            return Err(trouble.1);
+        if let Some((_, error)) = object.missing.pop() {
+            return Err(error);
         }
         let page = object.properties.into_iter().find(|(name, _)| name == "latestPage");
         Ok(page.map(|(_, value)| events_of(value)).unwrap_or_default())
     }
 
-    /// Writes `message` into the history of `entity`.
-    pub async fn log_user_event(&self, entity: &Reference, message: &str) -> Result<(), Trouble> {
-        let manager = self.part("eventManager")?;
+    /// Adds an event with `message` to the history of `entity`.
+    pub async fn log_user_event(&self, entity: &Reference, message: &str) -> Result<(), ApiError> {
+        let manager = self.service("eventManager")?;
         self.call(Call::on("LogUserEvent", &manager).reference("entity", entity).text("msg", message)).await?;
         Ok(())
     }

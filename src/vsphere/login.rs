@@ -1,117 +1,110 @@
-//! The way in, which a stop may cut short without leaving a session behind.
+//! Logging in. A stop may cut it short without leaving a session behind in vCenter.
 
 use std::pin::pin;
 use std::sync::Mutex;
 
-use jiff::Timestamp;
 use reqwest::header::{HeaderMap, HeaderValue, SET_COOKIE};
 use tokio::time::timeout;
 
+use super::api_error::ApiError;
 use super::call::Call;
-use super::client::Pass;
-use super::hidden::Hidden;
-use super::session::{About, Session, part};
-use super::{Client, Element, Reference, Trouble};
+use super::client::{CallContext, Client};
+use super::element::{Element, MAX_BYTES};
+use super::redact::Redactor;
+use super::reference::Reference;
+use super::session::{About, Session, service};
 use crate::fault::Fault;
 use crate::stop::Stop;
 
 const COOKIE_NAME: &str = "vmware_soap_session=";
-/// In which language vCenter words `fullFormattedMessage`.
+/// The language of `fullFormattedMessage`.
 const LOCALE: &str = "en_US";
 
-/// What is known before anybody is logged in.
-struct Arrived {
+/// What vCenter answers without a log-in.
+struct ServiceContent {
     action: HeaderValue,
     content: Element,
-    /// Whom the login is said to.
-    doorkeeper: Reference,
+    session_manager: Reference,
     root_folder: Reference,
 }
 
 impl Client {
-    /// Four calls: the versions, the service's content, the login and, as the cookie's proof, the time.
-    pub async fn login(&self) -> Result<Session, Trouble> {
-        let session = self.login_unless(&Stop::new()).await?;
-        // Nobody says that stop.
-        session.ok_or_else(|| Trouble::Road(Fault::new("closing", "stopped while logging in")))
-    }
-
-    /// The same, and None when the stop comes first: of a session that vCenter has made by then it is logged out, all
-    /// within 4 s.
-    pub async fn login_unless(&self, stop: &Stop) -> Result<Option<Session>, Trouble> {
-        let Some(arrived) = stop.or(self.arrive()).await else { return Ok(None) };
-        let mut entering = pin!(self.enter(arrived?));
-        let entered = match stop.or(entering.as_mut()).await {
-            // It was asked for, so it may be there, and only the answer says which one it is.
-            None => timeout(self.deadlines.goodbye, entering).await.ok(),
-            entered => entered,
+    /// Four calls: the versions, the service content, the log-in and, as proof that the cookie works, the time.
+    /// None where the stop comes first; a session that vCenter has made by then is logged out, all within 4 s.
+    pub(super) async fn login(&self, stop: &Stop) -> Result<Option<Session>, ApiError> {
+        let Some(content) = stop.or(self.service_content()).await else { return Ok(None) };
+        let mut login = pin!(self.send_login(content?));
+        let session = match stop.or(login.as_mut()).await {
+            // The call was sent, so the session may exist, and only the answer names it.
+            None => timeout(self.deadlines.logout, login).await.ok(),
+            session => session,
         };
-        let Some(mut session) = entered.transpose()? else { return Ok(None) };
+        let Some(session) = session.transpose()? else { return Ok(None) };
         let now = stop.or(session.current_time()).await.transpose();
-        if let Ok(Some(now)) = now {
-            session.began = now;
+        if let Ok(Some(_)) = now {
             return Ok(Some(session));
         }
-        session.leave().await;
+        session.logout_or_log().await;
         now.map(|_| None)
     }
 
-    /// What is asked before anybody is logged in.
-    async fn arrive(&self) -> Result<Arrived, Trouble> {
-        let action = self.action().await?;
-        let hidden = Hidden::new([self.account.password.expose()]);
-        let pass = Pass { action: &action, cookie: None, hidden: &hidden };
+    async fn service_content(&self) -> Result<ServiceContent, ApiError> {
+        let action = self.soap_action().await?;
+        let redactor = Redactor::new([self.account.password.expose()]);
+        let context = CallContext { action: &action, cookie: None, redactor: &redactor };
         let instance = Reference::new("ServiceInstance", "ServiceInstance");
-        let (answer, _) = self.say(Call::on("RetrieveServiceContent", &instance), pass, self.deadlines.call).await?;
-        let content =
-            answer.into_child("returnval").ok_or_else(|| Trouble::garbled("the service's content is missing"))?;
-        let (doorkeeper, root_folder) = (part(&content, "sessionManager")?, part(&content, "rootFolder")?);
-        Ok(Arrived { action, content, doorkeeper, root_folder })
+        let call = Call::on("RetrieveServiceContent", &instance);
+        let (answer, _) = self.send(call, context, self.deadlines.call, MAX_BYTES).await?;
+        let service_content =
+            answer.into_child("returnval").ok_or_else(|| ApiError::malformed("the service content is missing"))?;
+        let (session_manager, root_folder) =
+            (service(&service_content, "sessionManager")?, service(&service_content, "rootFolder")?);
+        Ok(ServiceContent { action, content: service_content, session_manager, root_folder })
     }
 
-    /// The login itself. Whether the session is alive is still to be seen.
-    async fn enter(&self, Arrived { action, content, doorkeeper, root_folder }: Arrived) -> Result<Session, Trouble> {
+    /// Whether the session works is not known yet.
+    async fn send_login(&self, service: ServiceContent) -> Result<Session, ApiError> {
+        let ServiceContent { action, content: service_content, session_manager, root_folder } = service;
         let password = self.account.password.expose();
-        let hidden = Hidden::new([password]);
-        // No cookie goes along: vCenter takes a login within a living session for a wrong password.
-        let pass = Pass { action: &action, cookie: None, hidden: &hidden };
-        let login = Call::on("Login", &doorkeeper)
+        let redactor = Redactor::new([password]);
+        // Without a cookie: vCenter answers a log-in on a live session as it answers a wrong password.
+        let context = CallContext { action: &action, cookie: None, redactor: &redactor };
+        let login = Call::on("Login", &session_manager)
             .text("userName", &self.account.user)
             .text("password", password)
             .text("locale", LOCALE);
-        let entered = self.say(login, pass, self.deadlines.call).await;
-        let (answer, headers) = entered.map_err(|trouble| self.not_let_in(trouble))?;
-        let cookie = cookie_in(&headers).ok_or_else(|| Trouble::garbled("the login gives no cookie"))?;
+        let sent = self.send(login, context, self.deadlines.call, MAX_BYTES).await;
+        let (answer, headers) = sent.map_err(|error| self.explain(error))?;
+        let cookie = cookie_in(&headers).ok_or_else(|| ApiError::malformed("the log-in returns no cookie"))?;
         let key = answer.child("returnval").and_then(|session| session.text_of("key")).unwrap_or_default().to_owned();
         Ok(Session {
-            hidden: Hidden::new([password, &key, value_of(&cookie), value_of(&cookie).trim_matches('"')]),
+            redactor: Redactor::new([password, &key, value_of(&cookie), value_of(&cookie).trim_matches('"')]),
             client: self.clone(),
             cookie,
             key,
-            about: about(&content),
+            about: about(&service_content),
             root_folder,
-            content,
-            began: Timestamp::UNIX_EPOCH,
+            content: service_content,
             made: Mutex::default(),
             action,
         })
     }
 
-    /// The same trouble in words for whoever has to mend it.
-    fn not_let_in(&self, trouble: Trouble) -> Trouble {
+    /// Adds what the operator has to check.
+    fn explain(&self, error: ApiError) -> ApiError {
         let user = &self.account.user;
-        match trouble {
-            Trouble::Refused(_) => Trouble::Refused(Fault::new(
+        match error {
+            ApiError::LoginRefused(_) => ApiError::LoginRefused(Fault::new(
                 "login_refused",
                 format!(
                     "vCenter refuses this user name or password (user {user}): check both, and that the name has its \
                      domain (name@vsphere.local); a few wrong tries lock the account"
                 ),
             )),
-            Trouble::Server { name, fault } if name == "NoPermission" => Trouble::Refused(Fault::new(
+            ApiError::Server { name, fault } if name == "NoPermission" => ApiError::LoginRefused(Fault::new(
                 "login_refused",
                 format!(
-                    "vCenter knows the user {user} but gives it no role: Read-only at the root is enough ({fault})"
+                    "vCenter knows the user {user}, but the user has no role: Read-only at the root is enough ({fault})"
                 ),
             )),
             other => other,
@@ -131,7 +124,7 @@ fn about(content: &Element) -> About {
     }
 }
 
-/// The session's cookie as it has to be sent back, letter for letter: real ones have quotes.
+/// The session's cookie, which has to be sent back exactly as it came: a real vCenter's has quotes.
 fn cookie_in(headers: &HeaderMap) -> Option<HeaderValue> {
     let set = headers.get_all(SET_COOKIE).iter().filter_map(|value| value.to_str().ok());
     let pairs = set.filter_map(|value| value.split(';').next()).map(str::trim);

@@ -1,43 +1,40 @@
-//! A small client for vCenter's SOAP API (6.5 to 9), written by hand.
+//! A small client for vCenter's SOAP API (6.5 to 9), and the session that all users of one account share.
 //!
-//! Knows how to ask and what the answer's XML is; what an event means is its users' business. Everything comes as
-//! a plain tree of [`Element`]s, so that classes and fields which vCenter gains later pass through. Another call is
-//! a method of [`Session`] in a file of its own: build a `Call`, hand it to `Session::call`, pick from the answer.
+//! Knows the calls and the XML of their answers; what an event means is up to the caller. Answers come as plain trees of
+//! [`Element`]s, so that classes and fields of later vCenter versions pass through. A new call is a method of [`Session`]
+//! in its own file: build a `Call`, pass it to `Session::call`, pick from the answer.
+//!
+//! ```text
+//!  SessionPool   one account: logs in on demand, once for all users; keeps refused credentials from being tried again
+//!    Session     one log-in: events, watch, properties are its calls; logs out
+//!      Client    one HTTP request and its answer
+//! ```
 
+mod account;
+mod api_error;
 mod call;
 mod client;
+mod deadlines;
 mod element;
 mod events;
-mod hidden;
 mod login;
+mod own_sessions;
+mod pool;
 mod properties;
+mod redact;
 mod reference;
 mod session;
 #[cfg(test)]
 mod tests;
-mod trouble;
 mod watch;
 
-use reqwest::Url;
-
-use crate::outbound::Trust;
-use crate::secret::Secret;
-
-pub use client::Client;
+pub use account::Account;
+pub use api_error::ApiError;
 pub use element::{Element, parse};
-pub use events::{EventFilter, Recursion};
+pub use events::EventFilter;
+pub use own_sessions::OwnSessions;
+pub use pool::SessionPool;
 pub use properties::{Ancestor, Found};
 pub use reference::Reference;
-pub use session::{About, Session, user_agent};
-pub use trouble::Trouble;
-pub use watch::Watched;
-
-/// Where a vCenter is and as whom to enter.
-#[derive(Debug, Clone)]
-pub struct Account {
-    /// The whole endpoint, `https://vcenter.example.com/sdk`.
-    pub url: Url,
-    pub user: String,
-    pub password: Secret,
-    pub trust: Trust,
-}
+pub use session::{About, Session};
+pub use watch::PageWatch;

@@ -1,17 +1,20 @@
-//! Properties of objects, by the property collector.
+//! Reading properties of objects with the property collector.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use tracing::debug;
 
+use super::api_error::ApiError;
 use super::call::Call;
-use super::{Element, Reference, Session, Trouble};
+use super::element::Element;
+use super::reference::Reference;
+use super::session::Session;
 
-/// Nobody asks for so much that it comes in more pieces.
-const MOST_PIECES: usize = 1000;
+/// No retrieval has near as many pages.
+const MAX_PAGES: usize = 1000;
 
-/// An object's properties and where it stands.
+/// An object's properties and its place in the inventory.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Found {
     pub properties: Vec<(String, Element)>,
@@ -22,23 +25,23 @@ pub struct Found {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ancestor {
     pub reference: Reference,
-    /// As the inventory has it: `/` is `%2f` in there, `\` is `%5c` and `%` is `%25`.
+    /// Escaped as in the inventory: `/` is `%2f`, `\` is `%5c` and `%` is `%25`.
     pub name: String,
 }
 
 /// One object of an answer.
-pub(super) struct Content {
+pub(super) struct ObjectContent {
     reference: Reference,
     pub(super) properties: Vec<(String, Element)>,
-    /// What could not be read, and why. Never that we are logged out: that is the answer's own trouble.
-    pub(super) missing: Vec<(String, Trouble)>,
+    /// What could not be read, and why. Never [`ApiError::SessionLost`], which fails the whole call.
+    pub(super) missing: Vec<(String, ApiError)>,
 }
 
 impl Session {
-    /// Properties of one object. One that is not set is left out, and so is one that we may not read; where nothing at
-    /// all can be read, that is the trouble.
-    pub async fn properties(&self, object: &Reference, paths: &[&str]) -> Result<Vec<(String, Element)>, Trouble> {
-        let call = retrieval(&self.part("propertyCollector")?, |specification| {
+    /// Properties of one object. One that is not set or may not be read is left out; it is an error where nothing at all
+    /// can be read.
+    pub async fn properties(&self, object: &Reference, paths: &[&str]) -> Result<Vec<(String, Element)>, ApiError> {
+        let call = retrieval(&self.service("propertyCollector")?, |specification| {
             property(specification, &object.kind, paths).within("objectSet", |set| set.reference("obj", object))
         });
         let contents = self.retrieve(call, self.client.deadlines.call).await?;
@@ -48,12 +51,12 @@ impl Session {
         }
     }
 
-    /// The same, together with the names of everything above the object, in one call.
-    pub async fn with_ancestors(&self, object: &Reference, paths: &[&str]) -> Result<Found, Trouble> {
-        // Where two specifications fit an object, servers differ in whether the one for its own kind hides the other.
+    /// The same with the names of all ancestors, in one call.
+    pub async fn with_ancestors(&self, object: &Reference, paths: &[&str]) -> Result<Found, ApiError> {
+        // Where two specifications fit an object, servers differ in whether the more specific one hides the other.
         let mut own = paths.to_vec();
         own.extend(["name", "parent"].iter().filter(|path| !paths.contains(path)));
-        let call = retrieval(&self.part("propertyCollector")?, |specification| {
+        let call = retrieval(&self.service("propertyCollector")?, |specification| {
             let specification = property(specification, &object.kind, &own);
             property(specification, "ManagedEntity", &["name", "parent"])
                 .within("objectSet", |set| upwards(set.reference("obj", object).text("skip", "false")))
@@ -66,7 +69,7 @@ impl Session {
         let mut properties = content.readable()?;
         properties.retain(|(name, _)| paths.contains(&name.as_str()));
         let mut ancestors = Vec::new();
-        // Taken out one by one, so that a circle would end.
+        // Each is taken out, so that a circle ends.
         while let Some(content) = next.and_then(|parent| by_reference.remove(&parent)) {
             next = content.parent();
             let name = content.text_of("name").unwrap_or_default();
@@ -75,27 +78,27 @@ impl Session {
         Ok(Found { properties, ancestors })
     }
 
-    /// Says a [`retrieval`] and follows its tokens to the end.
-    pub(super) async fn retrieve(&self, call: Call, budget: Duration) -> Result<Vec<Content>, Trouble> {
+    /// Sends a [`retrieval`] and follows its tokens to the last page.
+    pub(super) async fn retrieve(&self, call: Call, budget: Duration) -> Result<Vec<ObjectContent>, ApiError> {
         let mut contents = Vec::new();
         let mut answer = self.call_within(call, budget).await?;
-        for _ in 0..MOST_PIECES {
-            let Some(piece) = answer.into_child("returnval") else { return Ok(contents) };
-            let token = piece.text_of("token").filter(|token| !token.is_empty()).map(str::to_owned);
-            for object in piece.into_all("objects") {
+        for _ in 0..MAX_PAGES {
+            let Some(page) = answer.into_child("returnval") else { return Ok(contents) };
+            let token = page.text_of("token").filter(|token| !token.is_empty()).map(str::to_owned);
+            for object in page.into_all("objects") {
                 contents.push(self.content(object)?);
             }
             let Some(token) = token else { return Ok(contents) };
-            let call = Call::on("ContinueRetrievePropertiesEx", &self.part("propertyCollector")?);
+            let call = Call::on("ContinueRetrievePropertiesEx", &self.service("propertyCollector")?);
             answer = self.call_within(call.text("token", &token), budget).await?;
         }
-        Err(Trouble::garbled("the properties never end"))
+        Err(ApiError::malformed("the properties have no last page"))
     }
 
-    fn content(&self, object: Element) -> Result<Content, Trouble> {
+    fn content(&self, object: Element) -> Result<ObjectContent, ApiError> {
         let reference = object.child("obj").and_then(Element::reference);
-        let reference = reference.ok_or_else(|| Trouble::garbled("an object without its reference"))?;
-        let mut content = Content { reference, properties: Vec::new(), missing: Vec::new() };
+        let reference = reference.ok_or_else(|| ApiError::malformed("an object without its reference"))?;
+        let mut content = ObjectContent { reference, properties: Vec::new(), missing: Vec::new() };
         let mut seen = HashSet::new();
         for part in object.children {
             match part.name.as_str() {
@@ -110,10 +113,10 @@ impl Session {
                 "missingSet" => {
                     let path = part.text_of("path").unwrap_or_default().to_owned();
                     let fault = part.child("fault").unwrap_or(&part);
-                    match Trouble::of_part("RetrievePropertiesEx", fault, &self.hidden) {
-                        // A dead session says so here, with the status 200.
-                        Trouble::LoggedOut => return Err(Trouble::LoggedOut),
-                        trouble => content.missing.push((path, trouble)),
+                    match ApiError::from_method_fault("RetrievePropertiesEx", fault, &self.redactor) {
+                        // A lost session shows here, under status 200.
+                        ApiError::SessionLost => return Err(ApiError::SessionLost),
+                        error => content.missing.push((path, error)),
                     }
                 }
                 _ => {}
@@ -123,7 +126,7 @@ impl Session {
     }
 }
 
-impl Content {
+impl ObjectContent {
     fn property(&self, wanted: &str) -> Option<&Element> {
         self.properties.iter().find(|(name, _)| name == wanted).map(|(_, value)| value)
     }
@@ -136,34 +139,34 @@ impl Content {
         self.property("parent").and_then(Element::reference)
     }
 
-    fn readable(self) -> Result<Vec<(String, Element)>, Trouble> {
+    fn readable(self) -> Result<Vec<(String, Element)>, ApiError> {
         let Self { reference, properties, mut missing } = self;
-        if let Some(gone) = missing.iter().position(|(_, trouble)| matches!(trouble, Trouble::Gone(_))) {
+        if let Some(gone) = missing.iter().position(|(_, error)| matches!(error, ApiError::NotFound(_))) {
             return Err(missing.swap_remove(gone).1);
         }
         if properties.is_empty() && !missing.is_empty() {
             return Err(missing.swap_remove(0).1);
         }
-        for (path, trouble) in missing {
-            debug!(%reference, path, %trouble, "a property could not be read");
+        for (path, error) in missing {
+            debug!(%reference, path, %error, "could not read a property");
         }
         Ok(properties)
     }
 }
 
-/// `RetrievePropertiesEx` of what `specify` says.
+/// `RetrievePropertiesEx` with the specification that `specify` adds.
 pub(super) fn retrieval(collector: &Reference, specify: impl FnOnce(Call) -> Call) -> Call {
     Call::on("RetrievePropertiesEx", collector).within("specSet", specify).within("options", |options| options)
 }
 
-/// Wants `paths` of every object of this kind.
+/// Selects `paths` of every object of this kind.
 pub(super) fn property(call: Call, kind: &str, paths: &[&str]) -> Call {
     call.within("propSet", |set| set.text("type", kind).texts("pathSet", paths.iter().copied()))
 }
 
 /// From an object to its parent, and so on up to the root.
 fn upwards(call: Call) -> Call {
-    call.within_a("TraversalSpec", "selectSet", |step| {
+    call.within_typed("TraversalSpec", "selectSet", |step| {
         step.text("name", "p")
             .text("type", "ManagedEntity")
             .text("path", "parent")

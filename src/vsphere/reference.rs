@@ -1,16 +1,16 @@
-//! What vCenter calls a managed object reference.
+//! vCenter's managed object references.
 
 use std::fmt;
 use std::str::FromStr;
 
-use super::hidden;
+use super::redact;
 use crate::fault::Fault;
 
-/// No kind and no id of the inventory is near this.
-const LONGEST_PART: usize = 128;
+/// Kinds and ids of the inventory are far shorter.
+const MAX_PART: usize = 128;
 
-/// Names one object of one vCenter. Debug and Display hide the session's key, which is part of the ids of what a
-/// session makes for itself (collectors, filters, views).
+/// Names one object of one vCenter. Debug and Display hide the session key, which is part of the ids of a session's own
+/// objects (collectors, filters, views).
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Reference {
     /// `VirtualMachine`
@@ -27,7 +27,7 @@ impl Reference {
 
 impl fmt::Display for Reference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.kind, hidden::without_session_keys(&self.id))
+        write!(f, "{}:{}", self.kind, redact::without_session_keys(&self.id))
     }
 }
 
@@ -37,7 +37,8 @@ impl fmt::Debug for Reference {
     }
 }
 
-/// `VirtualMachine:vm-42`, as Display has it. Comes out of events and chats, so only the inventory's form is taken.
+/// `VirtualMachine:vm-42`, as Display writes it. The text comes from events and chats, so only the form of inventory
+/// references is accepted.
 impl FromStr for Reference {
     type Err = Fault;
 
@@ -51,9 +52,7 @@ impl FromStr for Reference {
                 && id.chars().all(|letter| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.'))
         };
         match text.split_once(':') {
-            Some((kind, id))
-                if is_kind(kind) && is_id(id) && kind.len() <= LONGEST_PART && id.len() <= LONGEST_PART =>
-            {
+            Some((kind, id)) if is_kind(kind) && is_id(id) && kind.len() <= MAX_PART && id.len() <= MAX_PART => {
                 Ok(Self::new(kind, id))
             }
             _ => Err(Fault::new("bad_reference", "a reference to an object of vCenter is like VirtualMachine:vm-42")),
@@ -68,14 +67,14 @@ mod tests {
     #[test]
     fn a_reference_is_printed_and_read_again() {
         for text in ["VirtualMachine:vm-42", "Folder:group-d1", "Datastore:5f8a-12.b_c", "HostSystem:h"] {
-            let reference: Reference = text.parse().expect("a good one");
+            let reference: Reference = text.parse().expect("a valid reference");
             assert_eq!(reference.to_string(), text);
         }
         assert_eq!(format!("{:?}", Reference::new("VirtualMachine", "vm-42")), "Reference(VirtualMachine:vm-42)");
     }
 
     #[test]
-    fn what_no_inventory_holds_is_no_reference() {
+    fn text_that_is_not_an_inventory_reference_is_refused() {
         for bad in [
             "",
             ":",
@@ -96,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn the_key_of_a_session_is_not_shown() {
+    fn the_session_key_is_not_shown() {
         let collector = Reference::new("EventHistoryCollector", "session[52197221-k3y]526ea470-c");
         assert_eq!(collector.to_string(), "EventHistoryCollector:session[…]526ea470-c");
         assert_eq!(format!("{collector:?}"), "Reference(EventHistoryCollector:session[…]526ea470-c)");

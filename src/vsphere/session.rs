@@ -1,4 +1,4 @@
-//! One session: what vCenter is, what it lent us, and the way out.
+//! One logged-in session: its calls, the objects that it made in vCenter, and the log-out.
 
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,19 +10,15 @@ use reqwest::header::HeaderValue;
 use tokio::time::{Instant, timeout, timeout_at};
 use tracing::debug;
 
+use super::api_error::ApiError;
 use super::call::Call;
-use super::client::Pass;
-use super::element::LONGEST;
-use super::hidden::Hidden;
-use super::{Client, Element, Reference, Trouble};
+use super::client::{CallContext, Client};
+use super::element::{Element, MAX_BYTES};
+use super::redact::Redactor;
+use super::reference::Reference;
 use crate::fault::Fault;
 
-/// How we show up in vCenter's list of sessions and in its login events.
-pub fn user_agent() -> &'static str {
-    concat!("tidings/", env!("CARGO_PKG_VERSION"))
-}
-
-/// What vCenter says that it is. What it does not say is empty.
+/// How vCenter describes itself. What it leaves out is empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct About {
     pub name: String,
@@ -33,20 +29,18 @@ pub struct About {
     pub instance_uuid: String,
 }
 
-/// Logged in. All methods may be called from several tasks at once, each call on a connection of its own. Debug shows
-/// the host only.
+/// All methods may be called from several tasks at once, each call on its own connection. Debug shows the host only.
 pub struct Session {
     pub(super) client: Client,
     pub(super) action: HeaderValue,
     pub(super) cookie: HeaderValue,
     pub(super) key: String,
-    pub(super) hidden: Hidden,
+    pub(super) redactor: Redactor,
     pub(super) about: About,
-    /// All the references that vCenter gives at the start.
+    /// The service content: the references of vCenter's services.
     pub(super) content: Element,
     pub(super) root_folder: Reference,
-    pub(super) began: Timestamp,
-    /// What lives in vCenter on our behalf until it is destroyed.
+    /// Objects in vCenter that exist until this session destroys them.
     pub(super) made: Mutex<Vec<Reference>>,
 }
 
@@ -59,109 +53,108 @@ impl Session {
         &self.root_folder
     }
 
-    /// Names this session in vCenter's own events; not the cookie, but to be kept out of logs as well.
-    pub fn session_key(&self) -> &str {
+    /// Names this session in vCenter's events. Not the cookie, but also kept out of logs.
+    pub(super) fn session_key(&self) -> &str {
         &self.key
     }
 
-    /// vCenter's clock when this session began.
-    pub fn time_at_login(&self) -> Timestamp {
-        self.began
-    }
-
-    /// vCenter's clock. Also keeps the session alive, and finds out whether it is.
-    pub async fn current_time(&self) -> Result<Timestamp, Trouble> {
+    /// vCenter's clock. The call also keeps the session alive and shows whether it still is.
+    pub async fn current_time(&self) -> Result<Timestamp, ApiError> {
         let answer = self.call(Call::on("CurrentTime", &Reference::new("ServiceInstance", "ServiceInstance"))).await?;
         let time = answer.text_of("returnval").and_then(|text| text.trim().parse().ok());
-        time.ok_or_else(|| Trouble::garbled("its time is none"))
+        time.ok_or_else(|| ApiError::malformed("its time is not a time"))
     }
 
-    /// Destroys what this session has made: a collector, a property collector or its filter, a view. That it is not
-    /// there any more is no trouble.
-    pub async fn destroy(&self, what: &Reference) -> Result<(), Trouble> {
+    /// Destroys an object that this session made: a collector, a property collector or its filter, a view. An object
+    /// that no longer exists is not an error.
+    pub async fn destroy(&self, what: &Reference) -> Result<(), ApiError> {
         let name = match what.kind.as_str() {
             "EventHistoryCollector" | "TaskHistoryCollector" => "DestroyCollector",
             "PropertyCollector" => "DestroyPropertyCollector",
             "PropertyFilter" => "DestroyPropertyFilter",
             "ContainerView" | "InventoryView" | "ListView" => "DestroyView",
-            // Whoever means to destroy a VM asks for that by its own name.
+            // Destroying a VM or the like takes a call of its own.
             other => {
-                let words = format!("a {other} is nothing that a session has made, so it is not destroyed");
-                return Err(Trouble::Road(Fault::new("refused", words)));
+                let message = format!("a {other} is not an object of the session, so it is not destroyed");
+                return Err(ApiError::Transport(Fault::new("refused", message)));
             }
         };
         match self.call(Call::on(name, what)).await {
-            Ok(_) | Err(Trouble::Gone(_)) => {
+            Ok(_) | Err(ApiError::NotFound(_)) => {
                 self.made().retain(|made| made != what);
                 Ok(())
             }
-            Err(trouble) => Err(trouble),
+            Err(error) => Err(error),
         }
     }
 
-    /// Ends waiting calls, destroys what this session made and still knows, and logs out: all within 2 s.
-    pub async fn logout(&self) -> Result<(), Trouble> {
+    /// Cancels waiting calls, destroys what this session made, and logs out: all within 2 s.
+    pub(super) async fn logout(&self) -> Result<(), ApiError> {
         let deadlines = self.client.deadlines;
-        let until = Instant::now() + deadlines.goodbye;
+        let until = Instant::now() + deadlines.logout;
         let made = std::mem::take(&mut *self.made());
-        // The logout itself must have its turn, since with it vCenter forgets the rest.
-        if timeout(deadlines.goodbye / 2, self.tidy(&made)).await.is_err() {
-            debug!(left = made.len(), "vCenter was too slow to destroy what the session had made");
+        // Time must be left for the log-out itself, which makes vCenter drop the rest.
+        if timeout(deadlines.logout / 2, self.destroy_all(&made)).await.is_err() {
+            debug!(objects = made.len(), "vCenter was too slow to destroy the session's objects");
         }
-        let logout = self.call(Call::on("Logout", &self.part("sessionManager")?));
+        let logout = self.call(Call::on("Logout", &self.service("sessionManager")?));
         match timeout_at(until, logout).await {
-            Ok(Ok(_) | Err(Trouble::LoggedOut)) => Ok(()),
-            Ok(Err(trouble)) => Err(trouble),
-            Err(_) => Err(Trouble::Road(Fault::new("timeout", "vCenter was too slow to log out"))),
+            Ok(Ok(_) | Err(ApiError::SessionLost)) => Ok(()),
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(ApiError::Transport(Fault::new("timeout", "vCenter was too slow to log out"))),
         }
     }
 
-    async fn tidy(&self, made: &[Reference]) {
+    async fn destroy_all(&self, made: &[Reference]) {
         let waiting = made.iter().filter(|made| made.kind == "PropertyCollector");
         let cancel = |collector| self.call(Call::on("CancelWaitForUpdates", collector));
-        for trouble in join_all(waiting.map(cancel)).await.into_iter().filter_map(Result::err) {
-            debug!(%trouble, "a waiting call could not be ended");
+        for error in join_all(waiting.map(cancel)).await.into_iter().filter_map(Result::err) {
+            debug!(%error, "could not cancel a waiting call");
         }
-        for trouble in join_all(made.iter().map(|made| self.destroy(made))).await.into_iter().filter_map(Result::err) {
-            debug!(%trouble, "what the session had made could not be destroyed");
-        }
-    }
-
-    /// Logs out where there is a greater trouble to report.
-    pub(super) async fn leave(&self) {
-        if let Err(trouble) = self.logout().await {
-            debug!(%trouble, "no logout");
+        for error in join_all(made.iter().map(|made| self.destroy(made))).await.into_iter().filter_map(Result::err) {
+            debug!(%error, "could not destroy an object of the session");
         }
     }
 
-    /// One call within the usual time.
-    pub(super) async fn call(&self, call: Call) -> Result<Element, Trouble> {
+    pub(super) async fn logout_or_log(&self) {
+        if let Err(error) = self.logout().await {
+            debug!(%error, "log-out failed; vCenter ends the session by itself");
+        }
+    }
+
+    /// One call within the usual deadline.
+    pub(super) async fn call(&self, call: Call) -> Result<Element, ApiError> {
         self.call_within(call, self.client.deadlines.call).await
     }
 
-    pub(super) async fn call_within(&self, call: Call, budget: Duration) -> Result<Element, Trouble> {
-        self.call_bounded(call, budget, LONGEST).await
+    pub(super) async fn call_within(&self, call: Call, budget: Duration) -> Result<Element, ApiError> {
+        self.call_bounded(call, budget, MAX_BYTES).await
     }
 
-    /// One whose answer has at most so many bytes.
-    pub(super) async fn call_bounded(&self, call: Call, budget: Duration, most: usize) -> Result<Element, Trouble> {
-        let pass = Pass { action: &self.action, cookie: Some(&self.cookie), hidden: &self.hidden };
-        Ok(self.client.say_bounded(call, pass, budget, most).await?.0)
+    /// One call whose answer may have at most `max_bytes`.
+    pub(super) async fn call_bounded(
+        &self,
+        call: Call,
+        budget: Duration,
+        max_bytes: usize,
+    ) -> Result<Element, ApiError> {
+        let context = CallContext { action: &self.action, cookie: Some(&self.cookie), redactor: &self.redactor };
+        Ok(self.client.send(call, context, budget, max_bytes).await?.0)
     }
 
-    /// A call that makes something. It is destroyed at the logout, unless it was before.
-    pub(super) async fn make(&self, call: Call, budget: Duration) -> Result<Reference, Trouble> {
+    /// A call that makes an object in vCenter, which the log-out destroys unless [`Session::destroy`] did before.
+    pub(super) async fn make(&self, call: Call, budget: Duration) -> Result<Reference, ApiError> {
         let name = call.name;
         let answer = self.call_within(call, budget).await?;
         let made = answer.child("returnval").and_then(Element::reference);
-        let made = made.ok_or_else(|| Trouble::garbled(format_args!("{name} has made nothing")))?;
+        let made = made.ok_or_else(|| ApiError::malformed(format_args!("{name} returns no reference")))?;
         self.made().push(made.clone());
         Ok(made)
     }
 
-    /// One of vCenter's services by its name in the service's content: `eventManager`, `searchIndex`.
-    pub(super) fn part(&self, name: &str) -> Result<Reference, Trouble> {
-        part(&self.content, name)
+    /// One of vCenter's services by its name in the service content: `eventManager`, `searchIndex`.
+    pub(super) fn service(&self, name: &str) -> Result<Reference, ApiError> {
+        service(&self.content, name)
     }
 
     fn made(&self) -> MutexGuard<'_, Vec<Reference>> {
@@ -175,7 +168,7 @@ impl fmt::Debug for Session {
     }
 }
 
-pub(super) fn part(content: &Element, name: &str) -> Result<Reference, Trouble> {
+pub(super) fn service(content: &Element, name: &str) -> Result<Reference, ApiError> {
     let found = content.child(name).and_then(Element::reference);
-    found.ok_or_else(|| Trouble::garbled(format_args!("its content has no {name}")))
+    found.ok_or_else(|| ApiError::malformed(format_args!("the service content has no {name}")))
 }

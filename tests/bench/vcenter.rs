@@ -1,14 +1,14 @@
 //! How fast a vCenter's history is read, and in how much memory: `cargo bench --bench vcenter`.
 //!
-//! The floor is a bare loop that asks for page after page and only counts. The daemon reads the same history in turn,
-//! once where nobody wants the events and once where all are kept. Against the scripted stand-in of the stories, which
-//! serves full pages as fast as it is asked, and against the simulator where `TIDINGS_VCSIM` names it. Quote the ratios.
-#![expect(clippy::print_stdout, reason = "what it prints is the result")]
+//! The floor is a bare loop that reads page after page and only counts. The daemon reads the same history, once where no
+//! relay matches the events and once where all are stored. Against the scripted server of the integration tests, which
+//! serves full pages at once, and against the simulator where `TIDINGS_VCSIM` names it. Quote the ratios.
+#![expect(clippy::print_stdout, reason = "the output is the result")]
 
 mod cpu;
 mod memory;
 #[path = "../it/vcenter/scripted/mod.rs"]
-#[expect(dead_code, reason = "the stories use the rest of it")]
+#[expect(dead_code, reason = "the integration tests use the rest")]
 mod scripted;
 
 use std::ffi::OsStr;
@@ -21,43 +21,44 @@ use clap::{Parser, Subcommand};
 use serde_json::{Value, json};
 use tidings::outbound::{Outbound, Trust};
 use tidings::secret::Secret;
-use tidings::vsphere::{Account, Client, EventFilter};
+use tidings::stop::Stop;
+use tidings::vsphere::{Account, EventFilter, SessionPool};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::time::{Instant, sleep, timeout};
 
 use cpu::cpu_seconds;
 use memory::memory_mib;
-use scripted::{PASSWORD, Scripted, USER};
+use scripted::{PASSWORD, ScriptedVcenter, USER};
 
-/// Nothing here takes longer.
-const LONGEST_WAIT: Duration = Duration::from_secs(300);
-/// What a vCenter gives at once.
+/// Longer than any step.
+const LIMIT: Duration = Duration::from_secs(300);
+/// The most events that a vCenter returns at once.
 const PAGE: u32 = 1000;
-/// The simulator keeps its last thousand; what it needs for the logins of one round is left free.
+/// The simulator holds a thousand events, among them those of the log-ins of one round.
 const SIMULATED: u64 = 900;
 
-/// Reading a vCenter's history: the daemon beside a loop that only counts
+/// Reading a vCenter's history: the daemon and a loop that only counts
 #[derive(Parser)]
 struct Options {
     /// Rounds; each measures the floor and the daemon twice
     #[arg(long, default_value_t = 3)]
     rounds: u32,
-    /// Events in the stand-in's history
+    /// Events in the scripted history
     #[arg(long, default_value_t = 100_000)]
     events: u64,
-    /// What `cargo bench` says to every bench
+    /// Passed by `cargo bench` to every bench
     #[arg(long, hide = true)]
     bench: bool,
     #[command(subcommand)]
     role: Option<Role>,
 }
 
-/// What this program is when it starts itself.
+/// The roles in which this program starts itself.
 #[derive(Subcommand)]
 enum Role {
     #[command(hide = true)]
-    Standin {
+    Server {
         #[arg(long)]
         events: usize,
     },
@@ -89,40 +90,40 @@ const ROWS: [Row; 3] = [
 async fn main() -> Result<()> {
     let options = Options::parse();
     match &options.role {
-        Some(Role::Standin { events }) => standin(*events).await,
+        Some(Role::Server { events }) => serve(*events).await,
         Some(Role::Floor { url, events }) => floor(url, *events).await,
         None => measure(&options).await,
     }
 }
 
 async fn measure(options: &Options) -> Result<()> {
-    let many = options.events.to_string();
-    let (_standin, url) = Peer::start(std::env::current_exe()?, ["standin", "--events", &many]).await?;
-    rounds("a stand-in that serves full pages", &url, options.rounds, options.events).await?;
+    let events = options.events.to_string();
+    let (_server, url) = Peer::start(std::env::current_exe()?, ["server", "--events", &events]).await?;
+    rounds("a server of full pages", &url, options.rounds, options.events).await?;
     let Some(simulator) = std::env::var_os("TIDINGS_VCSIM") else {
         println!("\nSKIPPED: the simulator (TIDINGS_VCSIM names none; tests/run builds it)");
         return Ok(());
     };
     let (mut simulator, url) = Peer::start(simulator, ["-user", USER, "-password", PASSWORD]).await?;
     for _ in 0..options.rounds {
-        simulator.order(&format!("burst 0 {SIMULATED}")).await?;
+        simulator.command(&format!("burst 0 {SIMULATED}")).await?;
     }
     rounds("the simulator", &url, options.rounds, SIMULATED).await
 }
 
-/// So that whatever else the machine does hits all three.
+/// Alternates, so that other load of the machine affects all three alike.
 async fn rounds(name: &str, url: &str, rounds: u32, events: u64) -> Result<()> {
     let mut trials = Vec::new();
     for _ in 0..rounds {
         trials.push([count(url, events).await?, daemon(url, events, false).await?, daemon(url, events, true).await?]);
     }
     println!("\n{name}, {events} events, {rounds} rounds (medians; ratios within each round)");
-    println!("{:<26}{:>10}{:>12}{:>8}{:>12}{:>8}", "", "floor", "unwanted", "ratio", "kept", "ratio");
+    println!("{:<26}{:>10}{:>12}{:>8}{:>12}{:>8}", "", "floor", "unmatched", "ratio", "stored", "ratio");
     for (row, read) in ROWS {
         let figure = |of: usize| median(trials.iter().map(|trial| read(&trial[of])));
         let ratio = |of: usize| median(trials.iter().map(|trial| read(&trial[of]) / read(&trial[0])));
-        let (floor, unwanted, kept) = (figure(0), figure(1), figure(2));
-        println!("{row:<26}{floor:>10.2}{unwanted:>12.2}{:>8.2}{kept:>12.2}{:>8.2}", ratio(1), ratio(2));
+        let (floor, unmatched, stored) = (figure(0), figure(1), figure(2));
+        println!("{row:<26}{floor:>10.2}{unmatched:>12.2}{:>8.2}{stored:>12.2}{:>8.2}", ratio(1), ratio(2));
     }
     Ok(())
 }
@@ -136,10 +137,10 @@ fn median(figures: impl Iterator<Item = f64>) -> f64 {
 
 /// The floor as a process of its own.
 async fn count(url: &str, events: u64) -> Result<Figures> {
-    let (_floor, told) =
+    let (_floor, figures_json) =
         Peer::start(std::env::current_exe()?, ["floor", "--url", url, "--events", &events.to_string()]).await?;
-    let told: Value = serde_json::from_str(&told)?;
-    let number = |key: &str| told[key].as_f64().context("not a number");
+    let measured: Value = serde_json::from_str(&figures_json)?;
+    let number = |key: &str| measured[key].as_f64().context("not a number");
     figures(number("events")?, number("seconds")?, number("cpu")?, number("peak_mib")?)
 }
 
@@ -148,12 +149,13 @@ fn figures(events: f64, seconds: f64, cpu: f64, peak_mib: f64) -> Result<Figures
     Ok(Figures { events_a_second: events / seconds, cpu_ms_a_thousand: cpu * 1e6 / events, peak_mib })
 }
 
-/// Reads page after page and only counts, until all are read.
+/// Reads page after page and only counts.
 async fn floor(url: &str, events: u64) -> Result<()> {
     let account =
         Account { url: url.parse()?, user: USER.to_owned(), password: Secret::literal(PASSWORD), trust: Trust::System };
-    let session = Client::new(account, &Outbound::new()).login().await?;
-    let everything = EventFilter { begin: None, most: PAGE, entity: None, types: Vec::new(), users: Vec::new() };
+    let pool = SessionPool::new(account, &Outbound::new());
+    let session = pool.session(&Stop::new()).await?.context("not stopped")?;
+    let everything = EventFilter { begin: None, page: PAGE, entity: None, types: Vec::new(), users: Vec::new() };
     let pid = std::process::id();
     let cpu_before = cpu_seconds(pid)?;
     let begun = Instant::now();
@@ -168,42 +170,41 @@ async fn floor(url: &str, events: u64) -> Result<()> {
     let seconds = begun.elapsed().as_secs_f64();
     let (cpu, peak_mib) = (cpu_seconds(pid)? - cpu_before, memory_mib(pid, "VmHWM")?);
     println!("{}", json!({ "events": read, "seconds": seconds, "cpu": cpu, "peak_mib": peak_mib }));
-    session.logout().await?;
+    pool.close(&session).await;
     Ok(())
 }
 
-/// The daemon from its first start until it says that it has caught up with the whole history. The time is that of the
-/// reading and committing alone; of CPU and memory its start has its part.
-async fn daemon(url: &str, events: u64, kept: bool) -> Result<Figures> {
-    // Below the target folder, since /tmp may be memory, where a state file costs nothing.
+/// The daemon from its start until it logs that it has caught up with the whole history. The time covers only reading
+/// and committing; CPU and memory include the start.
+async fn daemon(url: &str, events: u64, stored: bool) -> Result<Figures> {
+    // Below the target folder: /tmp may be in memory, where a state file costs nothing.
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
     let path = folder.path();
-    let wanted = if kept { "*" } else { "nothing.of.that.name" };
-    std::fs::write(path.join("relays.toml"), relays_toml(url, wanted))?;
+    let types = if stored { "*" } else { "no.such.type" };
+    std::fs::write(path.join("relays.toml"), relays_toml(url, types))?;
     let log = std::fs::File::create(path.join("log"))?;
     let mut command = Command::new(env!("CARGO_BIN_EXE_tidings"));
     command.args(["run", "--config", "relays.toml"]).env("PASSWORD", PASSWORD).current_dir(path);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).kill_on_drop(true);
     let mut child = command.spawn()?;
-    let pid = child.id().context("the daemon is gone")?;
+    let pid = child.id().context("the daemon ended")?;
     let caught_up = async {
         loop {
             ensure!(child.try_wait()?.is_none(), "the daemon ended:\n{}", log_of(path));
-            if let Some(told) = caught_up(&log_of(path)) {
-                return Ok(told);
+            if let Some(caught_up) = caught_up(&log_of(path)) {
+                return Ok(caught_up);
             }
             sleep(Duration::from_millis(10)).await;
         }
     };
-    let told = timeout(LONGEST_WAIT, caught_up).await.with_context(|| log_of(path))??;
+    let (read, seconds) = timeout(LIMIT, caught_up).await.with_context(|| log_of(path))??;
     let (cpu, peak_mib) = (cpu_seconds(pid)?, memory_mib(pid, "VmHWM")?);
     child.kill().await?;
-    let (read, seconds) = told;
     ensure!(read >= f64::from(u32::try_from(events)?), "only {read} of {events} events:\n{}", log_of(path));
     figures(read, seconds, cpu, peak_mib)
 }
 
-fn relays_toml(url: &str, wanted: &str) -> String {
+fn relays_toml(url: &str, types: &str) -> String {
     format!(
         r#"
 [daemon]
@@ -218,9 +219,9 @@ password = {{ env = "PASSWORD" }}
 from = "beginning"
 
 [[relay]]
-name = "wanted"
+name = "matching"
 from = "vc"
-match = {{ type = "{wanted}" }}
+match = {{ type = "{types}" }}
 text = "{{{{ data.message }}}}"
 "#
     )
@@ -230,7 +231,7 @@ fn log_of(folder: &Path) -> String {
     std::fs::read_to_string(folder.join("log")).unwrap_or_default()
 }
 
-/// How many events it says that it has read, and in how many seconds.
+/// How many events the log says were read, and in how many seconds.
 fn caught_up(log: &str) -> Option<(f64, f64)> {
     let line = log.lines().find(|line| line.contains("caught up"))?;
     let field = |name: &str| line.split_whitespace().find_map(|word| word.strip_prefix(name));
@@ -244,42 +245,42 @@ fn caught_up(log: &str) -> Option<(f64, f64)> {
     Some((field("events=")?.parse().ok()?, number.parse::<f64>().ok()? * unit))
 }
 
-async fn standin(events: usize) -> Result<()> {
-    let vcenter = Scripted::start();
+async fn serve(events: usize) -> Result<()> {
+    let vcenter = ScriptedVcenter::start();
     vcenter.burst(0..events);
     println!("{}", vcenter.url());
     tokio::task::spawn_blocking(|| std::io::copy(&mut std::io::stdin(), &mut std::io::sink())).await??;
     Ok(())
 }
 
-/// A program that says one line when it is ready, may be ordered about, and ends when its input does.
+/// A program that prints one line when it is ready, takes commands, and ends when its input ends.
 struct Peer {
     _process: Child,
-    orders: ChildStdin,
+    commands: ChildStdin,
     answers: Lines<BufReader<ChildStdout>>,
 }
 
 impl Peer {
-    /// With its first line.
+    /// Returns its first line as well.
     async fn start<'a>(program: impl AsRef<OsStr>, args: impl IntoIterator<Item = &'a str>) -> Result<(Self, String)> {
         let mut command = Command::new(program);
         command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
         let mut process = command.spawn()?;
-        let orders = process.stdin.take().context("its input")?;
+        let commands = process.stdin.take().context("its input")?;
         let answers = BufReader::new(process.stdout.take().context("its output")?).lines();
-        let mut peer = Self { _process: process, orders, answers };
+        let mut peer = Self { _process: process, commands, answers };
         let first = peer.next().await?;
         Ok((peer, first))
     }
 
-    async fn order(&mut self, order: &str) -> Result<()> {
-        self.orders.write_all(format!("{order}\n").as_bytes()).await?;
+    async fn command(&mut self, command: &str) -> Result<()> {
+        self.commands.write_all(format!("{command}\n").as_bytes()).await?;
         let answer = self.next().await?;
-        if answer.starts_with("ok") { Ok(()) } else { bail!("{order}: {answer}") }
+        if answer.starts_with("ok") { Ok(()) } else { bail!("{command}: {answer}") }
     }
 
     async fn next(&mut self) -> Result<String> {
-        let line = timeout(LONGEST_WAIT, self.answers.next_line()).await.context("no answer")??;
-        line.context("it ended before it said anything")
+        let line = timeout(LIMIT, self.answers.next_line()).await.context("no answer")??;
+        line.context("it ended without an answer")
     }
 }

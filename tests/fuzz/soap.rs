@@ -1,4 +1,4 @@
-//! What a vCenter answers, and what the events in it mean.
+//! Answers of a vCenter, and the events in them.
 
 use std::collections::BTreeSet;
 
@@ -12,8 +12,8 @@ use crate::corpus;
 use crate::engine::{Target, gist};
 use crate::posts::check;
 
-/// As `vsphere` promises.
-const DEEPEST: usize = 64;
+/// The limit of `vsphere::parse`.
+const MAX_DEPTH: usize = 64;
 
 const WORDS: &[&str] = &[
     "xsi:type=\"",
@@ -36,46 +36,46 @@ const WORDS: &[&str] = &[
     "xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\"",
 ];
 
-/// Every element of what can be read is taken for an event as well: a page of them is whatever a vCenter says it is.
+/// Every element of a parsed answer is also tried as an event: what a page contains is up to the vCenter.
 #[test]
 fn soap() {
-    let (out, _pulse) = Outbox::new(Name::from("in"), Name::from("vcenter"), mpsc::channel(1).0);
+    let (out, _status) = Outbox::new(Name::from("in"), Name::from("vcenter"), mpsc::channel(1).0);
     let target = Target { name: "soap", corpus: corpus::soap(), words: WORDS, longest: 1 << 15 };
     target.fuzz(|bytes| match parse(bytes) {
         Ok(root) => {
             assert!(!root.name.is_empty());
             let depth = depth(&root);
-            assert!(depth <= DEEPEST, "{depth} deep");
-            let mut told = vec![format!("{depth} {}", root.children.len().min(4))];
-            told.extend(meanings(&root, &out));
-            told
+            assert!(depth <= MAX_DEPTH, "{depth} deep");
+            let mut outcomes = vec![format!("{depth} {}", root.children.len().min(4))];
+            outcomes.extend(events(&root, &out));
+            outcomes
         }
         Err(fault) => {
-            let said = fault.to_string();
-            assert!(said.len() < 200, "a fault repeats nothing of what it could not read: {said}");
-            vec![gist(&said)]
+            let text = fault.to_string();
+            assert!(text.len() < 200, "a fault quotes nothing of the answer: {text}");
+            vec![gist(&text)]
         }
     });
 }
 
-/// Each once.
-fn meanings(root: &Element, out: &Outbox) -> BTreeSet<String> {
-    let mut told = BTreeSet::new();
-    let mut waiting = vec![root];
-    while let Some(element) = waiting.pop() {
-        waiting.extend(&element.children);
+/// The types of all events, and what other elements lack to be one; each once.
+fn events(root: &Element, out: &Outbox) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let mut pending = vec![root];
+    while let Some(element) = pending.pop() {
+        pending.extend(&element.children);
         match vcenter_event(element, out) {
             Ok(event) => {
                 check(&event);
-                told.insert(event.r#type.chars().take(20).collect());
+                found.insert(event.r#type.chars().take(20).collect());
             }
-            Err(lacks) => _ = told.insert(lacks.to_owned()),
+            Err(lacks) => _ = found.insert(lacks.to_owned()),
         }
     }
-    told
+    found
 }
 
-/// Every reference is looked at on the way.
+/// Also prints every reference, which must not panic.
 fn depth(element: &Element) -> usize {
     if let Some(reference) = element.reference() {
         assert!(!format!("{reference:?}").is_empty());

@@ -1,56 +1,82 @@
-//! vCenter's events, 6.5 to 9, read so that none is lost and none comes twice.
+//! The events of a vCenter, 6.5 to 9, read so that none is lost and none is delivered twice.
 //!
-//! `reading` is the algorithm; it knows a vCenter only as a [`history::History`]. `live` is the real one.
+//! A vCenter has no push: events are read from its history, by time, with several ways of reading that check each other.
+//!
+//! ```text
+//!   reader/reconnect   session after session: log in, read, log out, wait (the pace is `crate::reconnect`'s)
+//!         │
+//!   reader/session     one session
+//!         │
+//!         ├─ reader/resume     where to read on: the stored cursor, or `from`; a clock set back; another filter
+//!         ├─ reader/tail       watches the latest page of a small collector: new events within a second ◄──┐
+//!         │     │  the page is torn: events fell off it                                                    │
+//!         │     ▼                                                                                          │
+//!         ├─ catch_up/         reads since a time with collectors of its own, to the end;                  │
+//!         │     ▲              what vCenter no longer has or does not return is a gap                      │
+//!         │     │  at the start of a session, after a torn page, in every audit                            │
+//!         ├─ audit/            every 15 to 30 minutes, and after 10 minutes of silence: a catch-up must    │
+//!         │     ▲              find nothing new; if it does, the tail has stalled and is opened again ─────┘
+//!         │     │  the canary is overdue
+//!         └─ canary/           sends an event and expects it back; one that even an audit does not find
+//!                              ends the session: vCenter answers but no longer records events
+//!
+//!   all ways of reading ──page──► reader/page_diff ──new events──► reader/state: commit ──► outbox
+//!                                   │ which are new?                 │ events and cursor in one transaction
+//!                                   ├─ cursor/   what was read       └─ refused: read again from the last cursor
+//!                                   └─ parse/    element ► event
+//! ```
+//!
+//! The cursor belongs to the client and moves only with a commit, so a lost answer loses nothing. It identifies events
+//! by time and key and ignores the order of keys, which restart and wrap.
+//!
+//! `api` is what the reader needs of a vCenter; `session_api` implements it with a session of `crate::vsphere`, `tests`
+//! in memory. `inventory` answers look-ups in the same session. `config` reads relays.toml.
 
-mod address;
+mod api;
 mod audit;
 mod canary;
 mod catch_up;
 mod config;
-mod history;
-mod judging;
-mod keeping;
-mod live;
-mod look;
-mod meaning;
-mod naming;
-mod odd;
-mod own;
-mod place;
-mod reading;
-mod settling;
-mod tail;
+mod cursor;
+mod inventory;
+mod parse;
+mod reader;
+mod session_api;
 #[cfg(test)]
 mod tests;
 
 use serde_json::Value;
 
 use super::{AlertTexts, Source};
-use crate::backoff::Backoff;
 use crate::event::Event;
 use crate::fault::Fault;
 use crate::outbound::Outbound;
 use crate::outbox::Outbox;
+use crate::reconnect::{Reconnect, ReconnectConfig};
 use crate::stop::Stop;
-use crate::vsphere::{Client, Element, Trouble};
+use crate::vsphere::{Element, SessionPool};
 
 pub(super) use config::Config;
-use live::Entrance;
-use look::Hosts;
-use reading::{Reader, Wants};
+use config::Filter;
+use inventory::{HostNames, InventoryQuery};
+use reader::{ReadOptions, Reader};
+use session_api::PoolConnect;
 
 #[derive(Debug)]
 pub struct Vcenter {
-    entrance: Entrance,
-    wants: Wants,
-    retry: Backoff,
-    hosts: Hosts,
+    pool: SessionPool,
+    /// The host, for the log.
+    host: String,
+    filter: Filter,
+    options: ReadOptions,
+    reconnect: ReconnectConfig,
+    hosts: HostNames,
 }
 
-/// What one element of the history means; the error says what it lacks for being an event.
+/// The event of one element of the history. The error is what the element lacks to be an event.
 pub(super) fn event_of(element: &Element, instance: &str, out: &Outbox) -> Result<Event, &'static str> {
-    let mark = meaning::mark(element)?;
-    Ok(meaning::event(element, mark, instance, out))
+    let identity = parse::identity(element)?;
+    Ok(parse::event(element, identity, instance, out))
 }
 
 impl Vcenter {
@@ -61,31 +87,26 @@ impl Vcenter {
     };
 
     pub(super) fn open(config: Config, net: &Outbound) -> Self {
-        let Config { account, filter, wants, retry } = config;
-        Self { entrance: Entrance::new(Client::new(account, net), filter), wants, retry, hosts: Hosts::default() }
+        let Config { account, filter, options, reconnect } = config;
+        let host = account.url.host_str().unwrap_or_default().to_owned();
+        let pool = SessionPool::new(account, net);
+        Self { pool, host, filter, options, reconnect, hosts: HostNames::default() }
     }
 }
 
 impl Source for Vcenter {
     async fn run(&self, out: &Outbox, stop: &Stop) -> Result<(), Fault> {
-        let mut reader = Reader::new(&self.wants, out, stop);
-        keeping::keep(&&self.entrance, &mut reader, self.retry, out, stop).await;
+        let connect = PoolConnect { pool: &self.pool, filter: &self.filter };
+        let mut reader = Reader::new(&self.options, out, stop);
+        let mut reconnect = Reconnect::new(out.source(), &self.host, self.reconnect, stop);
+        reader::run(&connect, &mut reader, &mut reconnect, out, stop).await;
         Ok(())
     }
 
     async fn look_up(&self, reference: &str) -> Result<Value, Fault> {
-        let wanted = look::Wanted::read(reference)?;
-        let gone = || Fault::new("closing", "the source is gone");
-        let session = self.entrance.session().await.ok_or_else(gone)?;
-        match wanted.look(&session, &self.hosts).await {
-            Err(Trouble::LoggedOut) => {
-                self.entrance.is_dead(&session);
-                let session = self.entrance.session().await.ok_or_else(gone)?;
-                wanted.look(&session, &self.hosts).await
-            }
-            found => found,
-        }
-        .map_err(|trouble| trouble.fault())
+        let query = InventoryQuery::parse(reference)?;
+        let fetched = self.pool.call(|session| query.fetch(session, &self.hosts)).await;
+        fetched.map_err(|error| error.fault())
     }
 
     fn catches_up(&self) -> bool {

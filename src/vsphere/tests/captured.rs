@@ -1,4 +1,4 @@
-//! Answers as they came over the wire, shortened.
+//! Captured answers, shortened.
 
 pub(super) const VERSIONS: &str = r#"<?xml version="1.0" encoding="UTF-8" ?>
 <namespaces version="1.0">
@@ -23,10 +23,10 @@ pub(super) const LOGIN: &str = r#"<LoginResponse xmlns="urn:vim25"><returnval><k
 
 pub(super) const TIME: &str = r#"<CurrentTimeResponse xmlns="urn:vim25"><returnval>2026-11-20T21:49:17.77878241Z</returnval></CurrentTimeResponse>"#;
 
-/// vcsim 0.24.2: the prefix is called like the namespace's end, and declared at each event.
+/// vcsim 0.24.2: the prefix is named like the end of the namespace and declared at each event.
 pub(super) const NEXT: &str = r#"<ReadNextEventsResponse xmlns="urn:vim25"><returnval xmlns:XMLSchema-instance="http://www.w3.org/2001/XMLSchema-instance" XMLSchema-instance:type="VmPoweredOnEvent"><key>25</key><chainId>25</chainId><createdTime>2026-11-20T21:49:15.847590663Z</createdTime><userName></userName><datacenter><name>DC0</name><datacenter type="Datacenter">datacenter-2</datacenter></datacenter><vm><name>DC0_C0_RP0_VM1</name><vm type="VirtualMachine">vm-66</vm></vm><fullFormattedMessage>DC0_C0_RP0_VM1 on DC0_C0_H0 in DC0 is powered on</fullFormattedMessage><template>false</template></returnval><returnval xmlns:XMLSchema-instance="http://www.w3.org/2001/XMLSchema-instance" XMLSchema-instance:type="VmShinyNewEvent"><key>26</key><brandNewField><deep>x</deep></brandNewField></returnval></ReadNextEventsResponse>"#;
 
-/// The newest vcsim: an underscore in front of the prefix, declared on a parent.
+/// The newest vcsim: the prefix begins with an underscore and is declared on a parent.
 pub(super) const PAGE: &str = r#"<RetrievePropertiesExResponse xmlns="urn:vim25"><returnval><objects><obj type="EventHistoryCollector">session[52e72df4-k3y]4d6fb4d0</obj><propSet><name>latestPage</name><val xmlns:_XMLSchema-instance="http://www.w3.org/2001/XMLSchema-instance" _XMLSchema-instance:type="ArrayOfEvent"><Event _XMLSchema-instance:type="VmRemovedEvent"><key>48</key></Event><Event _XMLSchema-instance:type="VmStartingEvent"><key>47</key></Event></val></propSet></objects></returnval></RetrievePropertiesExResponse>"#;
 
 pub(super) const UPDATE: &str = r#"<WaitForUpdatesExResponse xmlns="urn:vim25"><returnval><version>17</version><filterSet><filter type="PropertyFilter">session[52e72df4-k3y]168dbeb2</filter><objectSet><kind>modify</kind><obj type="EventHistoryCollector">session[52e72df4-k3y]4d6fb4d0</obj><changeSet><name>latestPage</name><op>assign</op><val xsi:type="ArrayOfEvent"><Event xsi:type="VmStartingEvent"><key>29</key></Event><Event xsi:type="VmPoweredOffEvent"><key>28</key></Event></val></changeSet><changeSet><name>latestPage</name><op>assign</op><val xsi:type="ArrayOfEvent"><Event xsi:type="VmPoweredOnEvent"><key>30</key></Event></val></changeSet></objectSet></filterSet></returnval></WaitForUpdatesExResponse>"#;

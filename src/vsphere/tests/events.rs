@@ -1,43 +1,44 @@
-//! Collectors, their pages and waiting for them.
+//! Collectors, their pages and waiting for changes.
 
-use super::super::{EventFilter, Recursion};
+use super::super::EventFilter;
 use super::*;
 
-const NOTHING: EventFilter = EventFilter { begin: None, most: 100, entity: None, types: Vec::new(), users: Vec::new() };
+const NO_FILTER: EventFilter =
+    EventFilter { begin: None, page: 100, entity: None, types: Vec::new(), users: Vec::new() };
 
 fn makes(call: &str, kind: &str, id: &str) -> Step {
-    says(&format!("<{call}Response xmlns=\"urn:vim25\"><returnval type=\"{kind}\">{id}</returnval></{call}Response>"))
+    ok(&format!("<{call}Response xmlns=\"urn:vim25\"><returnval type=\"{kind}\">{id}</returnval></{call}Response>"))
 }
 
 fn collector_made() -> Step {
     makes("CreateCollectorForEvents", "EventHistoryCollector", &collector().id)
 }
 
-/// A watch whose first two calls are done.
-async fn watching(acts: impl IntoIterator<Item = Step>) -> (ScriptedServer, Session, super::super::Watched) {
+/// A watch whose first two calls are answered.
+async fn watching(acts: impl IntoIterator<Item = Step>) -> (ScriptedServer, Session, super::super::PageWatch) {
     let made = [
         makes("CreatePropertyCollector", "PropertyCollector", &format!("session[{KEY}]9fded99f")),
         makes("CreateFilter", "PropertyFilter", &format!("session[{KEY}]168dbeb2")),
     ];
-    let (server, session) = entered(made.into_iter().chain(acts)).await;
-    let watched = session.watch_page(&collector()).await.expect("watched");
-    (server, session, watched)
+    let (server, session) = session_with(made.into_iter().chain(acts)).await;
+    let watch = session.watch_page(&collector()).await.expect("a watch");
+    (server, session, watch)
 }
 
 #[tokio::test]
-async fn a_collector_is_asked_for_in_the_order_of_the_wsdl() {
-    let (server, session) = entered([collector_made(), collector_made()]).await;
+async fn a_collector_is_created_with_its_filter_in_the_order_of_the_wsdl() {
+    let (server, session) = session_with([collector_made(), collector_made()]).await;
     let everything = EventFilter {
         begin: Some("2020-01-01T00:00:00.5+02:00".parse().expect("a time")),
-        most: 1000,
-        entity: Some((session.root_folder().clone(), Recursion::All)),
+        page: 1000,
+        entity: Some(session.root_folder().clone()),
         types: vec!["VmEvent".to_owned(), "com.vmware.vc.<HA>".to_owned()],
         users: vec!["ops & co".to_owned()],
     };
     assert_eq!(session.create_event_collector(&everything).await.expect("made"), collector());
-    session.create_event_collector(&NOTHING).await.expect("made");
+    session.create_event_collector(&NO_FILTER).await.expect("made");
     assert_eq!(
-        said(&server, 0),
+        sent(&server, 0),
         "<CreateCollectorForEvents xmlns=\"urn:vim25\"><_this type=\"EventManager\">EventManager</_this><filter>\
          <entity><entity type=\"Folder\">group-d1</entity><recursion>all</recursion></entity>\
          <time><beginTime>2019-12-31T22:00:00.5Z</beginTime></time>\
@@ -47,7 +48,7 @@ async fn a_collector_is_asked_for_in_the_order_of_the_wsdl() {
          <maxCount>1000</maxCount></filter></CreateCollectorForEvents>"
     );
     assert_eq!(
-        said(&server, 1),
+        sent(&server, 1),
         "<CreateCollectorForEvents xmlns=\"urn:vim25\"><_this type=\"EventManager\">EventManager</_this><filter>\
          <disableFullMessage>false</disableFullMessage><maxCount>100</maxCount></filter></CreateCollectorForEvents>"
     );
@@ -56,7 +57,7 @@ async fn a_collector_is_asked_for_in_the_order_of_the_wsdl() {
 #[tokio::test]
 async fn events_are_read_to_the_end_and_unknown_ones_pass() {
     let end = "<ReadNextEventsResponse xmlns=\"urn:vim25\"></ReadNextEventsResponse>";
-    let (server, session) = entered([says(captured::NEXT), says(end)]).await;
+    let (server, session) = session_with([ok(captured::NEXT), ok(end)]).await;
     let events = session.read_next_events(&collector(), 1000).await.expect("events");
     let classes: Vec<_> = events.iter().map(|event| event.class.as_deref().expect("a class")).collect();
     assert_eq!(classes, ["VmPoweredOnEvent", "VmShinyNewEvent"]);
@@ -67,7 +68,7 @@ async fn events_are_read_to_the_end_and_unknown_ones_pass() {
     assert_eq!(events[1].child("brandNewField").and_then(|field| field.text_of("deep")), Some("x"));
     assert!(session.read_next_events(&collector(), 1000).await.expect("the end").is_empty());
     assert_eq!(
-        said(&server, 0),
+        sent(&server, 0),
         format!(
             "<ReadNextEvents xmlns=\"urn:vim25\"><_this type=\"EventHistoryCollector\">session[{KEY}]4d6fb4d0</_this>\
              <maxCount>1000</maxCount></ReadNextEvents>"
@@ -77,12 +78,12 @@ async fn events_are_read_to_the_end_and_unknown_ones_pass() {
 
 #[tokio::test]
 async fn the_latest_page_is_a_property() {
-    let (server, session) = entered([says(captured::PAGE)]).await;
+    let (server, session) = session_with([ok(captured::PAGE)]).await;
     let page = session.latest_page(&collector()).await.expect("a page");
     let seen: Vec<_> = page.iter().map(|event| (event.class.as_deref(), event.text_of("key"))).collect();
     assert_eq!(seen, [(Some("VmRemovedEvent"), Some("48")), (Some("VmStartingEvent"), Some("47"))]);
     assert_eq!(
-        said(&server, 0),
+        sent(&server, 0),
         format!(
             "<RetrievePropertiesEx xmlns=\"urn:vim25\"><_this type=\"PropertyCollector\">propertyCollector</_this>\
              <specSet><propSet><type>EventHistoryCollector</type><pathSet>latestPage</pathSet></propSet><objectSet>\
@@ -93,26 +94,26 @@ async fn the_latest_page_is_a_property() {
 }
 
 #[tokio::test]
-async fn a_page_is_waited_for_and_its_version_goes_along() {
-    let acts = [says(captured::UPDATE), says(captured::NO_UPDATE), says(captured::UPDATE)];
-    let (server, session, mut watched) = watching(acts).await;
+async fn waiting_for_a_page_sends_the_last_version() {
+    let acts = [ok(captured::UPDATE), ok(captured::NO_UPDATE), ok(captured::UPDATE)];
+    let (server, session, mut watch) = watching(acts).await;
     let wait = Duration::from_secs(60);
-    let pages = session.next_pages(&mut watched, wait).await.expect("an answer").expect("pages");
+    let pages = session.next_pages(&mut watch, wait).await.expect("an answer").expect("pages");
     let keys: Vec<Vec<_>> =
         pages.iter().map(|page| page.iter().filter_map(|event| event.text_of("key")).collect()).collect();
     assert_eq!(keys, [vec!["29", "28"], vec!["30"]]);
     assert_eq!(pages[1][0].class.as_deref(), Some("VmPoweredOnEvent"));
-    assert_eq!(session.next_pages(&mut watched, wait).await.expect("an answer"), None);
-    session.next_pages(&mut watched, Duration::from_millis(1500)).await.expect("an answer");
+    assert_eq!(session.next_pages(&mut watch, wait).await.expect("an answer"), None);
+    session.next_pages(&mut watch, Duration::from_millis(1500)).await.expect("an answer");
 
     let this = format!("<_this type=\"PropertyCollector\">session[{KEY}]9fded99f</_this>");
     assert_eq!(
-        said(&server, 0),
+        sent(&server, 0),
         "<CreatePropertyCollector xmlns=\"urn:vim25\"><_this type=\"PropertyCollector\">propertyCollector</_this>\
          </CreatePropertyCollector>"
     );
     assert_eq!(
-        said(&server, 1),
+        sent(&server, 1),
         format!(
             "<CreateFilter xmlns=\"urn:vim25\">{this}<spec><propSet><type>EventHistoryCollector</type>\
              <pathSet>latestPage</pathSet></propSet><objectSet>\
@@ -122,7 +123,7 @@ async fn a_page_is_waited_for_and_its_version_goes_along() {
     );
     for (at, version, seconds) in [(2, "", 60), (3, "17", 60), (4, "17", 2)] {
         assert_eq!(
-            said(&server, at),
+            sent(&server, at),
             format!(
                 "<WaitForUpdatesEx xmlns=\"urn:vim25\">{this}<version>{version}</version><options>\
                  <maxWaitSeconds>{seconds}</maxWaitSeconds><maxObjectUpdates>100</maxObjectUpdates></options>\
@@ -133,31 +134,31 @@ async fn a_page_is_waited_for_and_its_version_goes_along() {
 }
 
 #[tokio::test]
-async fn a_forgotten_version_begins_anew() {
-    let acts = [says(captured::UPDATE), faults("InvalidCollectorVersion", "", ""), says(captured::UPDATE)];
-    let (server, session, mut watched) = watching(acts).await;
+async fn a_lost_version_starts_over() {
+    let acts = [ok(captured::UPDATE), faults("InvalidCollectorVersion", "", ""), ok(captured::UPDATE)];
+    let (server, session, mut watch) = watching(acts).await;
     for _ in 0..2 {
-        session.next_pages(&mut watched, Duration::from_secs(1)).await.expect("an answer").expect("pages");
+        session.next_pages(&mut watch, Duration::from_secs(1)).await.expect("an answer").expect("pages");
     }
-    assert!(said(&server, 3).contains("<version>17</version>"));
-    assert!(said(&server, 4).contains("<version></version>"));
+    assert!(sent(&server, 3).contains("<version>17</version>"));
+    assert!(sent(&server, 4).contains("<version></version>"));
 }
 
 #[tokio::test]
-async fn a_watch_without_a_filter_leaves_nothing_behind() {
+async fn a_watch_that_gets_no_filter_is_destroyed() {
     let acts = [
         makes("CreatePropertyCollector", "PropertyCollector", "pc-1"),
         faults("ManagedObjectNotFound", "", ""),
-        says("<DestroyPropertyCollectorResponse xmlns=\"urn:vim25\"></DestroyPropertyCollectorResponse>"),
+        ok("<DestroyPropertyCollectorResponse xmlns=\"urn:vim25\"></DestroyPropertyCollectorResponse>"),
     ];
-    let (server, session) = entered(acts).await;
-    let trouble = session.watch_page(&collector()).await.expect_err("no such collector");
-    assert!(matches!(trouble, Trouble::Gone(_)), "{trouble:?}");
-    assert!(said(&server, 2).starts_with("<DestroyPropertyCollector "));
+    let (server, session) = session_with(acts).await;
+    let error = session.watch_page(&collector()).await.expect_err("no such collector");
+    assert!(matches!(error, ApiError::NotFound(_)), "{error:?}");
+    assert!(sent(&server, 2).starts_with("<DestroyPropertyCollector "));
 }
 
 #[tokio::test]
-async fn what_happens_to_a_watch_is_told_apart() {
+async fn the_errors_of_a_watch_are_told_apart() {
     let missing = |class: &str| {
         captured::UPDATE.replace(
             "</objectSet>",
@@ -165,40 +166,41 @@ async fn what_happens_to_a_watch_is_told_apart() {
         )
     };
     let acts = [
-        says(&missing("NotAuthenticated")),
-        says(&captured::UPDATE.replace("<kind>modify", "<kind>leave")),
+        ok(&missing("NotAuthenticated")),
+        ok(&captured::UPDATE.replace("<kind>modify", "<kind>leave")),
         faults("RequestCanceled", "", ""),
         faults("NotAuthenticated", "", "<privilegeId>System.View</privilegeId>"),
-        says(&captured::UPDATE.replace("<name>latestPage</name>", "<name>filter</name>")),
+        ok(&captured::UPDATE.replace("<name>latestPage</name>", "<name>filter</name>")),
     ];
-    let (_server, session, mut watched) = watching(acts).await;
+    let (_stage, session, mut watch) = watching(acts).await;
     let wait = Duration::from_secs(1);
-    assert_eq!(session.next_pages(&mut watched, wait).await, Err(Trouble::LoggedOut));
-    assert!(matches!(session.next_pages(&mut watched, wait).await, Err(Trouble::Gone(_))));
-    let canceled = session.next_pages(&mut watched, wait).await.expect_err("canceled");
-    assert!(matches!(&canceled, Trouble::Server { name, .. } if name == "RequestCanceled"), "{canceled:?}");
-    assert_eq!(session.next_pages(&mut watched, wait).await, Err(Trouble::LoggedOut));
-    assert_eq!(session.next_pages(&mut watched, wait).await, Ok(Some(Vec::new())));
+    assert_eq!(session.next_pages(&mut watch, wait).await, Err(ApiError::SessionLost));
+    assert!(matches!(session.next_pages(&mut watch, wait).await, Err(ApiError::NotFound(_))));
+    let canceled = session.next_pages(&mut watch, wait).await.expect_err("canceled");
+    assert!(matches!(&canceled, ApiError::Server { name, .. } if name == "RequestCanceled"), "{canceled:?}");
+    assert_eq!(session.next_pages(&mut watch, wait).await, Err(ApiError::SessionLost));
+    assert_eq!(session.next_pages(&mut watch, wait).await, Ok(Some(Vec::new())));
 }
 
 #[tokio::test]
-async fn a_message_is_written_into_the_history() {
-    let (server, session) = entered([says("<LogUserEventResponse xmlns=\"urn:vim25\"></LogUserEventResponse>")]).await;
+async fn a_message_is_added_to_the_history() {
+    let (server, session) =
+        session_with([ok("<LogUserEventResponse xmlns=\"urn:vim25\"></LogUserEventResponse>")]).await;
     let vm = "VirtualMachine:vm-57".parse().expect("a reference");
     session.log_user_event(&vm, "powered off by <ana> & co").await.expect("written");
     assert_eq!(
-        said(&server, 0),
+        sent(&server, 0),
         "<LogUserEvent xmlns=\"urn:vim25\"><_this type=\"EventManager\">EventManager</_this>\
          <entity type=\"VirtualMachine\">vm-57</entity><msg>powered off by &lt;ana&gt; &amp; co</msg></LogUserEvent>"
     );
 }
 
 #[tokio::test]
-async fn more_news_than_fit_are_refused_though_a_first_page_may_be_as_large() {
+async fn an_update_that_is_too_large_is_refused_but_a_first_page_of_that_size_is_not() {
     let many = captured::UPDATE.replace("</returnval>", &format!("{}</returnval>", "<filterSet/>".repeat(400_000)));
-    let (_server, session, mut watched) = watching([says(&many), says(&many)]).await;
+    let (_stage, session, mut watch) = watching([ok(&many), ok(&many)]).await;
     let wait = Duration::from_secs(1);
-    assert!(matches!(session.next_pages(&mut watched, wait).await, Ok(Some(_))));
-    let refused = session.next_pages(&mut watched, wait).await.expect_err("too many");
+    assert!(matches!(session.next_pages(&mut watch, wait).await, Ok(Some(_))));
+    let refused = session.next_pages(&mut watch, wait).await.expect_err("too many");
     assert_eq!(refused.fault().reason(), "too_large");
 }

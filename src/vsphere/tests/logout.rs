@@ -1,20 +1,20 @@
-//! Going out, and what is destroyed on the way.
+//! Logging out, and what is destroyed before.
 
 use super::super::EventFilter;
 use super::*;
 
-const QUICK: Deadlines = Deadlines { goodbye: Duration::from_millis(600), ..PATIENT };
+const QUICK: Deadlines = Deadlines { logout: Duration::from_millis(600), ..LONG };
 
 fn done(call: &str) -> Step {
-    says(&format!("<{call}Response xmlns=\"urn:vim25\"></{call}Response>"))
+    ok(&format!("<{call}Response xmlns=\"urn:vim25\"></{call}Response>"))
 }
 
 fn makes(call: &str, kind: &str, id: &str) -> Step {
-    says(&format!("<{call}Response xmlns=\"urn:vim25\"><returnval type=\"{kind}\">{id}</returnval></{call}Response>"))
+    ok(&format!("<{call}Response xmlns=\"urn:vim25\"><returnval type=\"{kind}\">{id}</returnval></{call}Response>"))
 }
 
 fn filter() -> EventFilter {
-    EventFilter { begin: None, most: 1, entity: None, types: Vec::new(), users: Vec::new() }
+    EventFilter { begin: None, page: 1, entity: None, types: Vec::new(), users: Vec::new() }
 }
 
 fn calls(server: &ScriptedServer) -> Vec<String> {
@@ -24,7 +24,7 @@ fn calls(server: &ScriptedServer) -> Vec<String> {
 
 #[tokio::test]
 async fn what_a_session_made_is_destroyed_before_it_ends() {
-    let (server, session) = entered([
+    let (server, session) = session_with([
         makes("CreateCollectorForEvents", "EventHistoryCollector", "c-1"),
         makes("CreateCollectorForEvents", "EventHistoryCollector", "c-2"),
         done("DestroyCollector"),
@@ -32,14 +32,14 @@ async fn what_a_session_made_is_destroyed_before_it_ends() {
         makes("CreateFilter", "PropertyFilter", "f-1"),
         done("CancelWaitForUpdates"),
         faults("RuntimeFault", "whatever happens here", ""),
-        faults("RuntimeFault", "nothing keeps us from going", ""),
+        faults("RuntimeFault", "this does not prevent the log-out", ""),
         done("Logout"),
     ])
     .await;
     session.create_event_collector(&filter()).await.expect("made");
     let second = session.create_event_collector(&filter()).await.expect("made");
     session.destroy(&second).await.expect("destroyed");
-    session.watch_page(&collector()).await.expect("watched");
+    session.watch_page(&collector()).await.expect("a watch");
     session.logout().await.expect("out");
 
     let mut calls = calls(&server).split_off(5);
@@ -50,15 +50,15 @@ async fn what_a_session_made_is_destroyed_before_it_ends() {
 }
 
 #[tokio::test]
-async fn a_session_that_is_gone_is_as_good_as_left() {
-    let (_server, session) = entered([faults("NotAuthenticated", "", "")]).await;
+async fn logging_out_of_a_lost_session_succeeds() {
+    let (_stage, session) = session_with([faults("NotAuthenticated", "", "")]).await;
     session.logout().await.expect("out");
 }
 
 #[tokio::test]
-async fn a_vcenter_that_hangs_does_not_keep_us() {
+async fn a_vcenter_that_hangs_does_not_delay_the_log_out() {
     let made = makes("CreateCollectorForEvents", "EventHistoryCollector", "c-1");
-    let (server, session) = entered_with(QUICK, [made, Step::Stall, Step::Stall]).await;
+    let (server, session) = session_within(QUICK, [made, Step::Stall, Step::Stall]).await;
     session.create_event_collector(&filter()).await.expect("made");
     let out = tokio::time::timeout(Duration::from_secs(15), session.logout()).await.expect("an end");
     assert_eq!(out.expect_err("too slow").fault().reason(), "timeout");
@@ -66,8 +66,8 @@ async fn a_vcenter_that_hangs_does_not_keep_us() {
 }
 
 #[tokio::test]
-async fn a_waiting_call_does_not_hinder_the_others() {
-    let (server, session) = entered([
+async fn a_waiting_call_does_not_block_the_others() {
+    let (server, session) = session_with([
         makes("CreatePropertyCollector", "PropertyCollector", "pc-1"),
         makes("CreateFilter", "PropertyFilter", "f-1"),
         Step::Stall,
@@ -76,9 +76,9 @@ async fn a_waiting_call_does_not_hinder_the_others() {
         done("Logout"),
     ])
     .await;
-    let mut watched = session.watch_page(&collector()).await.expect("watched");
+    let mut watched = session.watch_page(&collector()).await.expect("a watch");
     tokio::select! {
-        answer = session.next_pages(&mut watched, Duration::from_secs(60)) => panic!("nobody answers: {answer:?}"),
+        answer = session.next_pages(&mut watched, Duration::from_secs(60)) => panic!("an answer: {answer:?}"),
         out = async {
             server.wait_for(7).await;
             session.logout().await
@@ -89,12 +89,12 @@ async fn a_waiting_call_does_not_hinder_the_others() {
 }
 
 #[tokio::test]
-async fn only_what_a_session_made_is_destroyed() {
+async fn only_objects_of_the_session_are_destroyed() {
     let (server, session) =
-        entered([faults("ManagedObjectNotFound", "", ""), faults("NotAuthenticated", "", "")]).await;
+        session_with([faults("ManagedObjectNotFound", "", ""), faults("NotAuthenticated", "", "")]).await;
     let vm = "VirtualMachine:vm-57".parse().expect("a reference");
     assert_eq!(session.destroy(&vm).await.expect_err("a VM").fault().reason(), "refused");
     assert!(calls(&server).is_empty());
-    session.destroy(&collector()).await.expect("what is gone is destroyed");
-    assert_eq!(session.destroy(&collector()).await, Err(Trouble::LoggedOut));
+    session.destroy(&collector()).await.expect("an object that no longer exists counts as destroyed");
+    assert_eq!(session.destroy(&collector()).await, Err(ApiError::SessionLost));
 }

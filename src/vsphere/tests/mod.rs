@@ -1,34 +1,37 @@
-//! Against answers as a simulator and a real vCenter gave them, and against peers that misbehave.
+//! Against answers captured from simulators, and against servers that misbehave.
 
 mod captured;
+mod errors;
 mod events;
 mod login;
 mod logout;
+mod pool;
 mod properties;
-mod reader;
-mod road;
+mod xml;
 
 use std::time::Duration;
 
 use reqwest::Url;
 
-use super::client::Deadlines;
-use super::{Account, Client, Reference, Session, Trouble};
+use super::client::Client;
+use super::deadlines::Deadlines;
+use super::{Account, ApiError, Reference, Session, SessionPool};
+use crate::test_support::scripted_server::{Step, ReceivedRequest, ScriptedServer, reply};
 use crate::outbound::{Outbound, Trust};
 use crate::secret::Secret;
-use crate::test_support::scripted_server::{ReceivedRequest, ScriptedServer, Step, reply};
+use crate::stop::Stop;
 
 const PASSWORD: &str = "p4ss<&>word";
 const KEY: &str = "52e72df4-k3y";
-/// As a real one sets it, quotes and all.
+/// As a real vCenter sets it, with quotes.
 const COOKIE: &str = "vmware_soap_session=\"c00k1e0000\"";
 
-/// No test lasts so long, and none waits for it.
-const PATIENT: Deadlines = Deadlines {
+/// Longer than any test, and no test waits for it.
+const LONG: Deadlines = Deadlines {
     call: Duration::from_secs(20),
     history: Duration::from_secs(20),
     slack: Duration::from_secs(20),
-    goodbye: Duration::from_secs(20),
+    logout: Duration::from_secs(20),
 };
 
 fn account(url: &str) -> Account {
@@ -41,11 +44,16 @@ fn account(url: &str) -> Account {
 }
 
 fn client(url: &str) -> Client {
-    Client::with_deadlines(account(url), &Outbound::new(), PATIENT)
+    Client::new(account(url), &Outbound::new(), LONG)
 }
 
-/// A 200 with this in its envelope.
-fn says(body: &str) -> Step {
+async fn log_in(url: &str) -> Result<Session, ApiError> {
+    let session = client(url).login(&Stop::new()).await?;
+    Ok(session.expect("not stopped"))
+}
+
+/// Status 200 with this in its envelope.
+fn ok(body: &str) -> Step {
     reply(200, "", &envelope(body))
 }
 
@@ -60,19 +68,19 @@ fn envelope(body: &str) -> String {
     )
 }
 
-/// A fault as vCenter gives it: 500, and its class inside `<detail>`.
-fn faults(class: &str, said: &str, inside: &str) -> Step {
-    reply(500, "", &envelope(&fault(class, said, inside)))
+/// A fault as vCenter sends it: status 500, its class inside `<detail>`.
+fn faults(class: &str, text: &str, inside: &str) -> Step {
+    reply(500, "", &envelope(&fault(class, text, inside)))
 }
 
-fn fault(class: &str, said: &str, inside: &str) -> String {
+fn fault(class: &str, text: &str, inside: &str) -> String {
     format!(
-        "<soapenv:Fault><faultcode>ServerFaultCode</faultcode><faultstring>{said}</faultstring><detail>\
+        "<soapenv:Fault><faultcode>ServerFaultCode</faultcode><faultstring>{text}</faultstring><detail>\
          <{class}Fault xmlns=\"urn:vim25\" xsi:type=\"{class}\">{inside}</{class}Fault></detail></soapenv:Fault>"
     )
 }
 
-/// What every login begins with.
+/// The first answer of every log-in.
 fn versions() -> Step {
     reply(200, "", captured::VERSIONS)
 }
@@ -81,36 +89,36 @@ fn logged_in() -> Step {
     reply(200, &format!("Set-Cookie: {COOKIE}; Path=/; HttpOnly; Secure;\r\n"), &envelope(captured::LOGIN))
 }
 
-/// The whole login, and then `acts`.
-async fn entered(acts: impl IntoIterator<Item = Step>) -> (ScriptedServer, Session) {
-    entered_with(PATIENT, acts).await
+/// Answers the log-in, then plays `acts`.
+async fn session_with(acts: impl IntoIterator<Item = Step>) -> (ScriptedServer, Session) {
+    session_within(LONG, acts).await
 }
 
-async fn entered_with(deadlines: Deadlines, acts: impl IntoIterator<Item = Step>) -> (ScriptedServer, Session) {
-    let script = [versions(), says(captured::CONTENT), logged_in(), says(captured::TIME)];
+async fn session_within(deadlines: Deadlines, acts: impl IntoIterator<Item = Step>) -> (ScriptedServer, Session) {
+    let script = [versions(), ok(captured::CONTENT), logged_in(), ok(captured::TIME)];
     let server = ScriptedServer::start(script.into_iter().chain(acts).collect::<Vec<_>>()).await;
-    let client = Client::with_deadlines(account(&server.url), &Outbound::new(), deadlines);
-    let session = client.login().await.expect("let in");
+    let client = Client::new(account(&server.url), &Outbound::new(), deadlines);
+    let session = client.login(&Stop::new()).await.expect("logged in").expect("not stopped");
     (server, session)
 }
 
-/// The body of the call that came after the login as number `at`, without its envelope.
-fn said(server: &ScriptedServer, at: usize) -> String {
+/// The body of call number `at` after the log-in, without its envelope.
+fn sent(server: &ScriptedServer, at: usize) -> String {
     body_of(&server.requests()[4 + at])
 }
 
 fn body_of(seen: &ReceivedRequest) -> String {
     let (_, rest) = seen.body.split_once("<soapenv:Body>").expect("an envelope");
-    rest.strip_suffix("</soapenv:Body></soapenv:Envelope>").expect("its end").to_owned()
+    rest.strip_suffix("</soapenv:Body></soapenv:Envelope>").expect("the envelope's end").to_owned()
 }
 
 fn collector() -> Reference {
     Reference::new("EventHistoryCollector", format!("session[{KEY}]4d6fb4d0"))
 }
 
-/// What every trouble must hold to, however it came about.
-fn shows_no_secret(trouble: &Trouble) {
-    let shown = format!("{trouble} {trouble:?} {}", trouble.fault());
+/// Holds for every error.
+fn shows_no_secret(error: &ApiError) {
+    let shown = format!("{error} {error:?} {}", error.fault());
     for secret in [PASSWORD, "p4ss", KEY, "c00k1e0000"] {
         assert!(!shown.contains(secret), "{shown}");
     }

@@ -1,42 +1,43 @@
-//! Whom the source believes, and what it says to whoever it does not: names, passwords and certificates.
+//! Certificates and credentials: which ones are trusted, and what is logged about the others.
 
-use super::house::{
-    self, hearing, holds_exactly, keeping, logs, to_scripted, to_simulator, to_simulator_untrusted, up,
+use super::harness::{
+    self, assert_stored, config_for, scripted_source, simulator_source, start_relaying, until_logged, until_up,
+    untrusted_simulator_source,
 };
-use super::scripted::Scripted;
+use super::scripted::ScriptedVcenter;
 use super::sim::{self, PASSWORD, Simulator};
 
 #[tokio::test]
-async fn an_unknown_certificate_is_refused_with_its_fingerprint_and_the_way_to_pin_it() {
+async fn an_unknown_certificate_is_refused_and_its_fingerprint_logged() {
     let Some(mut vcenter) = Simulator::start().await else { return };
-    let source = to_simulator_untrusted(&vcenter);
+    let source = untrusted_simulator_source(&vcenter);
     let pin = sim::fingerprint();
-    let untrusting = keeping(&source, PASSWORD).await;
-    house::lost(&untrusting).await;
-    // People read it with colons, or without.
+    let untrusting = start_relaying(&source, PASSWORD).await;
+    harness::until_lost(&untrusting).await;
+    // With colons, or without.
     let log = untrusting.log().to_lowercase();
     assert!(log.contains(&pin) || log.contains(&pin.replace(':', "")), "{log}");
     assert!(log.contains("fingerprint ="), "{log}");
 
     let other_ca = format!("{source}\nca_file = \"{}\"", sim::beside("other-ca.pem").display());
-    house::lost(&keeping(&other_ca, PASSWORD).await).await;
+    harness::until_lost(&start_relaying(&other_ca, PASSWORD).await).await;
     let wrong_pin = pin.replace(|letter: char| letter.is_ascii_digit(), "0");
-    let mistaken = keeping(&format!("{source}\nfingerprint = \"{wrong_pin}\""), PASSWORD).await;
-    house::lost(&mistaken).await;
+    let mistaken = start_relaying(&format!("{source}\nfingerprint = \"{wrong_pin}\""), PASSWORD).await;
+    harness::until_lost(&mistaken).await;
     assert!(mistaken.log().to_lowercase().contains(&pin), "{}", mistaken.log());
-    assert_eq!(vcenter.sessions().await, 0, "nobody who doubts it logs in");
+    assert_eq!(vcenter.sessions().await, 0, "no password is sent to an untrusted server");
 
-    let pinned = keeping(&format!("{source}\nfingerprint = \"{}\"", pin.to_uppercase()), PASSWORD).await;
-    up(&pinned).await;
+    let pinned = start_relaying(&format!("{source}\nfingerprint = \"{}\"", pin.to_uppercase()), PASSWORD).await;
+    until_up(&pinned).await;
     vcenter.burst(0, 5).await;
-    holds_exactly(&pinned, 0..5).await;
+    assert_stored(&pinned, 0..5).await;
 }
 
 #[tokio::test]
 async fn an_account_may_stand_in_the_url() {
     let Some(mut vcenter) = Simulator::start().await else { return };
     let ca = sim::beside("ca.pem");
-    // As people write it down: without scheme and path, and with what a URL cannot hold as it is.
+    // Without scheme and path, and with characters that a URL has to escape.
     let whole = "tidings%40vsphere.local:p%3C%26%3Es%2Fw%40rd%3A1";
     let config = format!(
         r#"
@@ -48,36 +49,36 @@ async fn an_account_may_stand_in_the_url() {
         ca_file = "{}"
         {}"#,
         ca.display(),
-        house::KEEP,
+        harness::RELAY_ALL,
     );
     let url = format!("{whole}@{}", vcenter.address());
     let daemon = crate::daemon::Daemon::start(&config, &[("VCENTER_URL", &url)]).await;
-    up(&daemon).await;
+    until_up(&daemon).await;
     vcenter.burst(0, 5).await;
-    holds_exactly(&daemon, 0..5).await;
+    assert_stored(&daemon, 0..5).await;
     assert!(!daemon.log().contains("p%3C") && !daemon.log().contains(PASSWORD), "{}", daemon.log());
 }
 
 #[tokio::test]
-async fn a_wrong_password_is_said_in_plain_words_and_not_tried_again_and_again() {
-    let vcenter = Scripted::start();
-    let daemon = keeping(&to_scripted(&vcenter), "wrong").await;
-    house::lost(&daemon).await;
-    logs(&daemon, "password").await;
-    // The proof needs some time in which a hammering client would have been back: another daemon's whole life.
+async fn a_wrong_password_is_logged_and_not_retried_at_once() {
+    let vcenter = ScriptedVcenter::start();
+    let daemon = start_relaying(&scripted_source(&vcenter), "wrong").await;
+    harness::until_lost(&daemon).await;
+    until_logged(&daemon, "password").await;
+    // During the run of another daemon, a client without a pause would have tried again many times.
     let simulated = Simulator::start().await;
     if let Some(vcenter) = &simulated {
-        let daemon = keeping(&to_simulator(vcenter), "wrong").await;
-        house::lost(&daemon).await;
-        logs(&daemon, "password").await;
+        let daemon = start_relaying(&simulator_source(vcenter), "wrong").await;
+        harness::until_lost(&daemon).await;
+        until_logged(&daemon, "password").await;
     }
-    let config = format!("{}{}", hearing(&to_scripted(&vcenter), ""), house::KEEP);
-    let patient = house::start(&config, super::scripted::PASSWORD).await;
-    up(&patient).await;
+    let config = format!("{}{}", config_for(&scripted_source(&vcenter), ""), harness::RELAY_ALL);
+    let patient = harness::start(&config, super::scripted::PASSWORD).await;
+    until_up(&patient).await;
     vcenter.burst(0..5);
-    holds_exactly(&patient, 0..5).await;
-    let held = vcenter.held();
-    assert!(held.refused_logins <= 2, "{held:?}: accounts get locked by this");
+    assert_stored(&patient, 0..5).await;
+    let usage = vcenter.usage();
+    assert!(usage.refused_logins <= 2, "{usage:?}: this locks accounts");
     assert!(!daemon.log().contains("wrong\""), "{}", daemon.log());
-    assert_eq!(vcenter.offences(), [""; 0]);
+    assert_eq!(vcenter.violations(), [""; 0]);
 }

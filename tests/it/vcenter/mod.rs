@@ -1,11 +1,11 @@
-//! A vCenter as the source: over TLS against the simulator, and against a scripted one for what the simulator never does.
+//! The vCenter source: over TLS against the simulator, and against a scripted vCenter for what the simulator never does.
 
 mod certificates;
-mod house;
-mod odd_classes;
+mod event_classes;
+mod failures;
+mod harness;
 mod reading;
 mod scripted;
 mod scripted_rules;
 mod sim;
 mod simulated;
-mod troubles;

@@ -13,10 +13,10 @@ use crate::daemon::LIMIT;
 use crate::tree::{read, top};
 
 pub(crate) const USER: &str = "tidings@vsphere.local";
-/// With what needs escaping in XML and in a URL.
+/// With characters that need escaping in XML and in a URL.
 pub(crate) const PASSWORD: &str = "p<&>s/w@rd:1";
 
-/// Says so and gives None where there is no simulator; `tests/run` builds it, and names it in `TIDINGS_VCSIM`.
+/// None, which is printed, where there is no simulator. `tests/run` builds it and names it in `TIDINGS_VCSIM`.
 fn program() -> Option<PathBuf> {
     if let Some(named) = std::env::var_os("TIDINGS_VCSIM") {
         let named = top().join(named);
@@ -34,20 +34,20 @@ fn program() -> Option<PathBuf> {
     None
 }
 
-/// Its output is shown although it passes (.ci/nextest.toml): nothing is left out in silence.
+/// Its output is shown although it passes (.ci/nextest.toml), so that skipped tests are visible.
 #[test]
-fn the_simulator_is_there_or_it_is_said() {
+fn the_simulator_is_there_or_its_absence_is_printed() {
     if let Some(program) = program() {
         println!("{}", program.display());
     }
 }
 
-/// A file that lies beside the simulator.
+/// A file in the folder of the simulator.
 pub(crate) fn beside(name: &str) -> PathBuf {
     top().join("tests/vcsim").join(name)
 }
 
-/// SHA-256 of the certificate that the simulator shows, as people write it: `c0:4d:…`
+/// SHA-256 of the simulator's certificate, in the usual form: `c0:4d:…`
 pub(crate) fn fingerprint() -> String {
     use base64::Engine;
     let pem = read("tests/vcsim/cert.pem");
@@ -56,7 +56,7 @@ pub(crate) fn fingerprint() -> String {
     Sha256::digest(der).iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(":")
 }
 
-/// Ends when it is dropped, and also when this process dies: it lives as long as its input.
+/// Ends when it is dropped or when this process ends, since it runs as long as its input is open.
 pub(crate) struct Simulator {
     program: PathBuf,
     port: u16,
@@ -66,18 +66,18 @@ pub(crate) struct Simulator {
 
 struct Running {
     child: Child,
-    orders: ChildStdin,
+    commands: ChildStdin,
     answers: Lines<BufReader<ChildStdout>>,
     url: String,
 }
 
 impl Simulator {
-    /// None where there is none to start, which has been said.
+    /// None, which is printed, where there is none.
     pub(crate) async fn start() -> Option<Self> {
         Self::start_with(None).await
     }
 
-    /// Sessions that say nothing for so long are dropped.
+    /// Sessions that are idle for so long are dropped.
     pub(crate) async fn start_with(idle: impl Into<Option<&'static str>>) -> Option<Self> {
         let program = program()?;
         let mut simulator = Self { program, port: free_port(), idle: idle.into(), running: None };
@@ -85,7 +85,7 @@ impl Simulator {
         Some(simulator)
     }
 
-    /// A new vCenter at the old address: the inventory is as at first, and its events' keys begin again.
+    /// Starts a new vCenter at the same address, with the initial inventory, and event keys from one.
     pub(crate) async fn start_again(&mut self) {
         assert!(self.running.is_none(), "it runs");
         let mut command = Command::new(&self.program);
@@ -95,15 +95,15 @@ impl Simulator {
         command.args(self.idle.iter().flat_map(|idle| ["-idle", idle]));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn().expect("the simulator starts");
-        let orders = child.stdin.take().expect("piped");
+        let commands = child.stdin.take().expect("piped");
         let mut answers = BufReader::new(child.stdout.take().expect("piped")).lines();
-        let first = timeout(LIMIT, answers.next_line()).await.expect("it says where it listens").expect("text");
-        let url = first.expect("it ended before it listened: what it said is above");
+        let first = timeout(LIMIT, answers.next_line()).await.expect("it prints where it listens").expect("text");
+        let url = first.expect("it ended before it listened: its output is above");
         assert!(url.starts_with("https://127.0.0.1:"), "{url}");
-        self.running = Some(Running { child, orders, answers, url });
+        self.running = Some(Running { child, commands, answers, url });
     }
 
-    /// SIGKILL: sockets close, nobody is told.
+    /// SIGKILL: its sockets close without a log-out.
     pub(crate) async fn kill(&mut self) {
         let mut running = self.running.take().expect("it runs");
         running.child.kill().await.expect("killed");
@@ -122,32 +122,32 @@ impl Simulator {
         format!("127.0.0.1:{}", self.port)
     }
 
-    /// Does what `order` says (see main.go), and returns when it has happened, with what it was answered.
-    pub(crate) async fn order(&mut self, order: &str) -> String {
+    /// Runs a command (see main.go) and returns its answer.
+    pub(crate) async fn command(&mut self, command: &str) -> String {
         let running = self.running.as_mut().expect("it runs");
-        running.orders.write_all(format!("{order}\n").as_bytes()).await.expect("it listens to its input");
+        running.commands.write_all(format!("{command}\n").as_bytes()).await.expect("its input is open");
         let answer = timeout(LIMIT, running.answers.next_line()).await;
-        let answer = answer.unwrap_or_else(|_| panic!("{order}: no answer")).expect("text").expect("it runs");
-        let told = answer.strip_prefix("ok").unwrap_or_else(|| panic!("{order}: {answer}"));
-        told.trim().to_owned()
+        let answer = answer.unwrap_or_else(|_| panic!("{command}: no answer")).expect("text").expect("it runs");
+        let result = answer.strip_prefix("ok").unwrap_or_else(|| panic!("{command}: {answer}"));
+        result.trim().to_owned()
     }
 
     pub(crate) async fn power_off(&mut self, vm: &str) -> String {
-        self.order(&format!("poweroff {vm}")).await
+        self.command(&format!("poweroff {vm}")).await
     }
 
-    /// So many events, whose messages are `burst FIRST` and so on.
-    pub(crate) async fn burst(&mut self, first: usize, many: usize) {
-        self.order(&format!("burst {first} {many}")).await;
+    /// Makes so many events with the messages `burst FIRST` and so on.
+    pub(crate) async fn burst(&mut self, first: usize, count: usize) {
+        self.command(&format!("burst {first} {count}")).await;
     }
 
-    /// How many sessions there are besides the one that takes orders.
+    /// The number of sessions, without the one for commands.
     pub(crate) async fn sessions(&mut self) -> usize {
-        self.order("sessions").await.parse().expect("a number")
+        self.command("sessions").await.parse().expect("a number")
     }
 }
 
-/// Below the ports that outgoing connections are given: while the simulator is down, nobody takes its place.
+/// Below the range for outgoing connections, so that the port stays free while the simulator is down.
 fn free_port() -> u16 {
     let mut dice = fastrand::Rng::new();
     let free = std::iter::repeat_with(|| dice.u16(10_000..32_000)).take(1_000);

@@ -1,25 +1,21 @@
-//! Events as they were captured, and what they become.
+//! Captured events, and what they become.
 
 use serde_json::Value;
 
 use super::*;
-use crate::sources::vcenter::meaning;
-use crate::vsphere::{Element, parse};
-
-pub(super) fn outbox() -> Outbox {
-    Outbox::new(Name::from("vc"), Name::from("vcenter"), mpsc::channel(1).0).0
-}
+use crate::sources::vcenter::parse;
+use crate::vsphere::{self, Element};
 
 fn element(xml: &str) -> Element {
     let spaces = "xmlns=\"urn:vim25\" xmlns:xsd=\"http://www.w3.org/2001/XMLSchema\" \
         xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\"";
-    parse(xml.replacen(' ', &format!(" {spaces} "), 1).as_bytes()).expect("XML")
+    vsphere::parse(xml.replacen(' ', &format!(" {spaces} "), 1).as_bytes()).expect("XML")
 }
 
 fn read(xml: &str) -> Event {
     let element = element(xml);
-    let mark = meaning::mark(&element).expect("an event");
-    meaning::event(&element, mark, "dbed6e0c-bd88-4ef6-b594-21283e1c677f", &outbox())
+    let identity = parse::identity(&element).expect("an event");
+    parse::event(&element, identity, "dbed6e0c-bd88-4ef6-b594-21283e1c677f", &outbox())
 }
 
 fn shown(event: &Event) -> String {
@@ -168,7 +164,7 @@ fn an_alarm_and_a_task() {
 }
 
 #[test]
-fn whatever_a_later_year_brings_comes_through() {
+fn unknown_classes_and_members_are_relayed() {
     let event = read(
         r#"<Event xsi:type="vim25:VmTeleportedEvent"><key>9</key><createdTime>2026-11-20T21:36:02</createdTime><vm><name>a</name><vm type="VirtualMachine">vm-1</vm></vm><class>mine</class><places xsi:type="ArrayOfString"><string>here</string></places><nothing xsi:type="ArrayOfString"/><deep><er><est/></er></deep><twice>1</twice><twice>2</twice></Event>"#,
     );
@@ -183,29 +179,13 @@ fn whatever_a_later_year_brings_comes_through() {
 }
 
 #[test]
-fn what_has_no_key_or_no_time_is_no_event() {
+fn an_element_without_key_or_time_is_not_an_event() {
     for (xml, why) in [
         ("<Event ><createdTime>2026-11-20T21:36:02Z</createdTime></Event>", "it has no key"),
         ("<Event ><key>x</key><createdTime>2026-11-20T21:36:02Z</createdTime></Event>", "it has no key"),
         ("<Event ><key>1</key></Event>", "it has no time"),
         ("<Event ><key>1</key><createdTime>yesterday</createdTime></Event>", "it has no time"),
     ] {
-        assert_eq!(meaning::mark(&element(xml)), Err(why));
+        assert_eq!(parse::identity(&element(xml)), Err(why));
     }
-}
-
-#[test]
-fn the_traces_of_our_own_sessions_are_known() {
-    let mut own = crate::sources::vcenter::own::Own::default();
-    own.session("52a-1", "tidings/1");
-    let trace = |class: &str, key: &str, agent: &str| {
-        element(&format!(
-            "<Event xsi:type=\"{class}\"><sessionId>{key}</sessionId><userAgent>{agent}</userAgent></Event>"
-        ))
-    };
-    assert!(own.made(&trace("UserLoginSessionEvent", "52a-1", "")));
-    assert!(own.made(&trace("UserLogoutSessionEvent", "other", "tidings/1")));
-    assert!(!own.made(&trace("UserLogoutSessionEvent", "other", "govc")));
-    assert!(!own.made(&trace("UserLogoutSessionEvent", "", "")));
-    assert!(!own.made(&trace("SessionTerminatedEvent", "52a-1", "tidings/1")));
 }

@@ -1,4 +1,4 @@
-//! What relays.toml may say of a source of this kind, and what it is told then.
+//! What relays.toml may configure for this kind, and the errors.
 
 use super::*;
 use crate::config_reader::{ConfigReader, Item, TableReader};
@@ -26,35 +26,38 @@ fn read(text: &str) -> (Option<Config>, Vec<String>) {
 }
 
 #[test]
-fn the_variable_of_old_says_everything() {
+fn one_variable_can_hold_the_whole_account() {
     let (config, problems) = read("url = { env = \"VCENTER_URL\" }");
     assert_eq!(problems, [""; 0]);
-    let account = config.expect("right").account;
+    let account = config.expect("valid").account;
     assert_eq!(account.url.as_str(), "https://vc.example.com/sdk");
     assert_eq!((account.user.as_str(), account.password.expose()), ("administrator@vsphere.local", "s3cret"));
 }
 
 #[test]
-fn nothing_said_is_as_usual_and_everything_may_be_said() {
+fn keys_have_defaults_and_can_all_be_set() {
     let (config, problems) = read(WHOLE);
     assert_eq!(problems, [""; 0]);
-    let config = config.expect("right");
-    assert_eq!((config.wants.from, config.wants.poll, config.wants.filter), (From::Now, Duration::from_secs(30), 0));
+    let config = config.expect("valid");
+    assert_eq!(
+        (config.options.from, config.options.poll, config.options.filter),
+        (StartFrom::Now, Duration::from_secs(30), 0)
+    );
     assert!(matches!(config.account.password.origin(), Origin::Env(_)));
     let (config, problems) = read(&format!(
         "{WHOLE}from = \"1h\"\npoll = \"60s\"\noverlap = \"10m\"\nfilter = {{ entity = \"Folder:group-v3\", types = \"VmPoweredOnEvent\", users = [\"a\"] }}"
     ));
     assert_eq!(problems, [""; 0]);
-    let config = config.expect("right");
-    assert_eq!(config.wants.from, From::Ago(Duration::from_secs(3600)));
-    assert_ne!(config.wants.filter, 0);
-    let asked = config.filter.ask(None, 100);
-    assert_eq!((asked.most, asked.types.len(), asked.users.len()), (100, 1, 1));
-    assert_eq!(asked.entity.expect("one").0.to_string(), "Folder:group-v3");
+    let config = config.expect("valid");
+    assert_eq!(config.options.from, StartFrom::Ago(Duration::from_secs(3600)));
+    assert_ne!(config.options.filter, 0);
+    let filter = config.filter.to_event_filter(None, 100);
+    assert_eq!((filter.page, filter.types.len(), filter.users.len()), (100, 1, 1));
+    assert_eq!(filter.entity.expect("one").to_string(), "Folder:group-v3");
 }
 
 #[test]
-fn what_is_wrong_is_said_in_plain_words() {
+fn errors_name_the_key_and_the_cause() {
     for (text, wanted) in [
         ("", "`url` is missing here"),
         ("url = \"https://vc\"\nusername = \"u\"", "`password` is missing here"),
@@ -63,10 +66,10 @@ fn what_is_wrong_is_said_in_plain_words() {
             "url = \"https://vc\"\nusername = \"u\"\npassword = { env = \"NOPE\" }",
             "`password`: the variable NOPE is not set",
         ),
-        ("url = { env = \"VCENTER_URL\" }\nusername = \"u\"", "`url` and `username` both say who we are"),
+        ("url = { env = \"VCENTER_URL\" }\nusername = \"u\"", "`url` and `username` both give the account"),
         ("url = \"u:s3cret@vc\"", "a password is written into this address"),
         ("url = \"ldap://u:s3cret@vc\"", "`url`: a vCenter's address begins with https"),
-        (&format!("{WHOLE}from = \"yesterday\""), "`yesterday` is no beginning"),
+        (&format!("{WHOLE}from = \"yesterday\""), "`yesterday` is not a time to start from"),
         (&format!("{WHOLE}poll = \"1h\""), "`poll` is at most 10m"),
         (&format!("{WHOLE}overlap = \"2d\""), "`overlap` is at most 1d"),
         (
@@ -81,21 +84,21 @@ fn what_is_wrong_is_said_in_plain_words() {
         (&format!("{WHOLE}fingerprint = \"xx\""), "`fingerprint`"),
     ] {
         let (_, problems) = read(text);
-        assert!(matches!(problems.as_slice(), [said] if said.starts_with(wanted)), "{text}: {problems:?}");
-        assert!(problems.iter().all(|said| !said.contains("s3cret")), "{problems:?}");
+        assert!(matches!(problems.as_slice(), [problem] if problem.starts_with(wanted)), "{text}: {problems:?}");
+        assert!(problems.iter().all(|problem| !problem.contains("s3cret")), "{problems:?}");
     }
 }
 
 #[test]
-fn an_optional_source_without_its_variable_is_left_out_in_peace() {
+fn an_optional_source_without_its_variable_is_left_out_without_an_error() {
     let (config, problems) = read("optional = true\nurl = { env = \"UNSET\" }");
     assert!(config.is_none());
     assert_eq!(problems, [""; 0]);
 }
 
 #[test]
-fn nothing_printed_shows_a_password() {
+fn debug_shows_no_password() {
     let (config, _) = read("url = { env = \"VCENTER_URL\" }");
-    let printed = format!("{:?}", Vcenter::open(config.expect("right"), &Outbound::new()));
+    let printed = format!("{:?}", Vcenter::open(config.expect("valid"), &Outbound::new()));
     assert!(!printed.contains("s3cret"), "{printed}");
 }

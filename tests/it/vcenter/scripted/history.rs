@@ -1,18 +1,18 @@
-//! What has happened, as a vCenter would tell it. Kept small: an event becomes XML when somebody reads it.
+//! The event history. An event becomes XML only when it is read, to save memory.
 
 use jiff::{SignedDuration, Timestamp, Unit};
 
 use super::soap::escaped;
 
-/// What goes on in a vCenter.
+/// An event to add.
 #[derive(Debug, Clone)]
-pub(crate) enum What {
+pub(crate) enum NewEvent {
     /// `VmPoweredOnEvent` whose message is `burst N`.
     Numbered(usize),
-    /// Of any class; `rest` is XML that follows the fields that all events have.
+    /// Of any class; `rest` is XML after the members that all events have.
     Other { class: &'static str, message: String, rest: String },
-    /// Not even the fields that all events have: this XML alone.
-    Odd { class: &'static str, fields: &'static str },
+    /// Only this XML, without the members that all events have.
+    Malformed { class: &'static str, fields: &'static str },
 }
 
 #[derive(Debug, Clone)]
@@ -20,35 +20,35 @@ pub(super) struct Entry {
     pub(super) key: i32,
     pub(super) at: Timestamp,
     pub(super) user: &'static str,
-    pub(super) what: What,
+    pub(super) event: NewEvent,
 }
 
 impl Entry {
     pub(super) fn class(&self) -> &str {
-        match &self.what {
-            What::Numbered(_) => "VmPoweredOnEvent",
-            What::Other { class, .. } | What::Odd { class, .. } => class,
+        match &self.event {
+            NewEvent::Numbered(_) => "VmPoweredOnEvent",
+            NewEvent::Other { class, .. } | NewEvent::Malformed { class, .. } => class,
         }
     }
 
-    /// Classes are asked for by name; `EventEx` by the id that it carries.
+    /// Classes are selected by name; `EventEx` also by its event type id.
     pub(super) fn is_of(&self, type_id: &str) -> bool {
-        let carries = match &self.what {
-            What::Other { rest, .. } => rest.contains(&format!("<eventTypeId>{type_id}</eventTypeId>")),
-            What::Numbered(_) | What::Odd { .. } => false,
+        let has_id = match &self.event {
+            NewEvent::Other { rest, .. } => rest.contains(&format!("<eventTypeId>{type_id}</eventTypeId>")),
+            NewEvent::Numbered(_) | NewEvent::Malformed { .. } => false,
         };
-        carries || type_id == self.class() || type_id == "Event"
+        has_id || type_id == self.class() || type_id == "Event"
     }
 
     /// As an element of this name.
     pub(super) fn write(&self, tag: &str, into: &mut String) {
         use std::fmt::Write;
-        let Self { key, at, user, what } = self;
+        let Self { key, at, user, event } = self;
         let class = self.class();
-        let (message, rest) = match what {
-            What::Numbered(n) => (format!("burst {n}"), "<template>false</template>"),
-            What::Other { message, rest, .. } => (escaped(message), rest.as_str()),
-            What::Odd { fields, .. } => {
+        let (message, rest) = match event {
+            NewEvent::Numbered(n) => (format!("burst {n}"), "<template>false</template>"),
+            NewEvent::Other { message, rest, .. } => (escaped(message), rest.as_str()),
+            NewEvent::Malformed { fields, .. } => {
                 return write!(into, "<{tag} xsi:type=\"{class}\">{fields}</{tag}>").expect("memory");
             }
         };
@@ -70,7 +70,7 @@ impl Entry {
 pub(super) struct History {
     pub(super) entries: Vec<Entry>,
     next_key: i32,
-    /// How far this server's clock is ahead of ours.
+    /// How far the server's clock is ahead of ours.
     pub(super) ahead: SignedDuration,
 }
 
@@ -79,46 +79,46 @@ impl History {
         Self { entries: Vec::new(), next_key: 1001, ahead: SignedDuration::ZERO }
     }
 
-    /// In microseconds, as vCenter counts.
+    /// Rounded to microseconds, as in vCenter.
     pub(super) fn now(&self) -> Timestamp {
-        let now = Timestamp::now().checked_add(self.ahead).expect("in our time");
-        now.round(Unit::Microsecond).expect("in our time")
+        let now = Timestamp::now().checked_add(self.ahead).expect("a representable time");
+        now.round(Unit::Microsecond).expect("a representable time")
     }
 
-    /// From here on keys are these, up to the largest, then the smallest.
+    /// Keys count up from here, and wrap after the largest.
     pub(super) fn next_key(&mut self, key: i32) {
         self.next_key = key;
     }
 
-    pub(super) fn push(&mut self, user: &'static str, what: What) {
+    pub(super) fn push(&mut self, user: &'static str, event: NewEvent) {
         let at = self.now();
-        self.push_at(at, user, what);
+        self.push_at(at, user, event);
     }
 
-    /// Several of them share one moment, as they do in a storm.
+    /// Several events share one time, as in a real burst.
     pub(super) fn push_burst(&mut self, numbers: std::ops::Range<usize>) {
         let now = self.now();
         for n in numbers.clone() {
             let after = i64::try_from((n - numbers.start) / 4).expect("few");
-            let at = now.checked_add(SignedDuration::from_micros(after)).expect("in our time");
-            self.push_at(at, "storm", What::Numbered(n));
+            let at = now.checked_add(SignedDuration::from_micros(after)).expect("a representable time");
+            self.push_at(at, "storm", NewEvent::Numbered(n));
         }
     }
 
-    fn push_at(&mut self, at: Timestamp, user: &'static str, what: What) {
+    fn push_at(&mut self, at: Timestamp, user: &'static str, event: NewEvent) {
         let key = self.next_key;
         self.next_key = key.wrapping_add(1);
-        self.entries.push(Entry { key, at, user, what });
+        self.entries.push(Entry { key, at, user, event });
     }
 }
 
-/// What a collector was asked for.
+/// Which events a collector holds.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Filter {
     pub(super) begin: Option<Timestamp>,
     pub(super) types: Vec<String>,
     pub(super) users: Vec<String>,
-    /// Another object than the root or the one virtual machine: nothing happens to it.
+    /// Another object than the root or the one virtual machine, so without events.
     pub(super) elsewhere: bool,
 }
 

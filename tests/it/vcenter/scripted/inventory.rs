@@ -1,4 +1,4 @@
-//! One virtual machine in its folders, and what can be read of them.
+//! The inventory: one virtual machine in its folders, and their properties.
 
 use super::soap::{Node, escaped};
 
@@ -7,11 +7,11 @@ struct Object {
     id: &'static str,
     parent: Option<&'static str>,
     name: &'static str,
-    /// Path, `xsi:type` and XML. What is not here is not set.
+    /// Path, `xsi:type` and XML of the properties that are set.
     others: &'static [(&'static str, &'static str, &'static str)],
 }
 
-/// The name of a folder is as vCenter gives it: `/` is `%2f`.
+/// Names are escaped as in vCenter: `/` is `%2f`.
 const OBJECTS: [Object; 5] = [
     Object { kind: "Folder", id: "group-d1", parent: None, name: "Datacenters", others: &[] },
     Object { kind: "Datacenter", id: "datacenter-2", parent: Some("group-d1"), name: "DC0", others: &[] },
@@ -41,7 +41,7 @@ const OBJECTS: [Object; 5] = [
     },
 ];
 
-/// The first words of the paths that these kinds have.
+/// The first parts of the property paths that these kinds have.
 const KNOWN: [&str; 17] = [
     "name",
     "parent",
@@ -65,22 +65,22 @@ const KNOWN: [&str; 17] = [
 pub(super) enum Found {
     /// The answer's `<objects>`.
     Objects(String),
-    /// The object is not there.
+    /// The object does not exist.
     Gone { kind: String, id: String },
-    /// One wrong path, and vCenter gives nothing at all.
+    /// For one wrong path vCenter returns nothing at all.
     WrongPath(String),
 }
 
 /// Answers a `specSet` about the inventory.
 pub(super) fn retrieve(spec: &Node) -> Found {
     let mut found = String::new();
-    for asked in spec.all("objectSet") {
-        let Some(obj) = asked.child("obj") else { continue };
+    for set in spec.all("objectSet") {
+        let Some(obj) = set.child("obj") else { continue };
         let Some(mut object) = OBJECTS.iter().find(|object| object.id == obj.text && object.kind == obj.kind) else {
             return Found::Gone { kind: obj.kind.clone(), id: obj.text.clone() };
         };
-        let climbs = asked.all("selectSet").any(|select| select.class == "TraversalSpec" && climbs_to_the_root(select));
-        if asked.text_at(&["skip"]) != "true" {
+        let climbs = set.all("selectSet").any(|select| select.class == "TraversalSpec" && climbs_to_the_root(select));
+        if set.text_at(&["skip"]) != "true" {
             match written(object, spec) {
                 Ok(xml) => found.push_str(&xml),
                 Err(path) => return Found::WrongPath(path),
@@ -97,7 +97,7 @@ pub(super) fn retrieve(spec: &Node) -> Found {
     Found::Objects(found)
 }
 
-/// From a managed entity over `parent`, and on by its own name.
+/// From a managed entity along `parent`, recursively by its own name.
 fn climbs_to_the_root(select: &Node) -> bool {
     let own = select.text_at(&["name"]);
     select.text_at(&["path"]) == "parent"

@@ -1,16 +1,16 @@
-//! A scripted vCenter over real sockets: what a real one does and the simulator does not, and what it does at its worst.
+//! A scripted vCenter over real sockets: does what a real one does and the simulator does not, and fails as scripted.
 //!
-//! It keeps the rules that a real one keeps (order of elements, cookies, 32 collectors, versions) and writes down who
-//! breaks them.
+//! It enforces the rules of a real one (order of elements, cookies, 32 collectors, versions) and records violations.
 
+mod calls;
+mod failure;
 mod history;
+mod http;
 mod inventory;
 mod server;
 mod soap;
 mod state;
-mod trouble;
 mod waiting;
-mod wire;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,142 +18,140 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use tokio::time::timeout;
 
-pub(crate) use self::history::What;
-use self::server::Shared;
-use self::wire::Port;
+pub(crate) use self::history::NewEvent;
+use self::http::HttpPort;
+use self::server::Server;
 
 pub(crate) const USER: &str = "VSPHERE.LOCAL\\tidings";
 pub(crate) const PASSWORD: &str = "s3cr3t <&> \"quoted\"";
 
-/// What befalls a request.
+/// How a call fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Trouble {
-    /// The proxy in front of a vCenter that is just starting says so, in HTML.
+pub(crate) enum Failure {
+    /// The HTML page of the proxy in front of a vCenter that is starting.
     Html503,
-    /// A whole answer over HTTP, and no whole XML: it ends in mid-element.
+    /// A complete HTTP answer with truncated XML.
     CutOff,
-    /// The connection ends in mid-answer.
+    /// The connection ends within the answer.
     Broken,
-    /// Entities of entities of entities.
-    Bomb,
-    /// Elements in elements in elements.
-    Abyss,
-    /// Never an answer.
+    /// A DTD with entities of entities of entities.
+    EntityBomb,
+    DeepNesting,
+    /// No answer.
     Hang,
-    /// The session is gone, and with it what it held. Said by a fault.
+    /// The session and its objects are dropped. Answered with a fault.
     LoggedOut,
-    /// The same, said by a `missingSet` under status 200 where the request reads properties.
-    LoggedOutQuietly,
-    /// Nothing is there, it says, though there is; and passes over what it would have said.
+    /// The same, answered with a `missingSet` under status 200 where the call reads properties.
+    LoggedOutInMissingSet,
+    /// An empty answer that skips what it should have returned.
     Empty,
-    /// No trouble: these numbers happen at this moment, and the request is answered.
-    Storm(usize, usize),
-    /// What it acts on is taken away, as by an administrator.
+    /// Not a failure: these numbered events happen, and the call is answered.
+    Burst(usize, usize),
+    /// The object of the call is dropped, as by an administrator.
     Gone,
     /// Any other fault.
     Fault(&'static str),
 }
 
-/// What becomes of `LogUserEvent`.
+/// What `LogUserEvent` does.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) enum Canary {
+pub(crate) enum LogEvents {
     #[default]
-    Sings,
-    /// Taken, and never seen again.
-    Silent,
+    Recorded,
+    /// Accepted, but not recorded.
+    Dropped,
     /// `NoPermission`
     Forbidden,
 }
 
-/// Which road goes deaf. Only collectors that there are now: a new one hears.
+/// What stalls, for the existing collectors only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Deaf {
+pub(crate) enum Stall {
     /// `ReadNextEvents` is empty for ever.
     Reads,
-    /// `WaitForUpdatesEx` never tells of a change.
+    /// `WaitForUpdatesEx` never reports a change.
     Waits,
 }
 
 /// Ends when it is dropped.
-pub(crate) struct Scripted {
-    port: Port,
-    shared: Arc<Shared>,
+pub(crate) struct ScriptedVcenter {
+    port: HttpPort,
+    server: Arc<Server>,
 }
 
-/// What a client holds or has held.
+/// What a client has created and still has.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Held {
+pub(crate) struct Usage {
     pub(crate) sessions: usize,
     pub(crate) collectors: usize,
-    /// Of all times, in one session.
+    /// The largest number in one session.
     pub(crate) most_collectors: usize,
-    /// Tries to log in, good and bad.
+    /// All tries.
     pub(crate) logins: usize,
     pub(crate) refused_logins: usize,
     pub(crate) logouts: usize,
 }
 
-impl Scripted {
+impl ScriptedVcenter {
     pub(crate) fn start() -> Self {
-        let shared = Arc::new(Shared::new());
-        let answering = Arc::clone(&shared);
-        let port = Port::open(move |request| {
-            let shared = Arc::clone(&answering);
-            Box::pin(async move { shared.answer(request).await })
+        let server = Arc::new(Server::new());
+        let answering = Arc::clone(&server);
+        let port = HttpPort::open(move |request| {
+            let server = Arc::clone(&answering);
+            Box::pin(async move { server.answer(request).await })
         });
-        Self { port, shared }
+        Self { port, server }
     }
 
     pub(crate) fn url(&self) -> String {
         format!("http://{}/sdk", self.port.address())
     }
 
-    /// It happens now.
-    pub(crate) fn happens(&self, what: What) {
-        self.shared.change(|state| state.history.push("admin", what));
+    pub(crate) fn add(&self, event: NewEvent) {
+        self.server.change(|state| state.history.push("admin", event));
     }
 
-    /// An event of this class, with nothing but what all events have.
-    pub(crate) fn plain(&self, class: &'static str, message: &str) {
-        self.happens(What::Other { class, message: message.to_owned(), rest: String::new() });
+    /// Adds an event with only the members that all events have.
+    pub(crate) fn add_plain(&self, class: &'static str, message: &str) {
+        self.add(NewEvent::Other { class, message: message.to_owned(), rest: String::new() });
     }
 
-    /// All of these at once, numbered.
+    /// Adds an event for each number, all at once.
     pub(crate) fn burst(&self, numbers: std::ops::Range<usize>) {
-        self.shared.change(|state| state.history.push_burst(numbers));
+        self.server.change(|state| state.history.push_burst(numbers));
     }
 
-    /// The next event has this key, the ones after it follow, and after the largest comes the smallest.
+    /// The key of the next event. The ones after it follow, and wrap after the largest.
     pub(crate) fn next_key(&self, key: i32) {
-        self.shared.change(|state| state.history.next_key(key));
+        self.server.change(|state| state.history.next_key(key));
     }
 
-    /// Only the latest so many are kept; the others are past the retention.
-    pub(crate) fn forget_all_but(&self, latest: usize) {
-        self.shared.change(|state| state.forget_all_but(latest));
+    /// Purges all but so many of the latest events.
+    pub(crate) fn purge_all_but(&self, latest: usize) {
+        self.server.change(|state| state.purge_all_but(latest));
     }
 
-    /// The clock over there, compared to ours.
+    /// Sets the server's clock ahead of ours.
     pub(crate) fn set_clock_ahead(&self, by: SignedDuration) {
-        self.shared.change(|state| state.history.ahead = by);
+        self.server.change(|state| state.history.ahead = by);
     }
 
-    /// Befalls a coming request of this name: the next one after `spared` others.
-    pub(crate) fn befall(&self, request: &'static str, spared: usize, trouble: Trouble) {
-        self.shared.change(|state| state.script.push((request, spared, trouble)));
+    /// Lets one call of this name fail, after so many that succeed.
+    pub(crate) fn fail(&self, call: &'static str, after: usize, failure: Failure) {
+        self.server.change(|state| state.script.push((call, after, failure)));
     }
 
-    pub(crate) fn canary(&self, canary: Canary) {
-        self.shared.change(|state| state.canary = canary);
+    pub(crate) fn log_events(&self, log_events: LogEvents) {
+        self.server.change(|state| state.log_events = log_events);
     }
 
-    pub(crate) fn go_deaf(&self, deaf: Deaf) {
-        self.shared.change(|state| state.go_deaf(deaf));
+    pub(crate) fn stall(&self, stall: Stall) {
+        self.server.change(|state| state.stall(stall));
     }
 
-    /// As a restart of vpxd does: nobody is logged in any more.
+    /// Drops all sessions, as a restart of vpxd does.
     pub(crate) fn drop_sessions(&self) {
-        self.shared.change(|state| state.sessions.clear());
+        self.server.change(|state| state.sessions.clear());
     }
 
     pub(crate) async fn go_down(&self) {
@@ -164,36 +162,36 @@ impl Scripted {
         self.port.reopen();
     }
 
-    pub(crate) fn held(&self) -> Held {
-        self.shared.look(state::State::held)
+    pub(crate) fn usage(&self) -> Usage {
+        self.server.look(state::State::usage)
     }
 
-    /// How often this was asked so far.
-    pub(crate) fn asked(&self, request: &str) -> usize {
-        self.shared.look(|state| state.asked.get(request).copied().unwrap_or(0))
+    /// How often this was called so far.
+    pub(crate) fn calls(&self, name: &str) -> usize {
+        self.server.look(|state| state.calls.get(name).copied().unwrap_or(0))
     }
 
-    /// The troubles that have not come yet.
-    pub(crate) fn troubles_left(&self) -> usize {
-        self.shared.look(|state| state.script.len())
+    /// How many scripted failures are still to come.
+    pub(crate) fn failures_left(&self) -> usize {
+        self.server.look(|state| state.script.len())
     }
 
-    /// The rules of a vCenter that were broken: should be none.
-    pub(crate) fn offences(&self) -> Vec<String> {
-        self.shared.look(|state| state.offences.clone())
+    /// The violated rules of a vCenter; there should be none.
+    pub(crate) fn violations(&self) -> Vec<String> {
+        self.server.look(|state| state.violations.clone())
     }
 
-    /// Waits until something holds here.
-    pub(crate) async fn until(&self, what: &str, holds: impl Fn(&Self) -> bool, limit: Duration) {
-        let mut seen = self.shared.watch();
+    /// Waits until a condition holds.
+    pub(crate) async fn until(&self, what: &str, condition: impl Fn(&Self) -> bool, limit: Duration) {
+        let mut seen = self.server.watch();
         let waiting = async {
-            while !holds(self) {
-                seen.changed().await.expect("it lives");
+            while !condition(self) {
+                seen.changed().await.expect("the state lives");
             }
         };
         if timeout(limit, waiting).await.is_err() {
-            let (asked, script) = self.shared.look(|state| (state.asked.clone(), state.script.clone()));
-            panic!("never {what}: {:?}, asked {asked:?}, {:?}, to come: {script:?}", self.held(), self.offences());
+            let (calls, script) = self.server.look(|state| (state.calls.clone(), state.script.clone()));
+            panic!("never {what}: {:?}, calls {calls:?}, {:?}, to come: {script:?}", self.usage(), self.violations());
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What a request says, in the order in which the WSDL wants it said; and how answers are written.
+//! Parsing calls, with the order of elements that the WSDL requires, and writing answers.
 
 use quick_xml::XmlVersion;
 use quick_xml::events::{BytesStart, Event};
@@ -14,7 +14,7 @@ const VIM: &str = "urn:vim25";
 pub(super) struct Node {
     pub(super) name: String,
     pub(super) space: String,
-    /// The plain attribute: of what kind a referenced object is.
+    /// The plain `type` attribute: the kind of a referenced object.
     pub(super) kind: String,
     /// `xsi:type`
     pub(super) class: String,
@@ -31,13 +31,13 @@ impl Node {
         self.children.iter().filter(move |child| child.name == name)
     }
 
-    /// What lies at the end of a path of names, or nothing.
+    /// The text at the end of a path of names, or an empty one.
     pub(super) fn text_at(&self, path: &[&str]) -> &str {
         let found = path.iter().try_fold(self, |node, name| node.child(name));
         found.map(|node| node.text.as_str()).unwrap_or_default()
     }
 
-    fn said(start: &BytesStart, reader: &NsReader<&[u8]>) -> Result<Self, String> {
+    fn parse(start: &BytesStart, reader: &NsReader<&[u8]>) -> Result<Self, String> {
         let (space, name) = reader.resolver().resolve_element(start.name());
         let mut node = Self { name: text(name.as_ref()), space: space_of(space)?, ..Self::default() };
         for attribute in start.attributes() {
@@ -73,20 +73,20 @@ pub(super) fn request(body: &str) -> Result<Node, String> {
     loop {
         let event = reader.read_event().map_err(|error| error.to_string())?;
         match event {
-            Event::Start(start) => open.push(Node::said(&start, &reader)?),
+            Event::Start(start) => open.push(Node::parse(&start, &reader)?),
             Event::Empty(start) => {
-                let node = Node::said(&start, &reader)?;
+                let node = Node::parse(&start, &reader)?;
                 open.last_mut().ok_or("too many ends")?.children.push(node);
             }
             Event::End(_) => {
                 let node = open.pop().ok_or("too many ends")?;
                 open.last_mut().ok_or("too many ends")?.children.push(node);
             }
-            Event::Text(said) => open.last_mut().ok_or("no element")?.text.push_str(&said.xml10_content()),
-            Event::GeneralRef(said) => {
-                let one = match said.resolve_char_ref().map_err(|error| error.to_string())? {
+            Event::Text(text) => open.last_mut().ok_or("no element")?.text.push_str(&text.xml10_content()),
+            Event::GeneralRef(entity) => {
+                let one = match entity.resolve_char_ref().map_err(|error| error.to_string())? {
                     Some(letter) => letter,
-                    None => named(&said.xml10_content())?,
+                    None => named(&entity.xml10_content())?,
                 };
                 open.last_mut().ok_or("no element")?.text.push(one);
             }
@@ -98,12 +98,12 @@ pub(super) fn request(body: &str) -> Result<Node, String> {
     let [document] = &open[..] else { return Err("an element is not closed".to_owned()) };
     let envelope = document.child("Envelope").filter(|node| node.space == ENVELOPE).ok_or("no SOAP envelope")?;
     let body = envelope.child("Body").filter(|node| node.space == ENVELOPE).ok_or("no SOAP body")?;
-    let [asked] = &body.children[..] else { return Err("a body has one request".to_owned()) };
-    if asked.space != VIM {
-        return Err(format!("{} is not in the namespace {VIM}", asked.name));
+    let [calls] = &body.children[..] else { return Err("a body has one request".to_owned()) };
+    if calls.space != VIM {
+        return Err(format!("{} is not in the namespace {VIM}", calls.name));
     }
-    in_order("", asked)?;
-    Ok(asked.clone())
+    check_order("", calls)?;
+    Ok(calls.clone())
 }
 
 fn named(name: &str) -> Result<char, String> {
@@ -117,8 +117,8 @@ fn named(name: &str) -> Result<char, String> {
     })
 }
 
-/// vCenter wants the order of the WSDL, and says "Unexpected element tag" where it is another.
-fn in_order(parent: &str, node: &Node) -> Result<(), String> {
+/// vCenter requires the order of the WSDL and answers "Unexpected element tag" to any other.
+fn check_order(parent: &str, node: &Node) -> Result<(), String> {
     if node.children.is_empty() {
         return Ok(());
     }
@@ -127,7 +127,7 @@ fn in_order(parent: &str, node: &Node) -> Result<(), String> {
     for child in &node.children {
         let place = order.iter().position(|name| *name == child.name).filter(|place| *place >= at);
         at = place.ok_or_else(|| format!("Unexpected element tag \"{}\" seen in {}", child.name, node.name))?;
-        in_order(&node.name, child)?;
+        check_order(&node.name, child)?;
     }
     Ok(())
 }
@@ -174,7 +174,7 @@ pub(super) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
-/// An answer's envelope. Its prefixes are others than the request's: a client has to look them up.
+/// An answer's envelope. Its prefixes differ from the request's, so that a client has to resolve them.
 pub(super) fn envelope(inner: &str) -> String {
     format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<soapenv:Envelope xmlns:soapenc=\"http://schemas.xmlsoap.org/soap/encoding/\" \
@@ -183,16 +183,16 @@ pub(super) fn envelope(inner: &str) -> String {
     )
 }
 
-/// `<NAMEResponse>` around what is returned.
+/// The content in `<NAMEResponse>`.
 pub(super) fn response(name: &str, inner: &str) -> String {
     envelope(&format!("<{name}Response xmlns=\"{VIM}\">{inner}</{name}Response>"))
 }
 
-/// A fault's name tells; its words are for people, and in whatever language the server speaks.
-pub(super) fn fault(name: &str, words: &str, detail: &str) -> String {
-    let words = escaped(words);
+/// The name identifies a fault; its text is for people, in the language of the server.
+pub(super) fn fault(name: &str, text: &str, detail: &str) -> String {
+    let text = escaped(text);
     envelope(&format!(
-        "<soapenv:Fault><faultcode>ServerFaultCode</faultcode><faultstring>{words}</faultstring><detail>\
+        "<soapenv:Fault><faultcode>ServerFaultCode</faultcode><faultstring>{text}</faultstring><detail>\
          <{name}Fault xmlns=\"{VIM}\" xsi:type=\"{name}\">{detail}</{name}Fault></detail></soapenv:Fault>"
     ))
 }

@@ -1,0 +1,132 @@
+//! What the reader knows over all its sessions, and how it commits events together with its cursor.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::{Instant, sleep};
+use tracing::debug;
+
+use super::end::{ReadResult, SessionEnd};
+use super::options::ReadOptions;
+use crate::event::Event;
+use crate::fault::Fault;
+use crate::outbox::Outbox;
+use crate::sources::vcenter::api::EventApi;
+use crate::sources::vcenter::audit::AuditSchedule;
+use crate::sources::vcenter::canary::Canary;
+use crate::sources::vcenter::cursor::Cursor;
+use crate::sources::vcenter::parse::MalformedEvents;
+use crate::stop::Stop;
+use crate::vsphere::{ApiError, OwnSessions};
+
+/// The wait before events are read again that could not be committed.
+const COMMIT_RETRY: Duration = Duration::from_secs(1);
+
+/// Lives as long as the source runs.
+pub(crate) struct Reader<'a> {
+    pub(crate) options: &'a ReadOptions,
+    pub(crate) out: &'a Outbox,
+    pub(crate) stop: &'a Stop,
+    /// None before the first session, and during a commit: when a commit is cut off because the session is lost, reading
+    /// resumes from what the outbox knows to be committed.
+    pub(super) cursor: Option<Cursor>,
+    /// Whether everything before the cursor was read; not so during a catch-up.
+    pub(crate) caught_up: bool,
+    /// The server's clock when it was last read, and when that was.
+    server_clock: (Timestamp, Instant),
+    /// When the first reading began, by the server's clock, for `from = "now"`: a refused commit must not move it.
+    pub(super) first_start: Option<Timestamp>,
+    pub(crate) audits: AuditSchedule,
+    pub(crate) canary: Canary,
+    pub(super) own_sessions: Arc<OwnSessions>,
+    pub(super) malformed: MalformedEvents,
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) fn new(options: &'a ReadOptions, out: &'a Outbox, stop: &'a Stop) -> Self {
+        Self {
+            options,
+            out,
+            stop,
+            cursor: None,
+            caught_up: false,
+            server_clock: (Timestamp::UNIX_EPOCH, Instant::now()),
+            first_start: None,
+            audits: AuditSchedule::new(),
+            canary: Canary::new(options.canary, out.source()),
+            own_sessions: Arc::default(),
+            malformed: MalformedEvents::default(),
+        }
+    }
+
+    /// The source is up, unless a missing canary shows that vCenter only seems to work.
+    pub(crate) fn report_up(&self) {
+        if !self.canary.is_missing() {
+            self.out.up();
+        }
+    }
+
+    /// Commits events together with the cursor behind them. After a refusal the caller restores the cursor.
+    pub(crate) async fn commit(&mut self, events: Vec<Event>) -> ReadResult<()> {
+        let now = self.server_now();
+        let mut cursor = self.cursor.take().ok_or(SessionEnd::RestartTail)?;
+        if self.caught_up {
+            cursor.mark_listened(now);
+        }
+        let committed = self.stop.or(self.out.put_all(events, Some(cursor.write(self.options.overlap)))).await;
+        self.cursor = Some(cursor);
+        self.check_commit(committed).await
+    }
+
+    /// Reports events that cannot be read any more.
+    pub(crate) async fn report_gap(
+        &self,
+        from: Timestamp,
+        to: Timestamp,
+        events: Option<u64>,
+        why: &str,
+    ) -> ReadResult<()> {
+        let committed = self.stop.or(self.out.gap(from, to, events, why)).await;
+        self.check_commit(committed).await
+    }
+
+    /// A full disk is waited out. An intake that closes means a stop.
+    async fn check_commit(&self, committed: Option<Result<(), Fault>>) -> ReadResult<()> {
+        match committed {
+            Some(Ok(())) => Ok(()),
+            Some(Err(fault)) if fault.reason() != "closing" => {
+                debug!(source = %self.out.source(), %fault, "commit refused, reading again from the last cursor");
+                self.stop.or(sleep(COMMIT_RETRY)).await.ok_or(SessionEnd::Stopped)?;
+                Err(SessionEnd::RestartTail)
+            }
+            Some(Err(_)) | None => Err(SessionEnd::Stopped),
+        }
+    }
+
+    pub(crate) async fn call<T>(&self, call: impl Future<Output = Result<T, ApiError>>) -> ReadResult<T> {
+        self.stop.or(call).await.ok_or(SessionEnd::Stopped)?.map_err(SessionEnd::Failed)
+    }
+
+    pub(crate) async fn read_clock<A: EventApi>(&mut self, api: &A) -> ReadResult<Timestamp> {
+        let now = self.call(api.server_time()).await?;
+        self.server_clock = (now, Instant::now());
+        Ok(now)
+    }
+
+    /// The server's clock, from when it was last read.
+    pub(crate) fn server_now(&self) -> Timestamp {
+        let (then, read_at) = self.server_clock;
+        let since = SignedDuration::try_from(read_at.elapsed()).unwrap_or_default();
+        then.checked_add(since).unwrap_or(then)
+    }
+
+    /// There is none only after a commit was cut off; the tail then starts again.
+    pub(crate) fn cursor(&self) -> ReadResult<&Cursor> {
+        self.cursor.as_ref().ok_or(SessionEnd::RestartTail)
+    }
+
+    pub(crate) fn cursor_mut(&mut self) -> ReadResult<&mut Cursor> {
+        self.cursor.as_mut().ok_or(SessionEnd::RestartTail)
+    }
+}

@@ -1,0 +1,136 @@
+//! The session of one account, shared by its users: the event reader and its long waits, look-ups, later an action.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Mutex, watch};
+use tokio::time::Instant;
+use tracing::info;
+
+use super::account::Account;
+use super::api_error::ApiError;
+use super::client::Client;
+use super::deadlines::Deadlines;
+use super::own_sessions::OwnSessions;
+use super::session::Session;
+use crate::fault::Fault;
+use crate::outbound::Outbound;
+use crate::stop::Stop;
+
+/// vCenter's single sign-on locks an account after a few refused log-ins within minutes, and only an administrator can
+/// unlock it.
+const REFUSED_FOR: Duration = Duration::from_secs(300);
+
+/// Debug shows the host only.
+#[derive(Debug)]
+pub struct SessionPool {
+    client: Client,
+    current: watch::Sender<Option<Arc<Session>>>,
+    /// Locked during a log-in, so that there is one at a time. Holds the last refusal.
+    login: Mutex<Option<Refusal>>,
+    own_sessions: Arc<OwnSessions>,
+}
+
+#[derive(Debug)]
+struct Refusal {
+    at: Instant,
+    fault: Fault,
+}
+
+impl SessionPool {
+    /// Touches no network.
+    pub fn new(account: Account, net: &Outbound) -> Self {
+        Self::with_deadlines(account, net, Deadlines::default())
+    }
+
+    pub(super) fn with_deadlines(account: Account, net: &Outbound, deadlines: Deadlines) -> Self {
+        let client = Client::new(account, net, deadlines);
+        Self { client, current: watch::Sender::new(None), login: Mutex::default(), own_sessions: Arc::default() }
+    }
+
+    /// The current session, or a new one: the first user logs in, the others wait for it. None where the stop comes
+    /// first; no session is left behind then. For five minutes after refused credentials the same refusal is returned
+    /// without a call.
+    pub async fn session(&self, stop: &Stop) -> Result<Option<Arc<Session>>, ApiError> {
+        let Some(mut refusal) = stop.or(self.login.lock()).await else { return Ok(None) };
+        if let Some(session) = self.current.borrow().clone() {
+            return Ok(Some(session));
+        }
+        if let Some(refusal) = refusal.as_ref().filter(|refusal| refusal.at.elapsed() < REFUSED_FOR) {
+            return Err(ApiError::LoginRefused(refusal.fault.clone()));
+        }
+        let login = self.client.login(stop).await;
+        *refusal = match &login {
+            Err(ApiError::LoginRefused(fault)) => Some(Refusal { at: Instant::now(), fault: fault.clone() }),
+            _ => None,
+        };
+        let Some(session) = login?.map(Arc::new) else { return Ok(None) };
+        let about = session.about();
+        info!(name = about.name, version = about.version, build = about.build, "logged in");
+        self.own_sessions.add(session.session_key());
+        self.current.send_replace(Some(Arc::clone(&session)));
+        Ok(Some(session))
+    }
+
+    /// Runs `call` with the current session, or the next one that another user logs in. Runs it a second time where the
+    /// session turns out to be lost.
+    pub async fn call<T, F>(&self, call: impl Fn(Arc<Session>) -> F) -> Result<T, ApiError>
+    where
+        F: Future<Output = Result<T, ApiError>>,
+    {
+        let session = self.next_session().await;
+        match call(Arc::clone(&session)).await {
+            Err(ApiError::SessionLost) => {
+                self.invalidate(&session);
+                call(self.next_session().await).await
+            }
+            answer => answer,
+        }
+    }
+
+    /// The sessions of this pool, to tell their log-ins apart from those of others.
+    pub fn own_sessions(&self) -> Arc<OwnSessions> {
+        Arc::clone(&self.own_sessions)
+    }
+
+    /// Resolves when `session` is no longer the current one: another user found it lost, or closed it.
+    pub async fn replaced(&self, session: &Arc<Session>) {
+        self.when(|current| !is(current, session)).await;
+    }
+
+    /// Ends `session` for all its users and logs out, all within 2 s. The next user that needs a session logs in.
+    pub async fn close(&self, session: &Arc<Session>) {
+        self.invalidate(session);
+        session.logout_or_log().await;
+    }
+
+    fn invalidate(&self, session: &Arc<Session>) {
+        self.current.send_if_modified(|current| {
+            let is_current = is(current.as_ref(), session);
+            if is_current {
+                *current = None;
+            }
+            is_current
+        });
+    }
+
+    async fn next_session(&self) -> Arc<Session> {
+        loop {
+            if let Some(session) = self.when(|current| current.is_some()).await {
+                return session;
+            }
+        }
+    }
+
+    /// Waits until `condition` holds for the current session, and returns that session.
+    async fn when(&self, condition: impl Fn(Option<&Arc<Session>>) -> bool) -> Option<Arc<Session>> {
+        let mut current = self.current.subscribe();
+        let found = current.wait_for(|current| condition(current.as_ref())).await;
+        // The sender lives in `self`.
+        found.ok().and_then(|session| session.clone())
+    }
+}
+
+fn is(current: Option<&Arc<Session>>, session: &Arc<Session>) -> bool {
+    current.is_some_and(|current| Arc::ptr_eq(current, session))
+}
