@@ -34,7 +34,7 @@ async fn post(url: &str, n: usize, filler: &str) -> Option<(u16, Option<String>)
 async fn there_is_a_door_only_where_a_source_waits() {
     let slack = Slack::start().await.expect("loopback");
     let mut daemon = Daemon::start(&format!("{DAEMON}{SHOP}"), &[("SLACK_URL", &slack.url())]).await;
-    let url = daemon.door_url();
+    let url = daemon.listener_url();
     assert_eq!(post(&url, 1, "").await, Some((202, None)));
     assert!(daemon.log().contains("shop waits at /hooks/shop"), "{}", daemon.log());
     let status = daemon.json("/api/v1/status").await;
@@ -77,7 +77,7 @@ async fn a_full_disk_is_answered_and_what_was_refused_is_never_told() {
     daemon.limit_file_size(Some(512));
     daemon.start_again().await;
     slack.slow_down(Duration::from_millis(50));
-    let (url, filler) = (daemon.door_url(), "x".repeat(4000));
+    let (url, filler) = (daemon.listener_url(), "x".repeat(4000));
     let (mut accepted, mut refused) = (BTreeSet::new(), 0);
     let until = Instant::now() + LIMIT;
     for n in 0.. {
@@ -105,7 +105,7 @@ async fn a_full_disk_is_answered_and_what_was_refused_is_never_told() {
 async fn a_stop_amid_posts_keeps_every_promise_made() {
     let slack = Slack::start().await.expect("loopback");
     let mut daemon = Daemon::start(&format!("{DAEMON}{SHOP}"), &[("SLACK_URL", &slack.url())]).await;
-    let url = daemon.door_url();
+    let url = daemon.listener_url();
     let posting = async {
         let post_all = |lane: usize| {
             let url = &url;
@@ -149,7 +149,7 @@ async fn a_stop_amid_posts_keeps_every_promise_made() {
 async fn who_knocks_during_a_reload_waits_and_is_not_refused() {
     let slack = Slack::start().await.expect("loopback");
     let daemon = Daemon::start(&format!("{DAEMON}{SHOP}"), &[("SLACK_URL", &slack.url())]).await;
-    let url = daemon.door_url();
+    let url = daemon.listener_url();
     let over = tokio::sync::watch::channel(false);
     let posting = async {
         let mut accepted = BTreeSet::new();
@@ -180,7 +180,7 @@ async fn who_knocks_during_a_reload_waits_and_is_not_refused() {
         over.0.send_replace(true);
     };
     let (accepted, ()) = tokio::join!(posting, reloading);
-    assert_eq!(daemon.door_url(), url, "the port is the same");
+    assert_eq!(daemon.listener_url(), url, "the port is the same");
     daemon.until("empty", |status| status["sinks"][0]["pending"] == 0).await;
     let told: BTreeSet<_> = slack.posts().into_iter().map(|post| post.text).collect();
     assert_eq!(told, accepted);

@@ -40,7 +40,7 @@ impl House {
     async fn open() -> Self {
         let slack = Slack::start().await.expect("loopback");
         let daemon = Daemon::start(CONFIG, &[("SLACK_URL", &slack.url()), ("TOKEN", TOKEN)]).await;
-        let listener = daemon.door_url();
+        let listener = daemon.listener_url();
         Self { slack, daemon, listener }
     }
 
@@ -83,7 +83,7 @@ async fn what_was_accepted_is_told_after_a_kill() {
     house.slack.come_back().await.expect("the port");
     house.daemon.start_again().await;
     assert_eq!(house.says().await, "shop order.paid  1");
-    house.listener = house.daemon.door_url();
+    house.listener = house.daemon.listener_url();
     let again = house.post("/hooks/shop", &[LET_IN], r#"{"kind":"order.paid","id":"1","n":"again"}"#).await;
     assert_eq!(again, (202, json!({"accepted": 1})));
     assert_eq!(house.post("/hooks/shop", &[LET_IN], r#"{"kind":"order.paid","id":"2","n":2}"#).await.0, 202);
@@ -159,11 +159,11 @@ async fn the_longest_list_that_is_taken_is_taken_whole() {
     "#;
     let mut daemon = Daemon::start(config, &[]).await;
     let list: Value = (0..10_000).map(|n| json!({ "n": n })).collect();
-    let reply = client().post(format!("{}/hooks/list", daemon.door_url())).json(&list).send().await;
+    let reply = client().post(format!("{}/hooks/list", daemon.listener_url())).json(&list).send().await;
     let accepted: Value = reply.expect("the listener answers").json().await.expect("JSON");
     assert_eq!(accepted, json!({"accepted": 10_000}));
     daemon.kill().await;
-    assert_eq!(daemon.held(), (0..10_000).collect::<Vec<_>>());
+    assert_eq!(daemon.stored(), (0..10_000).collect::<Vec<_>>());
 }
 
 #[tokio::test]
