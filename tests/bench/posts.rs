@@ -37,10 +37,10 @@ pub(crate) async fn send(hook: &Hook, load: Load) -> Result<Vec<Duration>> {
         let mut delays = Vec::new();
         for n in (first..load.posts).step_by(load.concurrency as usize) {
             let request = request(hook, n);
-            let begun = Instant::now();
+            let started = Instant::now();
             tcp.write_all(request.as_bytes()).await?;
             let answer = message(&mut tcp).await?.context("the connection was closed")?;
-            delays.push(begun.elapsed());
+            delays.push(started.elapsed());
             ensure!(answer.starts_with("HTTP/1.1 2"), "{answer}");
         }
         Ok(delays)

@@ -116,14 +116,14 @@ impl Bench {
     /// Nanoseconds per event, and how many relays wanted one.
     fn time(&self) -> (f64, f64) {
         let (mut events, mut wanted) = (0_u32, 0_usize);
-        let begun = Instant::now();
-        while begun.elapsed() < MEASURED {
+        let started = Instant::now();
+        while started.elapsed() < MEASURED {
             for text in &self.texts {
                 wanted += black_box(self.plan(black_box(text)));
                 events += 1;
             }
         }
-        let nanos = begun.elapsed().as_secs_f64() * 1e9 / f64::from(events);
+        let nanos = started.elapsed().as_secs_f64() * 1e9 / f64::from(events);
         (nanos, f64::from(u32::try_from(wanted).unwrap_or(u32::MAX)) / f64::from(events))
     }
 }

@@ -34,10 +34,10 @@ async fn serve(tcp: TcpStream, start: Option<oneshot::Receiver<()>>, events: u64
         to_client.send(Message::text(r#"{"type":"auth"}"#)).await?;
         let Some(start) = start else { return std::future::pending().await };
         start.await?;
-        let begun = Instant::now();
+        let started = Instant::now();
         for id in 0..events {
             if rate > 0 {
-                let due = begun + Duration::from_secs(id) / rate;
+                let due = started + Duration::from_secs(id) / rate;
                 if due > Instant::now() {
                     to_client.flush().await?;
                     sleep_until(due).await;

@@ -64,7 +64,7 @@ pub(crate) async fn run(bridge: Bridge, load: Load) -> Result<Figures> {
     let idle_mib = memory_mib(pid, "VmRSS")?;
     let cpu_before = cpu_seconds(pid)?;
 
-    let begun_us = now_us();
+    let started_us = now_us();
     stream.go().await?;
     let received = match sink.wait_for("complete").await {
         Ok(received) => received,
@@ -79,7 +79,7 @@ pub(crate) async fn run(bridge: Bridge, load: Load) -> Result<Figures> {
     let wrong = number("missing") + number("twice") + number("unwanted");
     ensure!(wrong == 0.0, "lost or twice: {received}\n{}", log_of(folder.path()));
     let micros = |us: &Value| us.as_u64().context("not a time");
-    let seconds = us_to_ms(micros(&received["last_us"])?.saturating_sub(begun_us)) / 1e3;
+    let seconds = us_to_ms(micros(&received["last_us"])?.saturating_sub(started_us)) / 1e3;
     let events = f64::from(u32::try_from(load.events)?);
     Ok(Figures {
         startup_ms: us_to_ms(micros(&connected_us)?.saturating_sub(spawned_us)),

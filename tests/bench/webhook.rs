@@ -158,9 +158,9 @@ async fn measure(pid: u32, hook: &Hook, load: Load, receiver: Option<&Receiver>)
     let warm_up = Load { posts: 500, ..load };
     posts::send(hook, warm_up).await?;
     let cpu_before = cpu_seconds(pid)?;
-    let begun = Instant::now();
+    let started = Instant::now();
     let mut delays = posts::send(hook, load).await?;
-    let seconds = begun.elapsed().as_secs_f64();
+    let seconds = started.elapsed().as_secs_f64();
     if let Some(receiver) = receiver {
         receiver.wait_for(u64::from(warm_up.posts) + u64::from(load.posts), LONGEST_WAIT).await?;
     }

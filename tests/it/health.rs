@@ -61,7 +61,7 @@ impl Watched {
     async fn next(&self) -> String {
         loop {
             let alert = self.pagerduty.next(LIMIT).await;
-            let alert = alert.unwrap_or_else(|late| panic!("{late}\n{}", self.daemon.log()));
+            let alert = alert.unwrap_or_else(|error| panic!("{error}\n{}", self.daemon.log()));
             assert_eq!(alert.key, "stream");
             if alert.change != AlertChange::Appended {
                 return alert.action;

@@ -88,7 +88,7 @@ async fn a_full_disk_that_has_room_again_needs_no_restart() {
         sleep(Duration::from_millis(10)).await;
     }
     disk.free();
-    let posts = setup.slack.wait_for(200, LIMIT).await.unwrap_or_else(|late| panic!("{late}\n{}", daemon.log()));
+    let posts = setup.slack.wait_for(200, LIMIT).await.unwrap_or_else(|error| panic!("{error}\n{}", daemon.log()));
     let texts: Vec<_> = posts.iter().map(|post| post.text.clone()).collect();
     assert_eq!(texts, (0..200).map(|n| n.to_string()).collect::<Vec<_>>(), "all of them, once, in order");
     assert_eq!(daemon.admin("/-/ready").await.0, 200);

@@ -83,18 +83,18 @@ impl SoakLoad {
     pub(crate) async fn run(&self, daemon: &Daemon, seconds: u32, events: u32) -> Result<String> {
         self.tutum.stream.wait_connected(LONGEST_WAIT).await?;
         let hook = format!("{}/hooks/shop", daemon.listener_url().context("no listener")?);
-        let (begun, filler) = (Instant::now(), "x".repeat(200));
+        let (started, filler) = (Instant::now(), "x".repeat(200));
         let length = Duration::from_secs(seconds.into());
         let mut ticks = interval(Duration::from_millis(20));
         let (mut samples, mut sent) = (Vec::new(), 0);
-        while begun.elapsed() < length {
+        while started.elapsed() < length {
             ticks.tick().await;
-            let due = (f64::from(events) * begun.elapsed().as_secs_f64() / f64::from(seconds)).min(f64::from(events));
+            let due = (f64::from(events) * started.elapsed().as_secs_f64() / f64::from(seconds)).min(f64::from(events));
             while f64::from(sent) < due {
                 self.send(sent, &filler, &hook).await?;
                 sent += 1;
             }
-            if begun.elapsed().as_secs_f64() * 4.0 > f64::from(u32::try_from(samples.len())?) {
+            if started.elapsed().as_secs_f64() * 4.0 > f64::from(u32::try_from(samples.len())?) {
                 samples.push(sample(daemon)?);
             }
         }

@@ -162,9 +162,9 @@ impl<'a> FieldReader<'a> {
     }
 
     fn one_of(&mut self, name: &str, choices: &[&str]) -> Option<&'a str> {
-        let word = self.required(name, usize::MAX)?;
-        if choices.contains(&word) {
-            return Some(word);
+        let value = self.required(name, usize::MAX)?;
+        if choices.contains(&value) {
+            return Some(value);
         }
         self.errors.push(format!("{}{name} is invalid (must be one of: {})", self.place, choices.join(" ")));
         None

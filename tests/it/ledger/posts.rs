@@ -23,6 +23,7 @@ const AT_A_TIME: usize = 32;
 const KILLS: usize = 6;
 /// Answers of 500 and above while the disk is full, before it has room again.
 const REFUSED: usize = 200;
+
 /// The daemon that receives the posts, and what happens to it.
 struct Run<'s> {
     senders: &'s Senders,
