@@ -17,7 +17,8 @@ const METHODS: [&str; 6] = [
 /// No input has a secret, so every one is refused.
 #[test]
 fn authentication() {
-    let halls: Vec<_> = METHODS.iter().map(|method| RefCell::new(Hall::new("webhook", &format!("verify = {method}")))).collect();
+    let halls: Vec<_> =
+        METHODS.iter().map(|method| RefCell::new(Hall::new("webhook", &format!("verify = {method}")))).collect();
     let corpus = [
         "x-signature: sha256=08b9ada74d4b15cb03dc485ca57f9832f630dc3bc7b4d523225b309754a4e7e8\n\n{}",
         "x-signature: Zm9vYmFy\n\n{}",
