@@ -1,79 +1,96 @@
-//! `tidings demo`: the real daemon against stand-ins of everyone it talks to, and what came of it.
+//! `tidings demo`: a real daemon against stand-ins of the services it talks to, and a count of what was delivered.
 //!
-//! Needs nothing: no account, no network beyond loopback, no configuration. The tests use the same stand-ins.
+//! Needs no account, no configuration and no network beyond loopback. The tests and benches use the same daemon
+//! launcher and the same stand-ins; what only they need is in tests/support.
 
+mod burst;
+mod config;
+mod counts;
 mod daemon;
-mod scenes;
-mod stage;
+mod environment;
+mod error;
+mod output;
+mod result;
+mod scenario;
+mod script;
 pub mod standins;
-mod story;
-mod tally;
-mod world;
 
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-pub use daemon::Daemon;
-pub use world::{Knobs, World};
+pub use config::{pagerduty_sink, slack_sink, tutum_config};
+pub use daemon::{Daemon, DaemonError};
 
-use stage::Stage;
-use story::{Broke, Story};
+use error::DemoError;
+use output::Output;
+use scenario::Scenario;
 
 #[derive(Debug, Clone, Copy, Default, clap::Args)]
 pub struct Options {
-    /// Stay after the story, with an event every few seconds, until Ctrl-C
+    /// Keep running after the demo, with an event every few seconds, until Ctrl-C
     #[arg(long)]
     pub keep: bool,
 }
 
-/// The story held.
+/// Everything was delivered as promised.
 const HELD: u8 = 0;
-/// It did not, or was broken off.
+/// It was not, or the demo was interrupted.
 const DID_NOT_HOLD: u8 = 1;
 /// The demo itself could not be set up.
 const INTERNAL: u8 = 70;
 
-/// Tells the story and gives the exit code.
+/// Runs the demo and returns the exit code.
 pub async fn run(options: Options) -> u8 {
-    let stage = Stage::new();
-    match tell(options, stage).await {
-        Ok(code) => code,
-        Err(broke) => {
-            stage.complain(&broke.to_string());
-            if matches!(broke, Broke::Io(_)) { INTERNAL } else { DID_NOT_HOLD }
+    let output = Output::new();
+    match run_scenario(options, output).await {
+        Ok(held) => {
+            if held {
+                HELD
+            } else {
+                DID_NOT_HOLD
+            }
+        }
+        Err(error) => {
+            output.error(&error.to_string());
+            if matches!(error, DemoError::Io(_) | DemoError::Daemon(DaemonError::Io(_))) {
+                INTERNAL
+            } else {
+                DID_NOT_HOLD
+            }
         }
     }
 }
 
-async fn tell(options: Options, stage: Stage) -> Result<u8, Broke> {
+/// True if everything was delivered as promised.
+async fn run_scenario(options: Options, output: Output) -> Result<bool, DemoError> {
     let mut interrupt = Interrupt::new()?;
-    let mut story = tokio::select! {
-        () = interrupt.wait() => return Err(Broke::Interrupted),
-        story = Story::begin(stage) => story?,
+    let mut scenario = tokio::select! {
+        () = interrupt.wait() => return Err(DemoError::Interrupted),
+        scenario = Scenario::start(output, script::RELAYS) => scenario?,
     };
-    let told = tokio::select! {
-        () = interrupt.wait() => Err(Broke::Interrupted),
-        told = story.tell() => told,
+    let ended = tokio::select! {
+        () = interrupt.wait() => Err(DemoError::Interrupted),
+        ended = scenario.run() => ended,
     };
-    if let Err(broke) = told {
-        if !matches!(broke, Broke::Interrupted) {
-            story.leave_traces()?;
+    if let Err(error) = ended {
+        if !matches!(error, DemoError::Interrupted) {
+            scenario.keep_files()?;
         }
-        return Err(broke);
+        return Err(error);
     }
-    let held = story.judge()?;
+    let held = scenario.show_result()?;
     if options.keep {
-        story.explain_how_to_go_on()?;
+        scenario.show_how_to_continue()?;
         tokio::select! {
             () = interrupt.wait() => {}
-            stayed = story.stay() => stayed?,
+            ended = scenario.keep_sending() => ended?,
         }
     }
-    Ok(if held { HELD } else { DID_NOT_HOLD })
+    Ok(held)
 }
 
-/// A person's wish that it end: dropping the story then takes the daemon and the folder with it.
+/// SIGINT, SIGTERM or SIGHUP: dropping the scenario then ends the daemon and removes the folder.
 struct Interrupt([Signal; 3]);
 
 impl Interrupt {

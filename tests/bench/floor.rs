@@ -1,7 +1,7 @@
-//! The floor: the least that a bridge can do and still keep what it has accepted. The yardstick of the road.
+//! The baseline: a minimal bridge that still keeps what it has accepted. The bench `road` compares the daemon with it.
 //!
-//! One thread and a journal: a fixed filter, every kept event on disk (fdatasync, many to one) before it is posted,
-//! 32 posts at a time. No relays, no retries, no reconnects: whatever a real daemon does beyond this has its price.
+//! One thread and a journal: a fixed filter, every wanted event on disk (one fdatasync for many) before it is posted,
+//! 32 posts at a time. No relays, no retries, no reconnects.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -20,9 +20,9 @@ use tokio::sync::mpsc;
 use tokio_tungstenite::connect_async_with_config;
 
 const POSTS_AT_A_TIME: usize = 32;
-/// Between the reader, the journal and the posts; full, each makes the one before it wait.
+/// Capacity between reader, journal and posts; each waits when the next one is full.
 const QUEUE: usize = 8192;
-/// The journal writes at most so many entries with one fdatasync.
+/// The most entries that the journal writes with one fdatasync.
 const BATCH: usize = 4096;
 
 #[derive(Deserialize)]
@@ -48,10 +48,10 @@ enum Entry {
 
 pub(crate) async fn run(url: &str, hook: SocketAddr, journal: &Path) -> Result<()> {
     let (mut ws, _) = connect_async_with_config(url, None, true).await?;
-    let (to_journal, durable) = keep_journal(File::create(journal)?);
+    let (to_journal, durable) = start_journal(File::create(journal)?);
     let read = async {
         while let Some(frame) = ws.next().await {
-            if let Some(text) = frame?.to_text().ok().and_then(worded) {
+            if let Some(text) = frame?.to_text().ok().and_then(message) {
                 to_journal.send(Entry::Accepted(text)).await?;
             }
         }
@@ -62,14 +62,14 @@ pub(crate) async fn run(url: &str, hook: SocketAddr, journal: &Path) -> Result<(
 }
 
 /// What to post for an event, if it is wanted.
-fn worded(text: &str) -> Option<String> {
+fn message(text: &str) -> Option<String> {
     let Event { kind, action, state, resource_uri, id, sent_us } = serde_json::from_str(text).ok()?;
     let wanted = kind == "service" && (action == "create" || action == "update");
     wanted.then(|| format!("{kind} {action} {state} {resource_uri} [id={id} t={sent_us}]"))
 }
 
-/// A thread that appends entries and hands the accepted ones on once they are durable.
-fn keep_journal(mut file: File) -> (mpsc::Sender<Entry>, mpsc::Receiver<String>) {
+/// Starts a thread that appends entries and passes the accepted ones on once they are durable.
+fn start_journal(mut file: File) -> (mpsc::Sender<Entry>, mpsc::Receiver<String>) {
     let (to_journal, mut entries) = mpsc::channel(QUEUE);
     let (durable, to_post) = mpsc::channel(QUEUE);
     std::thread::spawn(move || {
@@ -107,7 +107,7 @@ async fn deliver(mut durable: mpsc::Receiver<String>, hook: SocketAddr, journal:
     let texts = stream::poll_fn(|context| durable.poll_recv(context));
     let mut posts = std::pin::pin!(texts.map(|text| post(text, hook, &idle)).buffer_unordered(POSTS_AT_A_TIME));
     while let Some(posted) = posts.next().await {
-        // Where the journal is behind, a mark is left out rather than waited for: the two would wait for each other.
+        // If the journal is full, the entry is left out: waiting would be a deadlock.
         drop(journal.try_send(Entry::Delivered(posted?)));
     }
     Ok(())
@@ -124,9 +124,9 @@ async fn post(text: String, hook: SocketAddr, idle: &RefCell<Vec<TcpStream>>) ->
     tcp.write_all(format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()).as_bytes()).await?;
     let mut answer = Vec::with_capacity(256);
     loop {
-        ensure!(tcp.read_buf(&mut answer).await? > 0, "the sink hung up");
-        let said = std::str::from_utf8(&answer)?;
-        if let Some((head, body)) = said.split_once("\r\n\r\n") {
+        ensure!(tcp.read_buf(&mut answer).await? > 0, "the sink closed the connection");
+        let received = std::str::from_utf8(&answer)?;
+        if let Some((head, body)) = received.split_once("\r\n\r\n") {
             let length = head.split("Content-Length: ").nth(1).and_then(|rest| rest.lines().next());
             if body.len() >= length.context("an answer without Content-Length")?.parse::<usize>()? {
                 ensure!(head.starts_with("HTTP/1.1 2"), "{head}");

@@ -1,4 +1,4 @@
-//! What is in the middle.
+//! The median.
 
 pub(crate) fn median(figures: impl Iterator<Item = f64>) -> f64 {
     let mut figures: Vec<f64> = figures.collect();

@@ -1,8 +1,8 @@
-//! How much memory a process has.
+//! The memory that a process uses.
 
 use anyhow::{Context, Result};
 
-/// `VmRSS` is what it has now, `VmHWM` the most it ever had.
+/// `field` is `VmRSS` for the present usage, `VmHWM` for the highest so far.
 pub(crate) fn memory_mib(pid: u32, field: &str) -> Result<f64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
     let line = status.lines().find_map(|line| line.strip_prefix(field)).context("no such field")?;

@@ -1,7 +1,7 @@
-//! What the daemon costs beside the least that a bridge can do: `cargo bench --bench road`.
+//! The daemon's cost compared with a minimal bridge: `cargo bench --bench road`.
 //!
-//! Stream, bridge and sink are processes of their own on loopback; the bridge is in turn the floor (floor.rs) and the
-//! daemon, round by round, so that whatever else the machine does hits both. Quote the ratios: they travel.
+//! Stream, bridge and sink are processes of their own on loopback. The bridge is in turn the baseline (floor.rs) and the
+//! daemon, so that other load on the machine affects both. Quote the ratios: they hold on other machines too.
 #![expect(clippy::print_stdout, reason = "what it prints is the result")]
 
 mod cpu;
@@ -22,13 +22,13 @@ use clap::{Parser, Subcommand};
 use median::median;
 use trial::{Bridge, Figures, Load};
 
-/// The daemon beside the floor: speed, CPU, memory, delay
+/// The daemon compared with the baseline: speed, CPU, memory, delay
 #[derive(Parser)]
 struct Options {
-    /// Rounds; each measures the floor and the daemon once
+    /// Rounds; each measures the baseline and the daemon once
     #[arg(long, default_value_t = 3)]
     rounds: u32,
-    /// Events of the run that goes as fast as it can
+    /// Events of the run at full speed
     #[arg(long, default_value_t = 500_000)]
     events: u64,
     /// Events per second of the steady run
@@ -37,17 +37,17 @@ struct Options {
     /// Length of the steady run in seconds
     #[arg(long, default_value_t = 10)]
     seconds: u32,
-    /// Measure the floor against itself: what this machine's noise makes of a ratio of 1
+    /// Compare the baseline with itself: how far noise moves the ratio from 1 on this machine
     #[arg(long)]
     noise: bool,
-    /// What `cargo bench` says to every bench
+    /// `cargo bench` passes this to every bench
     #[arg(long, hide = true)]
     bench: bool,
     #[command(subcommand)]
     role: Option<Role>,
 }
 
-/// What this program is when it starts itself.
+/// The parts that this program starts as processes.
 #[derive(Subcommand)]
 enum Role {
     #[command(hide = true)]
@@ -73,20 +73,20 @@ enum Role {
     },
 }
 
-/// One row of the table: its name, and how to read it off a trial.
+/// One row of the table: its name and its figure.
 type Row = (&'static str, fn(&Figures) -> f64);
 
 const FAST: [Row; 5] = [
-    ("events/s", |of| of.events_a_second),
-    ("CPU ms per 1,000 events", |of| of.cpu_ms_a_thousand),
+    ("events/s", |of| of.events_per_second),
+    ("CPU ms per 1,000 events", |of| of.cpu_ms_per_thousand),
     ("peak memory, MiB", |of| of.peak_mib),
-    ("memory at rest, MiB", |of| of.idle_mib),
+    ("idle memory, MiB", |of| of.idle_mib),
     ("start to handshake, ms", |of| of.startup_ms),
 ];
 const STEADY: [Row; 3] = [
     ("delay p50, ms", |of| of.p50_ms),
     ("delay p99, ms", |of| of.p99_ms),
-    ("CPU ms per 1,000 events, steady", |of| of.cpu_ms_a_thousand),
+    ("CPU ms per 1,000 events, steady", |of| of.cpu_ms_per_thousand),
 ];
 
 #[tokio::main(flavor = "current_thread")]
@@ -104,7 +104,7 @@ async fn measure(options: &Options) -> Result<()> {
     let fast = Load { events: options.events, rate: 0 };
     let steady = Load { events: u64::from(options.rate) * u64::from(options.seconds), rate: options.rate };
     println!(
-        "{} rounds; fast: {} events, a tenth of them kept; steady: {} events/s for {} s",
+        "{} rounds; fast: {} events, a tenth of them wanted; steady: {} events/s for {} s",
         options.rounds, options.events, options.rate, options.seconds
     );
     let (ours, column) = if options.noise { (Bridge::Floor, "floor") } else { (Bridge::Tidings, "tidings") };
@@ -115,12 +115,12 @@ async fn measure(options: &Options) -> Result<()> {
         println!("round {round} of {} done", options.rounds);
     }
     println!("\n{:<34}{:>12}{column:>12}{:>10}  (medians; ratios within each round)", "", "floor", "ratio");
-    tell(&FAST, &fast_rounds);
-    tell(&STEADY, &steady_rounds);
+    print(&FAST, &fast_rounds);
+    print(&STEADY, &steady_rounds);
     Ok(())
 }
 
-fn tell(rows: &[Row], rounds: &[(Figures, Figures)]) {
+fn print(rows: &[Row], rounds: &[(Figures, Figures)]) {
     for (name, read) in rows {
         let floor = median(rounds.iter().map(|(floor, _)| read(floor)));
         let ours = median(rounds.iter().map(|(_, ours)| read(ours)));

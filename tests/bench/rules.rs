@@ -1,8 +1,8 @@
-//! What it costs to read an event and to find the relays that want it: `cargo bench --bench rules`.
+//! The cost of parsing an event and finding the relays that want it: `cargo bench --bench rules`.
 //!
-//! Tells time for each event, and where valgrind is installed instructions too: those do not depend on what else the
-//! machine does, so they may be compared across days. For the instructions the bench starts itself under callgrind
-//! twice, with a short and a long run; their difference is the events, without reading the relays.
+//! Reports the time per event and, if valgrind is installed, the instructions: they do not depend on other load on the
+//! machine, so they can be compared across days. For the instructions the bench starts itself under callgrind twice,
+//! with a short and a long run; the difference is the events, without the relays' parsing.
 #![expect(clippy::print_stdout, reason = "what it prints is the result")]
 
 mod mix;
@@ -23,23 +23,23 @@ use tokio::process::Command;
 use tokio::time::{Instant, timeout};
 
 const SIZES: [u32; 4] = [10, 100, 1_000, 10_000];
-/// Different events, so that no branch predictor learns them by heart.
+/// Different events, so that no branch predictor learns them.
 const EVENTS: u64 = 2_000;
 /// How long each size is measured.
 const MEASURED: Duration = Duration::from_secs(2);
 /// Events of the two runs under callgrind.
 const SHORT: u32 = 200;
 const LONG: u32 = 1_200;
-/// Callgrind is some fifty times slower, most of it reading ten thousand relays.
+/// Callgrind is about fifty times slower, mostly while it parses ten thousand relays.
 const LONGEST_CALLGRIND: Duration = Duration::from_secs(300);
 
-/// The cost of reading an event and finding who wants it
+/// The cost of parsing an event and finding the relays that want it
 #[derive(Parser)]
 struct Options {
-    /// What `cargo bench` says to every bench
+    /// `cargo bench` passes this to every bench
     #[arg(long, hide = true)]
     bench: bool,
-    /// Only this many relays, once over so many events, telling nothing: the run under callgrind
+    /// Only so many relays, once with so many events, without output: the run under callgrind
     #[arg(long, hide = true, num_args = 2, value_names = ["RELAYS", "EVENTS"])]
     once: Option<Vec<u32>>,
 }
@@ -49,7 +49,7 @@ async fn main() -> Result<()> {
     let options = Options::parse();
     if let Some([relays, events]) = options.once.as_deref() {
         let bench = Bench::new(*relays)?;
-        let wanted: usize = bench.texts.iter().cycle().zip(0..*events).map(|(text, _)| bench.take(text)).sum();
+        let wanted: usize = bench.texts.iter().cycle().zip(0..*events).map(|(text, _)| bench.plan(text)).sum();
         black_box(wanted);
         return Ok(());
     }
@@ -95,8 +95,8 @@ impl Bench {
         })
     }
 
-    /// What the road does with an event up to the queue: reads it, makes it, asks who wants it.
-    fn take(&self, text: &str) -> usize {
+    /// What happens to an event before the store: it is parsed, built and planned.
+    fn plan(&self, text: &str) -> usize {
         let data = Body::parse(text).expect("the mix is JSON");
         let plain = |at: &[Step]| data.plain(at).unwrap_or_default();
         let r#type = format!("{}.{}", plain(&self.type_at), plain(&self.action_at)).into();
@@ -113,28 +113,28 @@ impl Bench {
         self.relays.plan(&event).wanted.len()
     }
 
-    /// Nanoseconds for each event, and how many relays wanted one.
+    /// Nanoseconds per event, and how many relays wanted one.
     fn time(&self) -> (f64, f64) {
         let (mut events, mut wanted) = (0_u32, 0_usize);
-        let begun = Instant::now();
-        while begun.elapsed() < MEASURED {
+        let started = Instant::now();
+        while started.elapsed() < MEASURED {
             for text in &self.texts {
-                wanted += black_box(self.take(black_box(text)));
+                wanted += black_box(self.plan(black_box(text)));
                 events += 1;
             }
         }
-        let nanos = begun.elapsed().as_secs_f64() * 1e9 / f64::from(events);
+        let nanos = started.elapsed().as_secs_f64() * 1e9 / f64::from(events);
         (nanos, f64::from(u32::try_from(wanted).unwrap_or(u32::MAX)) / f64::from(events))
     }
 }
 
-/// Relays as people write them, none with a `when`: by type, by state, by what a name begins with.
+/// Typical relays without a `when`: by type, by state, by the prefix of a name.
 fn relays_toml(count: u32) -> String {
     let mut text = "[source.websocket.stream]\nurl = \"ws://127.0.0.1:9/\"\n".to_owned();
     for n in 0..count {
         let kind = ["container", "service", "stack", "node", "action"][n as usize % 5];
         let pattern = match n % 4 {
-            // One that is met: the road's own.
+            // The only one that matches: the relay of the bench `road`.
             _ if n == 0 => r#"type = ["service.create", "service.update"]"#.to_owned(),
             0 => format!(r#"type = "{kind}.delete", subject = {{ prefix = "/api/v1/{kind}/{n:05x}" }}"#),
             1 => format!(r#"type = "{kind}.*", "data.uuid" = "{n:08x}-0000-4000-8000-000000000000""#),
@@ -142,7 +142,7 @@ fn relays_toml(count: u32) -> String {
             _ => format!(r#"type = "{kind}.update", "data.parents[]" = "/api/v1/stack/{n:05x}*""#),
         };
         write!(text, "\n[[relay]]\nname = \"relay {n}\"\nmatch = {{ {pattern} }}\ntext = \"{{{{ data.state }}}}\"\n")
-            .expect("a String takes all");
+            .expect("writing to a String cannot fail");
     }
     text
 }
@@ -153,7 +153,7 @@ async fn instructions(relays: u32) -> Result<f64> {
     Ok((long - short) / f64::from(LONG - SHORT))
 }
 
-/// How many instructions a run takes, as callgrind counts them.
+/// The instructions of a run, as callgrind counts them.
 async fn callgrind(relays: u32, events: u32) -> Result<f64> {
     let run = Command::new("valgrind")
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
@@ -162,9 +162,9 @@ async fn callgrind(relays: u32, events: u32) -> Result<f64> {
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .output();
-    let told = timeout(LONGEST_CALLGRIND, run).await.context("took too long")?.context("no valgrind")?;
-    ensure!(told.status.success(), "callgrind failed: {}", told.status);
-    let told = String::from_utf8_lossy(&told.stderr);
-    let count = told.lines().find_map(|line| line.split_once("Collected : ")).context("no count")?.1;
+    let output = timeout(LONGEST_CALLGRIND, run).await.context("took too long")?.context("no valgrind")?;
+    ensure!(output.status.success(), "callgrind failed: {}", output.status);
+    let report = String::from_utf8_lossy(&output.stderr);
+    let count = report.lines().find_map(|line| line.split_once("Collected : ")).context("no count")?.1;
     Ok(count.trim().parse()?)
 }

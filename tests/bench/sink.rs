@@ -1,6 +1,7 @@
-//! The stand-in of the chat, a process of its own: takes posts as fast as they come and says what it got.
+//! The stand-in for the chat, a process of its own: receives posts as fast as they come and reports them.
 //!
-//! Speaks just enough HTTP/1.1 (keep-alive, Content-Length) to cost little beside what is measured.
+//! It implements only the HTTP/1.1 that is needed (keep-alive, Content-Length), to cost little compared with what is
+//! measured.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -14,59 +15,59 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 
-use crate::mix::{is_kept, now_us};
+use crate::mix::{is_wanted, now_us};
 
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Type: text/plain\r\n\r\nok";
 
-/// Waits for everything wanted out of `events` events; says `complete` then, or `incomplete` when stdin ends before.
+/// Waits for every wanted one of `events` events; prints `complete` then, or `incomplete` if stdin ends before.
 pub(crate) async fn run(events: u64) -> Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     println!("{}", json!({ "listening": listener.local_addr()?.to_string() }));
-    let got = Got::new(events);
-    let given_up = given_up();
+    let received = Received::new(events);
+    let stdin_end = stdin_end();
     let mut connections = FuturesUnordered::new();
     let serve_all = async {
         loop {
             tokio::select! {
-                accepted = listener.accept() => connections.push(serve(accepted?.0, &got)),
-                // A client that hangs up is no trouble of ours; what is missing will show.
+                accepted = listener.accept() => connections.push(serve(accepted?.0, &received)),
+                // A closed connection is not an error here; missing posts are reported at the end.
                 Some(_ended) = connections.next(), if !connections.is_empty() => {}
             }
         }
     };
     tokio::select! {
         failed = serve_all => failed,
-        () = got.complete.notified() => {
-            println!("{}", json!({ "complete": got.tally.borrow_mut().report() }));
+        () = received.complete.notified() => {
+            println!("{}", json!({ "complete": received.counts.borrow_mut().report() }));
             Ok(())
         }
-        () = given_up.notified() => {
-            println!("{}", json!({ "incomplete": got.tally.borrow_mut().report() }));
+        () = stdin_end.notified() => {
+            println!("{}", json!({ "incomplete": received.counts.borrow_mut().report() }));
             Ok(())
         }
     }
 }
 
-fn given_up() -> std::sync::Arc<Notify> {
-    let told = std::sync::Arc::new(Notify::new());
-    let tell = told.clone();
+fn stdin_end() -> std::sync::Arc<Notify> {
+    let ended = std::sync::Arc::new(Notify::new());
+    let notify = ended.clone();
     std::thread::spawn(move || {
         let mut nothing = Vec::new();
         if std::io::stdin().read_to_end(&mut nothing).is_ok() {
-            tell.notify_one();
+            notify.notify_one();
         }
     });
-    told
+    ended
 }
 
-async fn serve(mut tcp: TcpStream, got: &Got) -> Result<()> {
+async fn serve(mut tcp: TcpStream, received: &Received) -> Result<()> {
     tcp.set_nodelay(true)?;
     let mut buffer = Vec::with_capacity(8192);
     loop {
-        while let Some((head, whole)) = request(&buffer)? {
-            got.take(&buffer[head..whole]);
+        while let Some((head, end)) = request(&buffer)? {
+            received.take(&buffer[head..end]);
             tcp.write_all(ANSWER).await?;
-            buffer.drain(..whole);
+            buffer.drain(..end);
         }
         if tcp.read_buf(&mut buffer).await? == 0 {
             return Ok(());
@@ -74,7 +75,7 @@ async fn serve(mut tcp: TcpStream, got: &Got) -> Result<()> {
     }
 }
 
-/// Where the first request's head and the request itself end, once all of it is there.
+/// The ends of the first request's head and of the request, once it is complete.
 fn request(buffer: &[u8]) -> Result<Option<(usize, usize)>> {
     let Some(head) = buffer.windows(4).position(|four| four == b"\r\n\r\n").map(|at| at + 4) else { return Ok(None) };
     let text = std::str::from_utf8(&buffer[..head])?;
@@ -83,17 +84,17 @@ fn request(buffer: &[u8]) -> Result<Option<(usize, usize)>> {
         .filter_map(|line| line.split_once(':'))
         .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))
         .context("a post without Content-Length")?;
-    let whole = head + length.1.trim().parse::<usize>()?;
-    ensure!(whole < 1 << 20, "a post of {whole} bytes");
-    Ok((buffer.len() >= whole).then_some((head, whole)))
+    let end = head + length.1.trim().parse::<usize>()?;
+    ensure!(end < 1 << 20, "a post of {end} bytes");
+    Ok((buffer.len() >= end).then_some((head, end)))
 }
 
-struct Got {
-    tally: RefCell<Tally>,
+struct Received {
+    counts: RefCell<Counts>,
     complete: Notify,
 }
 
-struct Tally {
+struct Counts {
     missing: u64,
     seen: HashMap<u64, u32>,
     posts: u64,
@@ -102,38 +103,38 @@ struct Tally {
     last_us: u64,
 }
 
-impl Got {
+impl Received {
     fn new(events: u64) -> Self {
-        let seen: HashMap<u64, u32> = (0..events).filter(|id| is_kept(*id)).map(|id| (id, 0)).collect();
+        let seen: HashMap<u64, u32> = (0..events).filter(|id| is_wanted(*id)).map(|id| (id, 0)).collect();
         let missing = seen.len() as u64;
         let delays_us = Vec::with_capacity(seen.len());
-        let tally = Tally { missing, seen, posts: 0, unwanted: 0, delays_us, last_us: 0 };
-        Self { tally: tally.into(), complete: Notify::new() }
+        let counts = Counts { missing, seen, posts: 0, unwanted: 0, delays_us, last_us: 0 };
+        Self { counts: counts.into(), complete: Notify::new() }
     }
 
     fn take(&self, body: &[u8]) {
-        let mut tally = self.tally.borrow_mut();
-        tally.posts += 1;
-        tally.last_us = now_us();
+        let mut counts = self.counts.borrow_mut();
+        counts.posts += 1;
+        counts.last_us = now_us();
         let mark = std::str::from_utf8(body).ok().and_then(mark);
-        match mark.map(|(id, sent_us)| (tally.seen.get_mut(&id), sent_us)) {
+        match mark.map(|(id, sent_us)| (counts.seen.get_mut(&id), sent_us)) {
             Some((Some(times), sent_us)) => {
                 *times += 1;
                 if *times == 1 {
-                    tally.missing -= 1;
-                    let delay = tally.last_us.saturating_sub(sent_us);
-                    tally.delays_us.push(delay);
+                    counts.missing -= 1;
+                    let delay = counts.last_us.saturating_sub(sent_us);
+                    counts.delays_us.push(delay);
                 }
             }
-            _ => tally.unwanted += 1,
+            _ => counts.unwanted += 1,
         }
-        if tally.missing == 0 {
+        if counts.missing == 0 {
             self.complete.notify_one();
         }
     }
 }
 
-impl Tally {
+impl Counts {
     fn report(&mut self) -> Value {
         self.delays_us.sort_unstable();
         let at = |percent: usize| {

@@ -1,4 +1,4 @@
-//! The stand-in of Tutum's stream, a process of its own: accepts WebSocket clients, and plays the events when told.
+//! The stand-in for Tutum's stream, a process of its own: accepts WebSocket clients, and sends the events on command.
 
 use std::io::BufRead;
 use std::time::Duration;
@@ -14,30 +14,30 @@ use tokio_tungstenite::tungstenite::Message;
 
 use crate::mix::{now_us, write_event};
 
-/// Plays `events` events, `rate` of them each second, or as fast as the client reads where it is 0.
+/// Sends `events` events, `rate` of them per second; 0: as fast as the client reads.
 pub(crate) async fn run(events: u64, rate: u32) -> Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     println!("{}", json!({ "listening": listener.local_addr()?.to_string() }));
-    let mut go = Some(told_to_go());
+    let mut start = Some(start_command());
     loop {
         let (tcp, _) = listener.accept().await?;
-        // Only the first client is played to: one that comes again has lost what a live stream sent meanwhile.
-        serve(tcp, go.take(), events, rate).await?;
+        // Only the first client receives events: after a reconnect it would have missed some, as with a live stream.
+        serve(tcp, start.take(), events, rate).await?;
     }
 }
 
-async fn serve(tcp: TcpStream, go: Option<oneshot::Receiver<()>>, events: u64, rate: u32) -> Result<()> {
+async fn serve(tcp: TcpStream, start: Option<oneshot::Receiver<()>>, events: u64, rate: u32) -> Result<()> {
     tcp.set_nodelay(true)?;
     let (mut to_client, mut from_client) = accept_async(tcp).await?.split();
     println!("{}", json!({ "connected": now_us() }));
-    let play = async {
+    let send_events = async {
         to_client.send(Message::text(r#"{"type":"auth"}"#)).await?;
-        let Some(go) = go else { return std::future::pending().await };
-        go.await?;
-        let begun = Instant::now();
+        let Some(start) = start else { return std::future::pending().await };
+        start.await?;
+        let started = Instant::now();
         for id in 0..events {
             if rate > 0 {
-                let due = begun + Duration::from_secs(id) / rate;
+                let due = started + Duration::from_secs(id) / rate;
                 if due > Instant::now() {
                     to_client.flush().await?;
                     sleep_until(due).await;
@@ -51,22 +51,22 @@ async fn serve(tcp: TcpStream, go: Option<oneshot::Receiver<()>>, events: u64, r
         std::future::pending::<Result<()>>().await
     };
     // Reading also answers the client's pings.
-    let client_left = async { while from_client.next().await.is_some_and(|frame| frame.is_ok()) {} };
+    let client_closed = async { while from_client.next().await.is_some_and(|frame| frame.is_ok()) {} };
     tokio::select! {
-        played = play => played,
-        () = client_left => Ok(()),
+        ended = send_events => ended,
+        () = client_closed => Ok(()),
     }
 }
 
-/// The first line on stdin means go; its end means that whoever measures is gone.
-fn told_to_go() -> oneshot::Receiver<()> {
-    let (say, heard) = oneshot::channel();
+/// The first line on stdin starts the events; the end of stdin means that the bench has ended.
+fn start_command() -> oneshot::Receiver<()> {
+    let (started, start) = oneshot::channel();
     std::thread::spawn(move || {
         let mut lines = std::io::stdin().lock().lines();
-        if lines.next().is_some_and(|line| line.is_ok()) && say.send(()).is_ok() {
+        if lines.next().is_some_and(|line| line.is_ok()) && started.send(()).is_ok() {
             for _ in lines {}
         }
         std::process::exit(0);
     });
-    heard
+    start
 }

@@ -1,8 +1,8 @@
-//! What an accepted post costs beside Debian's `webhook` package: `cargo bench --bench webhook`.
+//! The cost of an accepted post, compared with Debian's `webhook` package: `cargo bench --bench webhook`.
 //!
-//! Both check the same signature. The daemon has every event on disk before it answers, and delivers it; `webhook`
-//! keeps nothing, and starts `/bin/true` for each. Round by round in turn, so that whatever else the machine does hits
-//! both. Quote the ratios: they travel.
+//! Both check the same signature. The daemon stores every event on disk before it answers, and delivers it; `webhook`
+//! stores nothing and starts `/bin/true` for each. They take turns in every round, so that other load on the machine
+//! affects both. Quote the ratios: they hold on other machines too.
 #![expect(clippy::print_stdout, reason = "what it prints is the result")]
 
 mod cpu;
@@ -15,11 +15,12 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use serde_json::json;
+use tidings::demo::Daemon;
 use tokio::net::TcpStream;
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 use tokio::time::{Instant, sleep};
 
 use cpu::cpu_seconds;
@@ -27,7 +28,7 @@ use median::median;
 use memory::memory_mib;
 use posts::{Hook, KEY, Load, Receiver};
 
-/// The daemon's door beside Debian's webhook: posts a second, delay, CPU, memory
+/// The daemon's listener compared with Debian's webhook: posts per second, delay, CPU, memory
 #[derive(Parser)]
 struct Options {
     /// Rounds; each measures both once
@@ -39,27 +40,27 @@ struct Options {
     /// Posts at a time
     #[arg(long, default_value_t = 32)]
     concurrency: u32,
-    /// What `cargo bench` says to every bench
+    /// `cargo bench` passes this to every bench
     #[arg(long, hide = true)]
     bench: bool,
 }
 
-/// What one trial has shown.
+/// The result of one trial.
 struct Figures {
-    posts_a_second: f64,
+    posts_per_second: f64,
     p50_ms: f64,
     p99_ms: f64,
-    cpu_ms_a_thousand: f64,
+    cpu_ms_per_thousand: f64,
     peak_mib: f64,
 }
 
 type Row = (&'static str, fn(&Figures) -> f64);
 
 const ROWS: [Row; 5] = [
-    ("posts/s accepted", |of| of.posts_a_second),
+    ("posts/s accepted", |of| of.posts_per_second),
     ("answer p50, ms", |of| of.p50_ms),
     ("answer p99, ms", |of| of.p99_ms),
-    ("CPU ms per 1,000 posts", |of| of.cpu_ms_a_thousand),
+    ("CPU ms per 1,000 posts", |of| of.cpu_ms_per_thousand),
     ("peak memory, MiB", |of| of.peak_mib),
 ];
 
@@ -71,7 +72,7 @@ async fn main() -> Result<()> {
     let options = Options::parse();
     let theirs = Command::new("webhook").arg("-version").stdout(Stdio::null()).stderr(Stdio::null()).status().await;
     if !theirs.is_ok_and(|status| status.success()) {
-        println!("SKIPPED: Debian's webhook is not here to compare with (apt-get install webhook)");
+        println!("SKIPPED: Debian's webhook is not installed (apt-get install webhook)");
         return Ok(());
     }
     let Options { rounds, posts, concurrency, .. } = options;
@@ -103,14 +104,19 @@ async fn debians(load: Load) -> Result<Figures> {
     std::fs::write(&file, hooks.to_string())?;
     let mut command = Command::new("webhook");
     command.arg("-hooks").arg(&file).args(["-ip", "127.0.0.1", "-port", &port.to_string()]);
-    let mut child = start(command, folder.path())?;
+    let log = std::fs::File::create(folder.path().join("log"))?;
+    command.current_dir(folder.path()).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).kill_on_drop(true);
+    let mut child = command.spawn()?;
     let address = format!("127.0.0.1:{port}");
     let limit = Instant::now() + LONGEST_WAIT;
     while TcpStream::connect(&address).await.is_err() {
         ensure!(Instant::now() < limit && child.try_wait()?.is_none(), "webhook does not listen");
         sleep(Duration::from_millis(10)).await;
     }
-    measure(&mut child, &Hook { address, path: "/hooks/in" }, load, None).await
+    let pid = child.id().context("it ended")?;
+    let figures = measure(pid, &Hook { address, path: "/hooks/in" }, load, None).await?;
+    child.kill().await?;
+    Ok(figures)
 }
 
 async fn ours(load: Load) -> Result<Figures> {
@@ -137,56 +143,40 @@ to = "hook"
 "#,
         receiver.address
     );
-    std::fs::write(folder.path().join("relays.toml"), relays)?;
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tidings"));
-    command.args(["run", "--config", "relays.toml"]);
-    let mut child = start(command, folder.path())?;
-    let listener = folder.path().join("state/door");
-    let limit = Instant::now() + LONGEST_WAIT;
-    let address = loop {
-        if let Ok(address) = std::fs::read_to_string(&listener) {
-            break address.trim().to_owned();
-        }
-        if Instant::now() > limit || child.try_wait()?.is_some() {
-            bail!("tidings does not listen:\n{}", std::fs::read_to_string(folder.path().join("log"))?);
-        }
-        sleep(Duration::from_millis(10)).await;
-    };
-    measure(&mut child, &Hook { address, path: "/hooks/in" }, load, Some(&receiver)).await
+    let mut daemon = Daemon::prepare(Path::new(env!("CARGO_BIN_EXE_tidings")), folder.path(), &relays)?;
+    daemon.start()?;
+    daemon.wait_until_ready(LONGEST_WAIT).await?;
+    let address = daemon.listener_url()?.trim_start_matches("http://").to_owned();
+    let pid = daemon.pid().context("it ended")?;
+    let figures = measure(pid, &Hook { address, path: "/hooks/in" }, load, Some(&receiver)).await?;
+    daemon.kill().await?;
+    Ok(figures)
 }
 
-/// The CPU time is of everything, what is done after the last answer included.
-async fn measure(child: &mut Child, hook: &Hook, load: Load, receiver: Option<&Receiver>) -> Result<Figures> {
-    let pid = child.id().context("it is gone")?;
-    let warm = Load { posts: 500, ..load };
-    posts::bring(hook, warm).await?;
+/// The CPU time includes what is done after the last answer.
+async fn measure(pid: u32, hook: &Hook, load: Load, receiver: Option<&Receiver>) -> Result<Figures> {
+    let warm_up = Load { posts: 500, ..load };
+    posts::send(hook, warm_up).await?;
     let cpu_before = cpu_seconds(pid)?;
-    let begun = Instant::now();
-    let mut delays = posts::bring(hook, load).await?;
-    let seconds = begun.elapsed().as_secs_f64();
+    let started = Instant::now();
+    let mut delays = posts::send(hook, load).await?;
+    let seconds = started.elapsed().as_secs_f64();
     if let Some(receiver) = receiver {
-        receiver.wait_for(u64::from(warm.posts) + u64::from(load.posts), LONGEST_WAIT).await?;
+        receiver.wait_for(u64::from(warm_up.posts) + u64::from(load.posts), LONGEST_WAIT).await?;
     }
     sleep(Duration::from_millis(500)).await;
     let posts = f64::from(load.posts);
-    let cpu_ms_a_thousand = (cpu_seconds(pid)? - cpu_before) * 1e6 / posts;
+    let cpu_ms_per_thousand = (cpu_seconds(pid)? - cpu_before) * 1e6 / posts;
     let peak_mib = memory_mib(pid, "VmHWM")?;
-    child.kill().await?;
     delays.sort_unstable();
     let at = |percent: usize| {
         let place = delays.len().saturating_sub(1) * percent / 100;
         delays.get(place).map_or(f64::NAN, |delay| delay.as_secs_f64() * 1e3)
     };
-    Ok(Figures { posts_a_second: posts / seconds, p50_ms: at(50), p99_ms: at(99), cpu_ms_a_thousand, peak_mib })
+    Ok(Figures { posts_per_second: posts / seconds, p50_ms: at(50), p99_ms: at(99), cpu_ms_per_thousand, peak_mib })
 }
 
-/// Below the target folder, since /tmp may be memory, where a disk costs nothing.
+/// Below the target folder: /tmp may be in memory, where a disk costs nothing.
 fn folder() -> Result<tempfile::TempDir> {
     Ok(tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?)
-}
-
-fn start(mut command: Command, folder: &Path) -> Result<Child> {
-    let log = std::fs::File::create(folder.join("log"))?;
-    command.current_dir(folder).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).kill_on_drop(true);
-    Ok(command.spawn()?)
 }

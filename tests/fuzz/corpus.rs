@@ -1,4 +1,4 @@
-//! What really comes: the payloads that the mutants are made of. A post is its headers, an empty line, and its body.
+//! Real payloads, from which the mutants are made. A post is its headers, an empty line, and its body.
 
 pub(crate) fn soap() -> Vec<Vec<u8>> {
     let envelope = |body: &str| {
@@ -105,7 +105,7 @@ pub(crate) fn registries() -> Vec<Vec<u8>> {
     .collect()
 }
 
-/// Lines of what a stream like Tutum's says.
+/// Messages of a stream like Tutum's.
 pub(crate) fn messages() -> Vec<Vec<u8>> {
     [
         r#"{"type":"auth"}"#,
@@ -139,7 +139,7 @@ pub(crate) fn frames() -> Vec<Vec<u8>> {
     ]
 }
 
-/// Whole HTTP answers, as sinks and APIs give them.
+/// HTTP answers of chats and APIs.
 pub(crate) fn answers() -> Vec<Vec<u8>> {
     let answer = |status: &str, headers: &str, body: &str| {
         format!(

@@ -1,14 +1,15 @@
-//! Whatever strangers may send, sent: every parser of foreign bytes, against mutations of what really comes.
+//! Fuzzing: every parser of untrusted bytes, with mutations of real payloads.
 //!
-//! Coverage-guided fuzzing wants a nightly compiler, which this project does not have. So the same targets run here on
-//! the stable one, with seeded mutations; a mutant that makes a target answer as it never did before joins the corpus,
-//! which leads a part of the way that coverage would. A target fails when it panics, when one input takes it too long,
-//! or when what it answers breaks its own promise. `TIDINGS_FUZZ_SECONDS` is the time of each (10 unless said;
-//! `TIDINGS_FUZZ_SECONDS=60 cargo test --test fuzz` by hand), `TIDINGS_SEED` repeats a run.
+//! Coverage-guided fuzzing needs a nightly compiler, which this project does not use. These targets run on the stable
+//! compiler with seeded mutations; a mutant that causes a new result joins the corpus, which replaces a part of the
+//! guidance by coverage. A target fails when it panics, when one input takes too long, or when a result breaks the
+//! target's own promise. `TIDINGS_FUZZ_SECONDS` is the time for each target (default 10; by hand
+//! `TIDINGS_FUZZ_SECONDS=60 cargo test --test fuzz`), `TIDINGS_SEED` repeats a run.
 
-#![expect(clippy::print_stdout, reason = "a target says with which seed it ran, and how far it came")]
+#![expect(clippy::print_stdout, reason = "a target prints its seed and its results")]
 
 mod answers;
+mod authentication;
 mod corpus;
 mod engine;
 mod file;
@@ -16,7 +17,6 @@ mod frames;
 mod ingress;
 mod mutate;
 mod posts;
-mod proofs;
 mod relays;
 mod soap;
 mod words;

@@ -1,4 +1,4 @@
-//! How a real payload becomes one that nobody meant.
+//! Mutations of real payloads.
 
 const NUMBERS: [&str; 14] = [
     "0",
@@ -16,11 +16,11 @@ const NUMBERS: [&str; 14] = [
     "340282366920938463463374607431768211456",
     "99999999999999999999999999999999999999999999",
 ];
-/// What opens something, and what closes it.
+/// Opening and closing parts.
 const NESTS: [(&str, &str); 6] =
     [("[", "]"), ("{\"a\":", "}"), ("<a>", "</a>"), ("(", ")"), ("{{", "}}"), ("\"", "\"")];
 const DEPTHS: [usize; 6] = [1, 2, 63, 65, 130, 3000];
-/// Texts that are more, or less, than they look.
+/// Control characters, invalid UTF-8, invisible and combining characters.
 const ODD: [&[u8]; 14] = [
     b"\0",
     b"\r\n",
@@ -48,7 +48,7 @@ pub(crate) struct Mutator {
 impl Mutator {
     pub(crate) fn mutant(&mut self, corpus: &[Vec<u8>]) -> Vec<u8> {
         let mut bytes = self.one_of(corpus).clone();
-        // One change more often than two, and so on.
+        // One change is more likely than two, and so on.
         let changes = self.random.u32(1..=1 << MOST_CHANGES).leading_zeros() + MOST_CHANGES - 31 + 1;
         for _ in 0..changes.clamp(1, MOST_CHANGES) {
             self.change(&mut bytes, corpus);
@@ -106,7 +106,7 @@ impl Mutator {
         &corpus[self.random.usize(..corpus.len())]
     }
 
-    /// Mostly a short piece, sometimes any.
+    /// Mostly a short range, sometimes one of any length.
     fn part(&mut self, bytes: &[u8]) -> std::ops::Range<usize> {
         let from = self.random.usize(..=bytes.len());
         let most = bytes.len() - from;
@@ -129,7 +129,7 @@ impl Mutator {
         insert(bytes, at, &piece.repeat(often.min(4096)));
     }
 
-    /// Another number where one stands, or where none does.
+    /// Replaces the next number, or inserts one.
     fn other_number(&mut self, bytes: &mut Vec<u8>) {
         let from = self.random.usize(..=bytes.len());
         let digit = bytes[from..].iter().position(u8::is_ascii_digit).map_or(from, |more| from + more);

@@ -2,10 +2,10 @@
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
-use tidings::demo::standins::{Effect, PagerDuty};
+use tidings::demo::standins::{AlertChange, PagerDuty};
 
 use crate::daemon::{Daemon, LIMIT, client};
-use crate::neighbour::{Neighbour, free_port};
+use crate::foreign_daemon::{ForeignDaemon, free_port};
 
 const TOKEN: &str = "f2f0c1d4-8f1e-4a55";
 
@@ -38,7 +38,7 @@ const CONFIG: &str = r#"
     to = "oncall"
 "#;
 
-async fn alertmanager(folder: &std::path::Path, hook: &str) -> Neighbour {
+async fn alertmanager(folder: &std::path::Path, hook: &str) -> ForeignDaemon {
     let config = format!(
         r#"
 route:
@@ -61,11 +61,11 @@ receivers:
     let port = free_port();
     let listen = format!("--web.listen-address=127.0.0.1:{port}");
     let args = ["--config.file=alertmanager.yml", "--storage.path=am", "--cluster.listen-address=", &listen];
-    Neighbour::start("prometheus-alertmanager", &args, folder, port, "/-/ready").await
+    ForeignDaemon::start("prometheus-alertmanager", &args, folder, port, "/-/ready").await
 }
 
 /// Posts an alert as Prometheus does: firing, or (with an end in the past) resolved.
-async fn alert(alertmanager: &Neighbour, instance: &str, ends: Option<Timestamp>) {
+async fn alert(alertmanager: &ForeignDaemon, instance: &str, ends: Option<Timestamp>) {
     let mut alert = json!({
         "labels": {"alertname": "DiskFull", "instance": instance, "severity": "critical"},
         "annotations": {"summary": format!("the disk of {instance} is full")},
@@ -76,7 +76,7 @@ async fn alert(alertmanager: &Neighbour, instance: &str, ends: Option<Timestamp>
         alert["endsAt"] = ends.to_string().into();
     }
     let reply = client().post(format!("{}/api/v2/alerts", alertmanager.url)).json(&json!([alert])).send().await;
-    assert!(reply.expect("it answers").status().is_success(), "{}", alertmanager.said());
+    assert!(reply.expect("it answers").status().is_success(), "{}", alertmanager.log());
 }
 
 #[tokio::test]
@@ -85,27 +85,27 @@ async fn an_alert_that_fires_and_is_resolved_is_one_incident_at_the_pager() {
     let config = CONFIG.replace("PAGER_URL", &pagerduty.url());
     let daemon = Daemon::start(&config, &[("TOKEN", TOKEN), ("KEY", pagerduty.key())]).await;
     let folder = tempfile::tempdir().expect("a folder");
-    let alertmanager = alertmanager(folder.path(), &format!("{}/hooks/alerts", daemon.door_url())).await;
+    let alertmanager = alertmanager(folder.path(), &format!("{}/hooks/alerts", daemon.listener_url())).await;
 
     let next = async || {
         let post = pagerduty.next(LIMIT).await;
-        post.unwrap_or_else(|late| panic!("{late}\n{}\n{}", daemon.log(), alertmanager.said()))
+        post.unwrap_or_else(|late| panic!("{late}\n{}\n{}", daemon.log(), alertmanager.log()))
     };
     alert(&alertmanager, "db-1", None).await;
     let first = next().await;
-    assert_eq!((&*first.action, first.effect), ("trigger", Effect::Opened));
+    assert_eq!((&*first.action, first.change), ("trigger", AlertChange::Opened));
     assert_eq!(first.severity.as_deref(), Some("critical"));
     assert!(first.summary.as_deref().is_some_and(|summary| summary.contains("DiskFull")), "{first:?}");
 
     // Another alert of the same group: Alertmanager sends both again, and only the new one opens an incident.
     alert(&alertmanager, "db-2", None).await;
     let second = next().await;
-    assert_eq!((&*second.action, second.effect), ("trigger", Effect::Opened));
+    assert_eq!((&*second.action, second.change), ("trigger", AlertChange::Opened));
     assert_ne!(first.key, second.key);
 
     alert(&alertmanager, "db-1", Some(Timestamp::now() - SignedDuration::from_secs(1))).await;
     let resolved = next().await;
-    assert_eq!((&*resolved.action, resolved.effect, &resolved.key), ("resolve", Effect::Resolved, &first.key));
+    assert_eq!((&*resolved.action, resolved.change, &resolved.key), ("resolve", AlertChange::Resolved, &first.key));
     assert_eq!(pagerduty.open_keys(), [second.key]);
     assert_eq!(pagerduty.offences(), [""; 0]);
 }

@@ -1,15 +1,15 @@
-//! A disk that fills up.
+//! A disk that can be filled.
 
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// A tmpfs of its own, taken down when dropped.
+/// A tmpfs, unmounted when it is dropped.
 pub(crate) struct SmallDisk(PathBuf);
 
 impl SmallDisk {
-    /// None, said aloud, where this user may not mount; a limit to the size of files stands in for it there.
+    /// None, with a printed line, where this user may not mount; a limit for the size of files replaces it there.
     pub(crate) fn mount(folder: &Path, mib: u32) -> Option<Self> {
         fs::create_dir_all(folder).expect("a folder");
         let size = format!("size={mib}m");
@@ -21,7 +21,7 @@ impl SmallDisk {
         Some(Self(folder.to_owned()))
     }
 
-    /// Until nothing more fits.
+    /// Writes a file until the disk is full.
     pub(crate) fn fill(&self) {
         let mut ballast = fs::File::create(self.ballast()).expect("a file");
         for size in [1 << 20, 1 << 12] {

@@ -1,11 +1,12 @@
-//! The open incident outlives the daemon, in whatever order things die and come back.
+//! An open incident survives the daemon, in whatever order the parts fail and come back.
 
 use std::time::Duration;
 
-use tidings::demo::standins::{Effect, PagerDuty, Tutum};
+use tidings::demo::standins::{AlertChange, AuthRefusal, PagerDuty, Tutum};
+use tidings::demo::{pagerduty_sink, tutum_config};
 use tokio::time::sleep;
 
-use crate::daemon::{Daemon, LIMIT, hearing};
+use crate::daemon::{Daemon, LIMIT};
 
 struct Watched {
     tutum: Tutum,
@@ -16,85 +17,80 @@ struct Watched {
 const STEADY: Duration = Duration::from_millis(300);
 
 impl Watched {
-    /// A daemon whose only duty is to hear, and to page when it cannot.
-    async fn begin(connected: bool) -> Self {
+    /// A daemon without relays, which pages when it loses its source.
+    async fn start(connected: bool) -> Self {
         let tutum = Tutum::start().await.expect("loopback");
         let pagerduty = PagerDuty::start().await.expect("loopback");
         if !connected {
             tutum.stream.go_down().await;
         }
-        let config = format!(
-            r#"
-            {}
-            grace = "300ms"
-            steady = "300ms"
-            ping = "200ms"
-            retry = {{ first = "20ms", max = "50ms" }}
-            alert = {{ to = "oncall", key = "ears", lost = "{{{{ event.subject }}}} is deaf", back = "it hears", client = "tidings", client_url = "https://bridge.example.com" }}
-            [sink.pagerduty.oncall]
-            key = {{ env = "KEY" }}
-            url = "{}"
-            retry = {{ first = "20ms", max = "100ms" }}
-            "#,
-            hearing(&tutum, "", ""),
-            pagerduty.url(),
+        let alert = "to = \"oncall\", key = \"stream\", lost = \"{{ event.subject }} is lost\", back = \"it is back\", \
+            client = \"tidings\", client_url = \"https://bridge.example.com\"";
+        let source = format!(
+            "grace = \"300ms\"\nsteady = \"300ms\"\nping = \"200ms\"\nretry = {{ first = \"20ms\", max = \"50ms\" }}\nalert = {{ {alert} }}"
         );
+        let sink = pagerduty_sink(&pagerduty, "retry = { first = \"20ms\", max = \"100ms\" }");
+        let config = format!("{}{sink}", tutum_config(&tutum, "", &source));
         let credentials = tutum.credentials().clone();
-        let env = [("USERNAME", &*credentials.user), ("TOKEN", &*credentials.token), ("KEY", pagerduty.key())];
+        let env = [
+            ("TUTUM_USERNAME", &*credentials.user),
+            ("TUTUM_TOKEN", &*credentials.token),
+            ("PAGERDUTY_KEY", pagerduty.key()),
+        ];
         let daemon = Daemon::start(&config, &env).await;
         let watched = Self { tutum, pagerduty, daemon };
         if connected {
-            watched.well().await;
+            watched.steady().await;
         }
         watched
     }
 
-    /// Up, and no outage is being counted any more.
-    async fn well(&self) {
+    /// Waits until the source is up and no outage is counted any more.
+    async fn steady(&self) {
         self.daemon.until("up", |status| status["sources"][0]["state"] == "up").await;
         sleep(2 * STEADY).await;
     }
 
-    /// What changed for the on-call. A trigger repeated by a kill carries the same key, so the pager adds it to the
-    /// alert that is open, and nobody is woken twice.
-    fn told(&self) -> Vec<String> {
+    /// The actions that changed an alert. A trigger repeated after a kill has the same key, so the pager only appends it
+    /// to the open alert.
+    fn changes(&self) -> Vec<String> {
         let alerts = self.pagerduty.alerts().into_iter();
-        alerts.filter(|alert| alert.effect != Effect::Appended).map(|alert| alert.action).collect()
+        alerts.filter(|alert| alert.change != AlertChange::Appended).map(|alert| alert.action).collect()
     }
 
     async fn next(&self) -> String {
         loop {
             let alert = self.pagerduty.next(LIMIT).await;
-            let alert = alert.unwrap_or_else(|late| panic!("{late}\n{}", self.daemon.log()));
-            assert_eq!(alert.key, "ears");
-            if alert.effect != Effect::Appended {
+            let alert = alert.unwrap_or_else(|error| panic!("{error}\n{}", self.daemon.log()));
+            assert_eq!(alert.key, "stream");
+            if alert.change != AlertChange::Appended {
                 return alert.action;
             }
         }
     }
 
-    fn no_more_than(&self, told: &[&str]) {
-        assert_eq!(self.told(), told, "{}", self.daemon.log());
+    fn changed_only(&self, actions: &[&str]) {
+        assert_eq!(self.changes(), actions, "{}", self.daemon.log());
         assert_eq!(self.pagerduty.offences(), [""; 0]);
     }
 }
 
 #[tokio::test]
-async fn lost_then_killed_then_back_then_started_is_one_resolve() {
-    let mut watched = Watched::begin(true).await;
+async fn a_source_that_is_back_after_a_kill_is_resolved_once() {
+    let mut watched = Watched::start(true).await;
     watched.tutum.stream.go_down().await;
     assert_eq!(watched.next().await, "trigger");
     watched.daemon.kill().await;
     watched.tutum.stream.come_back().await.expect("the port");
     watched.daemon.start_again().await;
     assert_eq!(watched.next().await, "resolve");
-    watched.well().await;
-    watched.no_more_than(&["trigger", "resolve"]);
+    watched.steady().await;
+    watched.changed_only(&["trigger", "resolve"]);
 }
 
 #[tokio::test]
 async fn a_restart_during_an_outage_does_not_page_again() {
-    let mut watched = Watched::begin(true).await;
+    let mut watched = Watched::start(true).await;
     watched.tutum.stream.go_down().await;
     assert_eq!(watched.next().await, "trigger");
     for _ in 0..2 {
@@ -102,11 +98,11 @@ async fn a_restart_during_an_outage_does_not_page_again() {
         watched.daemon.start_again().await;
         sleep(3 * STEADY).await;
     }
-    watched.no_more_than(&["trigger"]);
+    watched.changed_only(&["trigger"]);
     watched.tutum.stream.come_back().await.expect("the port");
     assert_eq!(watched.next().await, "resolve");
     let first = watched.pagerduty.alerts().remove(0);
-    assert_eq!(first.summary.as_deref(), Some("prod is deaf"));
+    assert_eq!(first.summary.as_deref(), Some("prod is lost"));
     assert_eq!(
         (&first.body["client"], &first.body["client_url"]),
         (&"tidings".into(), &"https://bridge.example.com".into())
@@ -114,40 +110,40 @@ async fn a_restart_during_an_outage_does_not_page_again() {
 }
 
 #[tokio::test]
-async fn a_source_that_never_comes_up_pages_and_a_pager_that_is_down_hears_later() {
-    let watched = Watched::begin(false).await;
+async fn a_source_that_never_comes_up_pages_and_a_pager_that_is_down_receives_the_resolve_later() {
+    let watched = Watched::start(false).await;
     assert_eq!(watched.next().await, "trigger");
     watched.pagerduty.go_down().await;
     watched.tutum.stream.come_back().await.expect("the port");
-    watched.well().await;
+    watched.steady().await;
     watched.pagerduty.come_back().await.expect("the port");
     assert_eq!(watched.next().await, "resolve");
-    watched.no_more_than(&["trigger", "resolve"]);
+    watched.changed_only(&["trigger", "resolve"]);
 }
 
 #[tokio::test]
-async fn flapping_pages_once_and_a_blip_not_at_all() {
-    let watched = Watched::begin(true).await;
+async fn flapping_pages_once_and_a_short_outage_not_at_all() {
+    let watched = Watched::start(true).await;
     watched.tutum.stream.drop_tcp();
-    watched.tutum.stream.wait_connected(LIMIT).await.expect("it is back at once");
-    watched.well().await;
-    watched.no_more_than(&[]);
+    watched.tutum.stream.wait_connected(LIMIT).await.expect("it reconnects");
+    watched.steady().await;
+    watched.changed_only(&[]);
 
     watched.tutum.stream.go_down().await;
     assert_eq!(watched.next().await, "trigger");
     for _ in 0..3 {
         watched.tutum.stream.come_back().await.expect("the port");
-        watched.tutum.stream.wait_connected(LIMIT).await.expect("it comes back");
+        watched.tutum.stream.wait_connected(LIMIT).await.expect("it reconnects");
         watched.tutum.stream.go_down().await;
     }
-    watched.no_more_than(&["trigger"]);
+    watched.changed_only(&["trigger"]);
     watched.tutum.stream.come_back().await.expect("the port");
     assert_eq!(watched.next().await, "resolve");
 }
 
 #[tokio::test]
-async fn a_peer_that_stops_answering_is_found_by_a_deadline() {
-    let watched = Watched::begin(true).await;
+async fn a_peer_that_stops_answering_is_detected_by_a_deadline() {
+    let watched = Watched::start(true).await;
     watched.tutum.stream.go_silent();
     let until = tokio::time::Instant::now() + LIMIT;
     while !watched.daemon.log().contains("no answer to a ping") {
@@ -158,10 +154,10 @@ async fn a_peer_that_stops_answering_is_found_by_a_deadline() {
 }
 
 #[tokio::test]
-async fn refused_credentials_are_said_in_plain_words_and_not_hammered() {
-    let mut watched = Watched::begin(true).await;
+async fn refused_credentials_are_reported_and_retried_slowly() {
+    let mut watched = Watched::start(true).await;
     watched.daemon.kill().await;
-    watched.tutum.stream.refuse_auth(tidings::demo::standins::Refusal::InStream);
+    watched.tutum.stream.refuse_auth(AuthRefusal::InStream);
     let before = watched.tutum.stream.connections();
     watched.daemon.start_again().await;
     assert_eq!(watched.next().await, "trigger");

@@ -1,54 +1,41 @@
-//! SIGKILL at random moments, with hundreds of deliveries pending: what the state file held arrives.
+//! SIGKILL at random moments, with hundreds of deliveries pending: everything in the state file is delivered.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use serde_json::json;
-use tidings::demo::standins::{Slack, Tutum};
 use tokio::time::{Instant, sleep};
 
-use crate::daemon::{Daemon, LIMIT, hearing, seed, sqlite};
+use crate::daemon::{LIMIT, seed, sqlite};
+use crate::tutum_to_slack::TutumToSlack;
 
 const EVENTS: usize = 20_000;
 const KILLS: usize = 10;
 const PENDING_AT_A_KILL: u32 = 500;
 const AT_ONCE: usize = 32;
 
-fn config(tutum: &Tutum) -> String {
-    let hearing = hearing(tutum, "", "retry = { first = \"10ms\", max = \"50ms\" }");
-    format!(
-        r#"
-        {hearing}
-        [sink.slack.ops]
-        webhook = {{ env = "SLACK_URL" }}
-        rate = "none"
-        concurrency = {AT_ONCE}
-        retry = {{ first = "10ms", max = "100ms" }}
-        [[relay]]
-        name = "all"
-        from = "prod"
-        match = {{ type = "container.create" }}
-        text = "{{{{ data.n }}}}"
-        to = "ops"
-        "#,
-    )
-}
+const RELAYS: &str = r#"
+    [[relay]]
+    name = "all"
+    from = "prod"
+    match = { type = "container.create" }
+    text = "{{ data.n }}"
+    to = "ops"
+"#;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_accepted_arrives_although_the_daemon_is_killed_again_and_again() {
+async fn what_was_accepted_is_delivered_although_the_daemon_is_killed_repeatedly() {
     let seed = seed();
-    let tutum = Tutum::start().await.expect("loopback");
-    let slack = Slack::start().await.expect("loopback");
-    let credentials = tutum.credentials().clone();
-    let url = slack.url();
-    let env = [("USERNAME", &*credentials.user), ("TOKEN", &*credentials.token), ("SLACK_URL", &*url)];
-    let mut daemon = Daemon::start(&config(&tutum), &env).await;
+    let setup = TutumToSlack::start().await;
+    let TutumToSlack { tutum, slack } = &setup;
+    let mut daemon = setup.prepare(&setup.config("", &format!("concurrency = {AT_ONCE}"), RELAYS));
+    daemon.start_again().await;
 
-    // The stream keeps what it has not sent, and sends as fast as it is read.
+    // The stream keeps what it has not sent, and sends as fast as the daemon reads.
     tutum.stream.hold(true);
     let batch = EVENTS / (KILLS + 1);
     let mut sent = 0;
-    let mut held_at_a_kill: HashSet<usize> = HashSet::new();
+    let mut stored_at_a_kill: HashSet<usize> = HashSet::new();
     for round in 0..=KILLS {
         let until = if round == KILLS { EVENTS } else { sent + batch };
         slack.slow_down(Duration::from_millis(60));
@@ -62,38 +49,38 @@ async fn what_was_accepted_arrives_although_the_daemon_is_killed_again_and_again
             break;
         }
         let limit = Instant::now() + LIMIT;
-        // Of this batch, too: what earlier ones left over would let the kills fall one after the other.
+        // Also of this batch: otherwise what earlier ones left would let the kills follow at once.
         let enough = sent - batch + PENDING_AT_A_KILL as usize;
         while daemon.pending() < u64::from(PENDING_AT_A_KILL)
-            || daemon.latest_held().is_none_or(|latest| latest < enough)
+            || daemon.latest_stored().is_none_or(|latest| latest < enough)
         {
             assert!(Instant::now() < limit, "never {PENDING_AT_A_KILL} pending:\n{}", daemon.log());
             sleep(Duration::from_millis(5)).await;
         }
         sleep(Duration::from_millis(fastrand::u64(0..40))).await;
         daemon.kill().await;
-        held_at_a_kill.extend(daemon.held());
-        assert!(daemon.pending() >= u64::from(PENDING_AT_A_KILL) / 2, "the kill fell while a pile was pending");
+        stored_at_a_kill.extend(daemon.stored());
+        assert!(daemon.pending() >= u64::from(PENDING_AT_A_KILL) / 2, "many deliveries were pending at the kill");
         daemon.start_again().await;
     }
     slack.slow_down(Duration::ZERO);
-    tutum.stream.read_up(LIMIT).await.expect("everything was sent");
+    tutum.stream.wait_read(LIMIT).await.expect("everything was sent");
     daemon.until("empty", |status| status["sinks"][0]["pending"] == 0).await;
 
     let mut arrived: HashMap<usize, usize> = HashMap::new();
     for post in slack.posts() {
         *arrived.entry(post.text.parse().expect("a number")).or_default() += 1;
     }
-    let missing: Vec<_> = held_at_a_kill.iter().filter(|n| !arrived.contains_key(n)).collect();
-    assert!(missing.is_empty(), "{} that were accepted never arrived, seed {seed}: {missing:?}", missing.len());
+    let missing: Vec<_> = stored_at_a_kill.iter().filter(|n| !arrived.contains_key(n)).collect();
+    assert!(missing.is_empty(), "{} were accepted and did not arrive, seed {seed}: {missing:?}", missing.len());
     let twice: usize = arrived.values().map(|times| times - 1).sum();
     println!(
         "{EVENTS} sent, {} accepted before a kill, {} arrived, {twice} twice",
-        held_at_a_kill.len(),
+        stored_at_a_kill.len(),
         arrived.len()
     );
-    assert!(held_at_a_kill.len() >= KILLS * PENDING_AT_A_KILL as usize);
-    // In flight at a kill, or answered but the verdict not yet on disk when it came.
+    assert!(stored_at_a_kill.len() >= KILLS * PENDING_AT_A_KILL as usize);
+    // Being sent at a kill, or answered without the verdict on disk.
     assert!(twice <= KILLS * AT_ONCE * 2, "{twice} arrived twice, seed {seed}");
     assert_eq!(slack.offences(), [""; 0]);
     assert_eq!(sqlite(&daemon.state_file(), "pragma integrity_check"), "ok");

@@ -2,8 +2,9 @@
 
 use serde_json::json;
 use tidings::demo::standins::{Slack, Tutum};
+use tidings::demo::tutum_config;
 
-use crate::daemon::{Daemon, LIMIT, hearing};
+use crate::daemon::{Daemon, LIMIT};
 
 struct House {
     tutum: Tutum,
@@ -12,7 +13,7 @@ struct House {
 }
 
 fn config(tutum: &Tutum, text: &str) -> String {
-    let hearing = hearing(tutum, "notify = \"ops\"", "retry = { first = \"10ms\", max = \"50ms\" }");
+    let hearing = tutum_config(tutum, "notify = \"ops\"", "retry = { first = \"10ms\", max = \"50ms\" }");
     format!(
         r#"
         {hearing}
@@ -35,7 +36,7 @@ impl House {
         let tutum = Tutum::start().await.expect("loopback");
         let slack = Slack::start().await.expect("loopback");
         let (credentials, url) = (tutum.credentials().clone(), slack.url());
-        let env = [("USERNAME", &*credentials.user), ("TOKEN", &*credentials.token), ("SLACK_URL", &*url)];
+        let env = [("TUTUM_USERNAME", &*credentials.user), ("TUTUM_TOKEN", &*credentials.token), ("SLACK_URL", &*url)];
         let daemon = Daemon::start(&config(&tutum, "old"), &env).await;
         tutum.stream.wait_connected(LIMIT).await.expect("it connects");
         Self { tutum, slack, daemon }
@@ -100,7 +101,7 @@ async fn what_nobody_wanted_is_shown_and_explained_and_everything_that_moves_is_
     assert_eq!(house.says(1).await, "old 1");
     let action = json!({"type": "action", "action": "update", "state": "Success", "resource_uri": "/a/1/"});
     house.tutum.stream.send(&action);
-    house.tutum.stream.read_up(LIMIT).await.expect("read");
+    house.tutum.stream.wait_read(LIMIT).await.expect("read");
     house.daemon.until("settled", |status| status["sinks"][0]["pending"] == 0).await;
 
     let (code, out, _) = house.daemon.verb(&["events", "--long"]).await;

@@ -34,7 +34,7 @@ async fn post(url: &str, n: usize, filler: &str) -> Option<(u16, Option<String>)
 async fn the_listener_is_bound_only_if_a_source_has_an_endpoint() {
     let slack = Slack::start().await.expect("loopback");
     let mut daemon = Daemon::start(&format!("{DAEMON}{SHOP}"), &[("SLACK_URL", &slack.url())]).await;
-    let url = daemon.door_url();
+    let url = daemon.listener_url();
     assert_eq!(post(&url, 1, "").await, Some((202, None)));
     assert!(daemon.log().contains("endpoint of shop: /hooks/shop"), "{}", daemon.log());
     let status = daemon.json("/api/v1/status").await;
@@ -80,7 +80,7 @@ async fn a_full_disk_is_answered_503_and_refused_events_are_never_sent() {
     daemon.limit_file_size(Some(512));
     daemon.start_again().await;
     slack.slow_down(Duration::from_millis(50));
-    let (url, filler) = (daemon.door_url(), "x".repeat(4000));
+    let (url, filler) = (daemon.listener_url(), "x".repeat(4000));
     let (mut accepted, mut refused) = (BTreeSet::new(), 0);
     let until = Instant::now() + LIMIT;
     for n in 0.. {
@@ -108,7 +108,7 @@ async fn a_full_disk_is_answered_503_and_refused_events_are_never_sent() {
 async fn accepted_events_are_sent_and_refused_ones_are_not_after_a_stop_amid_posts() {
     let slack = Slack::start().await.expect("loopback");
     let mut daemon = Daemon::start(&format!("{DAEMON}{SHOP}"), &[("SLACK_URL", &slack.url())]).await;
-    let url = daemon.door_url();
+    let url = daemon.listener_url();
     let posting = async {
         let post_all = |lane: usize| {
             let url = &url;
@@ -152,7 +152,7 @@ async fn accepted_events_are_sent_and_refused_ones_are_not_after_a_stop_amid_pos
 async fn requests_during_a_reload_wait_and_are_not_refused() {
     let slack = Slack::start().await.expect("loopback");
     let daemon = Daemon::start(&format!("{DAEMON}{SHOP}"), &[("SLACK_URL", &slack.url())]).await;
-    let url = daemon.door_url();
+    let url = daemon.listener_url();
     let over = tokio::sync::watch::channel(false);
     let posting = async {
         let mut accepted = BTreeSet::new();
@@ -183,7 +183,7 @@ async fn requests_during_a_reload_wait_and_are_not_refused() {
         over.0.send_replace(true);
     };
     let (accepted, ()) = tokio::join!(posting, reloading);
-    assert_eq!(daemon.door_url(), url, "the port is the same");
+    assert_eq!(daemon.listener_url(), url, "the port is the same");
     daemon.until("empty", |status| status["sinks"][0]["pending"] == 0).await;
     let sent: BTreeSet<_> = slack.posts().into_iter().map(|post| post.text).collect();
     assert_eq!(sent, accepted);

@@ -1,16 +1,17 @@
-//! The one integration binary: what holds for the house, its papers, and the stories it must survive.
+//! The one integration binary: rules for the repository, and tests of the daemon as a child process.
 
-#![expect(clippy::print_stdout, reason = "a test says with which seed it ran and what came of it")]
+#![expect(clippy::print_stdout, reason = "a test prints its seed and its counts")]
 
 mod alertmanager;
 mod config;
+#[path = "../support/daemon.rs"]
 mod daemon;
 mod disk;
 mod documents;
+mod foreign_daemon;
 mod health;
 mod hostile;
-#[path = "../bench/hour.rs"]
-mod hour;
+mod hostile_disk;
 mod kill;
 mod layers;
 mod ledger;
@@ -18,16 +19,22 @@ mod life;
 mod listener;
 #[path = "../bench/memory.rs"]
 mod memory;
-mod neighbour;
+#[path = "../support/random_faults.rs"]
+mod random_faults;
 mod registries;
 mod registry;
 mod shipped;
 mod silences;
+#[path = "../support/slack_api/mod.rs"]
+mod slack_api;
 mod slack_bot;
 mod soak;
+#[path = "../support/soak_load.rs"]
+mod soak_load;
 mod storm;
 mod threads;
 mod tree;
 mod tutorial;
+mod tutum_to_slack;
 mod vcenter;
 mod webhooks;

@@ -118,7 +118,7 @@ impl World {
         let room = GoogleChat::start().await.expect("loopback");
         let env = [("KEY", KEY), ("TOKEN", "a1b2c3d"), ("HEADER", "Secret 42"), ("ROOM", &room.url())];
         let daemon = Daemon::start(&CONFIG.replace("API", &registry.url), &env).await;
-        let listener = daemon.door_url();
+        let listener = daemon.listener_url();
         Self { room, registry, daemon, listener }
     }
 

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use tidings::demo::standins::Slack;
 
 use crate::daemon::{Daemon, LIMIT, client};
-use crate::neighbour::{Neighbour, free_port};
+use crate::foreign_daemon::{ForeignDaemon, free_port};
 
 const TOKEN: &str = "f2f0c1d4-8f1e-4a55";
 
@@ -33,7 +33,7 @@ const CONFIG: &str = r#"
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
-async fn registry(folder: &std::path::Path, hook: &str) -> Neighbour {
+async fn registry(folder: &std::path::Path, hook: &str) -> ForeignDaemon {
     let port = free_port();
     let config = format!(
         r#"
@@ -56,7 +56,7 @@ notifications:
         folder.join("images").display()
     );
     std::fs::write(folder.join("registry.yml"), config).expect("written");
-    Neighbour::start("docker-registry", &["serve", "registry.yml"], folder, port, "/v2/").await
+    ForeignDaemon::start("docker-registry", &["serve", "registry.yml"], folder, port, "/v2/").await
 }
 
 fn digest(bytes: &[u8]) -> String {
@@ -69,14 +69,14 @@ fn digest(bytes: &[u8]) -> String {
 }
 
 /// Uploads one blob, as `docker push` does.
-async fn upload(registry: &Neighbour, bytes: &'static [u8]) -> serde_json::Value {
+async fn upload(registry: &ForeignDaemon, bytes: &'static [u8]) -> serde_json::Value {
     let started =
         client().post(format!("{}/v2/shop/cart/blobs/uploads/", registry.url)).send().await.expect("it answers");
     let location = started.headers()[LOCATION].to_str().expect("text").to_owned();
     let location = if location.starts_with('/') { format!("{}{location}", registry.url) } else { location };
     let join = if location.contains('?') { '&' } else { '?' };
     let done = client().put(format!("{location}{join}digest={}", digest(bytes))).body(bytes).send().await;
-    assert!(done.expect("it answers").status().is_success(), "{}", registry.said());
+    assert!(done.expect("it answers").status().is_success(), "{}", registry.log());
     json!({"mediaType": "application/vnd.oci.image.config.v1+json", "digest": digest(bytes), "size": bytes.len()})
 }
 
@@ -85,16 +85,16 @@ async fn a_push_to_dockers_registry_is_sent() {
     let slack = Slack::start().await.expect("loopback");
     let daemon = Daemon::start(CONFIG, &[("TOKEN", TOKEN), ("SLACK_URL", &slack.url())]).await;
     let folder = tempfile::tempdir().expect("a folder");
-    let registry = registry(folder.path(), &format!("{}/hooks/registry", daemon.door_url())).await;
+    let registry = registry(folder.path(), &format!("{}/hooks/registry", daemon.listener_url())).await;
 
     let config = upload(&registry, b"{}").await;
     for tag in ["1.0", "latest"] {
         let manifest = json!({"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": []}).to_string();
         let put = client().put(format!("{}/v2/shop/cart/manifests/{tag}", registry.url));
         let put = put.header(CONTENT_TYPE, MANIFEST).body(manifest).send().await.expect("it answers");
-        assert!(put.status().is_success(), "{}", registry.said());
+        assert!(put.status().is_success(), "{}", registry.log());
         let message = slack.next(LIMIT).await;
-        let message = message.unwrap_or_else(|late| panic!("{late}\n{}\n{}", daemon.log(), registry.said()));
+        let message = message.unwrap_or_else(|late| panic!("{late}\n{}\n{}", daemon.log(), registry.log()));
         assert_eq!(message.text, format!("shop/cart:{tag} was pushed (64 digits)"));
     }
     let events = daemon.json("/api/v1/events").await;

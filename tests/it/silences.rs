@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 use tidings::demo::standins::{Slack, Tutum};
+use tidings::demo::tutum_config;
 use tokio::time::{Instant, sleep};
 
-use crate::daemon::{Daemon, LIMIT, hearing};
+use crate::daemon::{Daemon, LIMIT};
 
 const RELAYS: &str = r#"
     [daemon]
@@ -111,8 +112,8 @@ async fn what_is_silenced_is_not_sent_but_accounted_for() {
     let (tutum, slack) = (Tutum::start().await.expect("loopback"), Slack::start().await.expect("loopback"));
     let credentials = tutum.credentials().clone();
     let url = slack.url();
-    let env = [("USERNAME", &*credentials.user), ("TOKEN", &*credentials.token), ("SLACK_URL", &*url)];
-    let hearing = hearing(&tutum, "", "");
+    let env = [("TUTUM_USERNAME", &*credentials.user), ("TUTUM_TOKEN", &*credentials.token), ("SLACK_URL", &*url)];
+    let hearing = tutum_config(&tutum, "", "");
     let relays = format!(
         r#"
         {hearing}

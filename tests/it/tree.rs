@@ -27,7 +27,7 @@ pub(crate) fn rust_files(folder: &str) -> Vec<String> {
         }
     }
     found.sort();
-    // A test over a directory that saw nothing has proved nothing.
+    // A test of an empty list would prove nothing.
     assert!(!found.is_empty(), "no Rust file below {folder}");
     found
 }

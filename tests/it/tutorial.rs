@@ -1,18 +1,18 @@
-//! The program of the tutorial, from the shipped relays.toml and its four variables: the very texts, the very pages.
+//! The tutorial's example with the shipped relays.toml and its four variables: exactly its texts and pages.
 
 use serde_json::{Value, json};
-use tidings::demo::standins::{AuthForm, Effect, PagerDuty, Slack, Tutum};
+use tidings::demo::standins::{AlertChange, AuthForm, PagerDuty, Slack, Tutum};
 
 use crate::daemon::{Daemon, LIMIT};
 
-struct Evening {
+struct Tutorial {
     tutum: Tutum,
     slack: Slack,
     pagerduty: PagerDuty,
     daemon: Daemon,
 }
 
-/// The shipped file with the vendors' addresses and patience replaced, and nothing else.
+/// The shipped file with other addresses and shorter times, and no other change.
 fn shipped(tutum: &Tutum, pagerduty_url: &str, api: &str) -> String {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/relays.toml");
     let mut text = std::fs::read_to_string(file).expect("the shipped file");
@@ -32,8 +32,8 @@ fn shipped(tutum: &Tutum, pagerduty_url: &str, api: &str) -> String {
     text
 }
 
-impl Evening {
-    async fn begin(api: &str) -> Self {
+impl Tutorial {
+    async fn start(api: &str) -> Self {
         let tutum = Tutum::start().await.expect("loopback");
         let slack = Slack::start().await.expect("loopback");
         let pagerduty = PagerDuty::start().await.expect("loopback");
@@ -50,7 +50,7 @@ impl Evening {
         Self { tutum, slack, pagerduty, daemon }
     }
 
-    async fn says(&self, event: Value) -> String {
+    async fn message_for(&self, event: Value) -> String {
         self.tutum.stream.send(&event);
         self.slack.next(LIMIT).await.expect("a message").text
     }
@@ -60,87 +60,87 @@ const CONTAINER: &str = "/api/v1/container/df3eb045-8bb9-46c1-ac59-a67ce0f4d875/
 const SERVICE: &str = "/api/v1/service/d0b1eb62-7662-4a81-8a10-d5a74b07811e/";
 
 #[tokio::test]
-async fn slack_shows_the_seeds_texts_letter_for_letter() {
-    let evening = Evening::begin("v2").await;
-    let stack = evening.tutum.api.add_stack("f24bca18-e1dd-40aa-9b3c-064c0c26683e", "web", "Running");
-    assert_eq!(evening.tutum.stream.admitted().all(), [AuthForm::TokenAndUser]);
+async fn slack_receives_the_original_texts_letter_for_letter() {
+    let tutorial = Tutorial::start("v2").await;
+    let stack = tutorial.tutum.api.add_stack("f24bca18-e1dd-40aa-9b3c-064c0c26683e", "web", "Running");
+    assert_eq!(tutorial.tutum.stream.admitted().all(), [AuthForm::TokenAndUser]);
 
     let created = json!({"type": "container", "action": "create", "state": "Starting", "resource_uri": CONTAINER,
         "parents": [SERVICE, "/api/v1/node/75d2f30f-ada7-4df5-ac49-c97aac3b8b7a/", &stack]});
     assert_eq!(
-        evening.says(created).await,
+        tutorial.message_for(created).await,
         format!("Your container was created on Tutum!\nCheck {CONTAINER} to see more details."),
     );
 
-    // The stack is neither first nor last: it is picked by its type, and asked for with the right header.
+    // The stack is neither first nor last: it is chosen by its type, and requested with the right header.
     let node = "/api/v1/node/75d2f30f-ada7-4df5-ac49-c97aac3b8b7a/";
     let updated = json!({"type": "service", "action": "update", "state": "Running", "resource_uri": SERVICE,
         "parents": [node, &stack, "/api/v1/nodecluster/99908d8c-027a-4124-a868-274db7f3e6ca/"]});
     assert_eq!(
-        evening.says(updated).await,
+        tutorial.message_for(updated).await,
         "A Service on Tutum was updated.\nIt belonged to the web Stack.\nThe Stack state is: Running",
     );
-    assert_eq!(evening.tutum.api.gets(&stack), 1);
+    assert_eq!(tutorial.tutum.api.gets(&stack), 1);
 
     for parents in [json!([]), Value::Null] {
-        let mut alone = json!({"type": "service", "action": "delete", "resource_uri": SERVICE});
+        let mut without_stack = json!({"type": "service", "action": "delete", "resource_uri": SERVICE});
         if !parents.is_null() {
-            alone["parents"] = parents;
+            without_stack["parents"] = parents;
         }
         assert_eq!(
-            evening.says(alone).await,
+            tutorial.message_for(without_stack).await,
             format!("Your service was deleted on Tutum!\nCheck {SERVICE} to see more details."),
         );
     }
 
-    // None of these is a message; what follows them is.
-    evening.tutum.stream.send(&json!({"type": "user-notification", "data": {"errorMessage": "maintenance tonight"}}));
-    evening.tutum.stream.send(&json!({"type": "user-notifications"}));
-    evening
+    // None of these becomes a message; the next event does.
+    tutorial.tutum.stream.send(&json!({"type": "user-notification", "data": {"errorMessage": "maintenance tonight"}}));
+    tutorial.tutum.stream.send(&json!({"type": "user-notifications"}));
+    tutorial
         .tutum
         .stream
         .send(&json!({"type": "action", "action": "update", "state": "Success", "resource_uri": "/api/v1/action/1/"}));
-    evening.tutum.stream.send(&json!({"type": "error", "data": {"errorMessage": "SOMETHING ELSE"}}));
-    evening.tutum.stream.send_text("this is not JSON");
-    evening.tutum.stream.send(&json!({}));
-    evening.tutum.stream.send(&json!([1, 2, 3]));
+    tutorial.tutum.stream.send(&json!({"type": "error", "data": {"errorMessage": "SOMETHING ELSE"}}));
+    tutorial.tutum.stream.send_text("this is not JSON");
+    tutorial.tutum.stream.send(&json!({}));
+    tutorial.tutum.stream.send(&json!([1, 2, 3]));
     let last = json!({"type": "container", "action": "delete", "resource_uri": CONTAINER});
-    assert!(evening.says(last).await.starts_with("Your container was deleted on Tutum!"));
+    assert!(tutorial.message_for(last).await.starts_with("Your container was deleted on Tutum!"));
 
-    assert_eq!(evening.slack.log().unread().len(), 0);
-    assert_eq!(evening.slack.offences(), [""; 0]);
-    assert_eq!(evening.tutum.offences(), [""; 0]);
-    assert_eq!(evening.pagerduty.alerts().len(), 0, "nothing was lost");
-    let skipped = evening.daemon.metric("tidings_source_skipped_messages_total{source=\"prod\"}").await;
+    assert_eq!(tutorial.slack.log().unread().len(), 0);
+    assert_eq!(tutorial.slack.offences(), [""; 0]);
+    assert_eq!(tutorial.tutum.offences(), [""; 0]);
+    assert_eq!(tutorial.pagerduty.alerts().len(), 0, "nothing was lost");
+    let skipped = tutorial.daemon.metric("tidings_source_skipped_messages_total{source=\"prod\"}").await;
     assert!((skipped - 1.0).abs() < 0.1, "one message was not JSON: {skipped}");
-    let log = evening.daemon.log();
+    let log = tutorial.daemon.log();
     assert!(log.contains("connected") && log.contains("authenticated"), "{log}");
-    assert!(!log.contains(&evening.tutum.credentials().token), "the token is in the log");
+    assert!(!log.contains(&tutorial.tutum.credentials().token), "the token is in the log");
 }
 
 #[tokio::test]
 async fn close_is_one_trigger_and_open_one_resolve_under_the_same_key() {
     for api in ["v1", "v2"] {
-        let mut evening = Evening::begin(api).await;
-        evening.daemon.until("up", |status| status["sources"][0]["state"] == "up").await;
-        // Up for `steady` ends the first outage, which every start begins with.
+        let mut tutorial = Tutorial::start(api).await;
+        tutorial.daemon.until("up", |status| status["sources"][0]["state"] == "up").await;
+        // Every start begins with an outage, which ends when the source has been up for `steady`.
         tokio::time::sleep(std::time::Duration::from_millis(400)).await;
-        evening.tutum.stream.go_down().await;
-        let trigger = evening.pagerduty.next(LIMIT).await.expect("a page");
+        tutorial.tutum.stream.go_down().await;
+        let trigger = tutorial.pagerduty.next(LIMIT).await.expect("a page");
         assert_eq!((&*trigger.action, &*trigger.key), ("trigger", "tutum-stream"), "{api}");
         assert_eq!(trigger.summary.as_deref(), Some("Tutum Stream connection closed."));
-        assert_eq!(trigger.effect, Effect::Opened);
-        evening.tutum.stream.come_back().await.expect("the port is still free");
-        let resolve = evening.pagerduty.next(LIMIT).await.expect("its end");
+        assert_eq!(trigger.change, AlertChange::Opened);
+        tutorial.tutum.stream.come_back().await.expect("the port is still free");
+        let resolve = tutorial.pagerduty.next(LIMIT).await.expect("a resolve");
         assert_eq!((&*resolve.action, &*resolve.key), ("resolve", "tutum-stream"), "{api}");
         if api == "v1" {
             assert_eq!(resolve.summary.as_deref(), Some("Tutum Stream connection open."));
         }
-        assert_eq!(evening.pagerduty.open_keys(), [""; 0]);
+        assert_eq!(tutorial.pagerduty.open_keys(), [""; 0]);
 
-        // A planned stop pages nobody.
-        assert!(evening.daemon.stop().await.success());
-        assert_eq!(evening.pagerduty.alerts().len(), 2);
-        assert_eq!(evening.pagerduty.offences(), [""; 0]);
+        // A stop by the operator does not page.
+        assert!(tutorial.daemon.stop().await.success());
+        assert_eq!(tutorial.pagerduty.alerts().len(), 2);
+        assert_eq!(tutorial.pagerduty.offences(), [""; 0]);
     }
 }

@@ -40,7 +40,7 @@ impl World {
     async fn start() -> Self {
         let slack = Slack::start().await.expect("loopback");
         let daemon = Daemon::start(CONFIG, &[("SLACK_URL", &slack.url()), ("TOKEN", TOKEN)]).await;
-        let listener = daemon.door_url();
+        let listener = daemon.listener_url();
         Self { slack, daemon, listener }
     }
 
@@ -83,7 +83,7 @@ async fn an_accepted_event_is_sent_after_a_kill() {
     world.slack.come_back().await.expect("the port");
     world.daemon.start_again().await;
     assert_eq!(world.next_text().await, "shop order.paid  1");
-    world.listener = world.daemon.door_url();
+    world.listener = world.daemon.listener_url();
     let again = world.post("/hooks/shop", &[AUTHORIZED], r#"{"kind":"order.paid","id":"1","n":"again"}"#).await;
     assert_eq!(again, (202, json!({"accepted": 1})));
     assert_eq!(world.post("/hooks/shop", &[AUTHORIZED], r#"{"kind":"order.paid","id":"2","n":2}"#).await.0, 202);
@@ -168,11 +168,11 @@ async fn the_longest_list_that_is_accepted_is_committed_whole() {
     "#;
     let mut daemon = Daemon::start(config, &[]).await;
     let list: Value = (0..10_000).map(|n| json!({ "n": n })).collect();
-    let reply = client().post(format!("{}/hooks/list", daemon.door_url())).json(&list).send().await;
+    let reply = client().post(format!("{}/hooks/list", daemon.listener_url())).json(&list).send().await;
     let accepted: Value = reply.expect("the listener answers").json().await.expect("JSON");
     assert_eq!(accepted, json!({"accepted": 10_000}));
     daemon.kill().await;
-    assert_eq!(daemon.held(), (0..10_000).collect::<Vec<_>>());
+    assert_eq!(daemon.stored(), (0..10_000).collect::<Vec<_>>());
 }
 
 #[tokio::test]

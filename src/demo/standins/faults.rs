@@ -1,149 +1,121 @@
-//! Trouble on demand: a script of single faults, a seeded mix of random ones, and the vendor's own limit.
+//! Injected faults: a script for the next requests, a source of further faults, and the vendor's own rate limit.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// What befalls one request.
+/// What happens to one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Trouble {
-    /// None: lets a script say "the first goes well, the second does not".
-    Nothing,
-    /// The vendor is broken and says so with this status. Nothing is taken.
+pub enum InjectedFault {
+    /// No fault: for a script in which the first request succeeds and the second fails.
+    None,
+    /// The vendor answers with this status. The message is not taken.
     Status(u16),
-    /// Too fast, in the vendor's own words. Nothing is taken.
+    /// The vendor's own answer to too many requests. The message is not taken.
     Throttled { retry_after: Option<u32> },
     /// The connection is reset before the message is taken.
     ResetBefore,
     /// The message is taken, but the connection is reset instead of an answer.
     ResetAfter,
-    /// Nothing is taken, and no answer ever comes.
+    /// The message is not taken, and no answer is sent.
     Stall,
-    /// A 500 whose body never ends. Nothing is taken.
+    /// A 500 whose body never ends. The message is not taken.
     Endless,
-    /// The message is taken at once and answered so much later.
-    Slow(Duration),
 }
 
-/// Random trouble, the same for the same seed. Probabilities are of 1, and exclude each other.
-#[derive(Debug, Clone, Default)]
-pub struct Mix {
-    pub p500: f64,
-    pub p429: f64,
-    /// What a 429 asks for, in seconds.
-    pub retry_after: Option<u32>,
-    pub p_reset_before: f64,
-    pub p_reset_after: f64,
-    /// How much later every answer comes.
+/// A fault, if any, and how much later the answer is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Injection {
+    pub fault: InjectedFault,
     pub latency: Duration,
-    pub seed: u64,
 }
 
-/// What the vendor allows: so many a second, and so many at once after a silence.
+/// What the vendor allows: requests per second, and how many at once after a pause.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Limit {
+pub struct VendorLimit {
     pub per_second: f64,
     pub burst: f64,
 }
 
-/// What awaits the next request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Fate {
-    pub(super) trouble: Trouble,
-    pub(super) latency: Duration,
-}
+type FaultSource = Box<dyn FnMut() -> Injection + Send>;
 
 #[derive(Debug, Default)]
-pub(super) struct Faults(Mutex<State>);
+pub(super) struct Faults(Mutex<FaultPlan>);
 
-#[derive(Debug, Default)]
-struct State {
-    script: VecDeque<Trouble>,
-    mix: Option<(Mix, fastrand::Rng)>,
-    limit: Option<Bucket>,
+#[derive(Default)]
+struct FaultPlan {
+    script: VecDeque<InjectedFault>,
+    source: Option<FaultSource>,
+    limit: Option<TokenBucket>,
 }
 
 #[derive(Debug)]
-pub(super) struct Bucket {
-    limit: Limit,
+pub struct TokenBucket {
+    limit: VendorLimit,
     tokens: f64,
     at: Instant,
 }
 
 impl Faults {
-    pub(super) fn script(&self, troubles: impl IntoIterator<Item = Trouble>) {
-        self.state().script.extend(troubles);
+    pub(super) fn script(&self, faults: impl IntoIterator<Item = InjectedFault>) {
+        self.plan().script.extend(faults);
     }
 
-    pub(super) fn mix(&self, mix: Option<Mix>) {
-        self.state().mix = mix.map(|mix| {
-            let dice = fastrand::Rng::with_seed(mix.seed);
-            (mix, dice)
-        });
+    pub(super) fn set_source(&self, source: Option<FaultSource>) {
+        self.plan().source = source;
     }
 
-    pub(super) fn limit(&self, limit: Option<Limit>) {
-        self.state().limit = limit.map(Bucket::new);
+    pub(super) fn limit(&self, limit: Option<VendorLimit>) {
+        self.plan().limit = limit.map(TokenBucket::new);
     }
 
-    /// The script goes first, then chance, and what both let through must keep to the limit.
-    pub(super) fn draw(&self) -> Fate {
-        let mut state = self.state();
-        let scripted = state.script.pop_front();
-        let (chance, latency) = match &mut state.mix {
-            Some((mix, dice)) => (mix.draw(dice), mix.latency),
-            None => (Trouble::Nothing, Duration::ZERO),
+    /// For the next request: the script comes first, then the source; the limit applies to what has no fault.
+    pub(super) fn next(&self) -> Injection {
+        let mut plan = self.plan();
+        let scripted = plan.script.pop_front();
+        let mut next = match &mut plan.source {
+            Some(source) => source(),
+            None => Injection { fault: InjectedFault::None, latency: Duration::ZERO },
         };
-        let mut trouble = scripted.unwrap_or(chance);
-        if let (Trouble::Nothing, Some(bucket)) = (trouble, &mut state.limit) {
-            trouble = bucket.take();
+        next.fault = scripted.unwrap_or(next.fault);
+        if let (InjectedFault::None, Some(bucket)) = (next.fault, &mut plan.limit)
+            && !bucket.take()
+        {
+            next.fault = InjectedFault::Throttled { retry_after: Some(1) };
         }
-        Fate { trouble, latency }
+        next
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn plan(&self) -> MutexGuard<'_, FaultPlan> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Mix {
-    fn draw(&self, dice: &mut fastrand::Rng) -> Trouble {
-        let mut left = dice.f64();
-        let mut falls_in = |probability: f64| {
-            left -= probability;
-            left < 0.0
-        };
-        if falls_in(self.p500) {
-            Trouble::Status(500)
-        } else if falls_in(self.p429) {
-            Trouble::Throttled { retry_after: self.retry_after }
-        } else if falls_in(self.p_reset_before) {
-            Trouble::ResetBefore
-        } else if falls_in(self.p_reset_after) {
-            Trouble::ResetAfter
-        } else {
-            Trouble::Nothing
-        }
-    }
-}
-
-impl Bucket {
-    pub(super) fn new(limit: Limit) -> Self {
+impl TokenBucket {
+    pub fn new(limit: VendorLimit) -> Self {
         Self { limit, tokens: limit.burst, at: Instant::now() }
     }
 
-    pub(super) fn take(&mut self) -> Trouble {
+    /// False if the request exceeds the limit.
+    pub fn take(&mut self) -> bool {
         let now = Instant::now();
-        let grown = now.duration_since(self.at).as_secs_f64() * self.limit.per_second;
-        self.tokens = (self.tokens + grown).min(self.limit.burst);
+        let added = now.duration_since(self.at).as_secs_f64() * self.limit.per_second;
+        self.tokens = (self.tokens + added).min(self.limit.burst);
         self.at = now;
-        if self.tokens < 1.0 {
-            return Trouble::Throttled { retry_after: Some(1) };
+        let allowed = self.tokens >= 1.0;
+        if allowed {
+            self.tokens -= 1.0;
         }
-        self.tokens -= 1.0;
-        Trouble::Nothing
+        allowed
+    }
+}
+
+impl fmt::Debug for FaultPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FaultPlan").field("script", &self.script).finish_non_exhaustive()
     }
 }
 
@@ -152,27 +124,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_script_goes_first_and_the_same_seed_gives_the_same_trouble() {
-        let drawn = || {
-            let faults = Faults::default();
-            faults.script([Trouble::Stall, Trouble::Nothing]);
-            faults.mix(Some(Mix { p500: 0.3, p429: 0.2, p_reset_before: 0.2, seed: 7, ..Mix::default() }));
-            (0..200).map(|_| faults.draw().trouble).collect::<Vec<_>>()
-        };
-        let troubles = drawn();
-        assert_eq!(troubles.first(), Some(&Trouble::Stall));
-        assert_eq!(troubles, drawn());
-        for kind in [Trouble::Status(500), Trouble::Throttled { retry_after: None }, Trouble::ResetBefore] {
-            assert!(troubles.contains(&kind), "{kind:?}");
-        }
-        assert!(!troubles.contains(&Trouble::ResetAfter));
+    fn the_script_comes_before_the_source() {
+        let faults = Faults::default();
+        faults.script([InjectedFault::Stall, InjectedFault::None]);
+        let latency = Duration::from_secs(1);
+        faults.set_source(Some(Box::new(move || Injection { fault: InjectedFault::Status(500), latency })));
+        let next = [faults.next(), faults.next(), faults.next()];
+        assert_eq!(
+            next.map(|injection| injection.fault),
+            [InjectedFault::Stall, InjectedFault::None, InjectedFault::Status(500)]
+        );
+        assert!(next.iter().all(|injection| injection.latency == latency));
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_limit_lets_a_burst_through_and_then_its_rate() {
         let faults = Faults::default();
-        faults.limit(Some(Limit { per_second: 1.0, burst: 2.0 }));
-        let passes = || faults.draw().trouble == Trouble::Nothing;
+        faults.limit(Some(VendorLimit { per_second: 1.0, burst: 2.0 }));
+        let passes = || faults.next().fault == InjectedFault::None;
         assert_eq!([passes(), passes(), passes()], [true, true, false]);
         tokio::time::advance(Duration::from_secs(1)).await;
         assert_eq!([passes(), passes()], [true, false]);

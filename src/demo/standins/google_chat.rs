@@ -1,4 +1,4 @@
-//! Google Chat's incoming webhook: a space, its threads, and the errors of google.rpc.
+//! Google Chat's incoming webhook: a space, its threads, and its google.rpc errors.
 
 use std::io;
 use std::time::Duration;
@@ -6,22 +6,22 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::log::{Late, Log};
-use super::peer::{Peer, Vendor};
-use super::unguessable;
-use super::wire::{Reply, Request};
+use super::http::{Reply, Request};
+use super::log::{Log, WaitTimeout};
+use super::random::random_text;
+use super::stand_in::{StandIn, Vendor};
 
-pub type GoogleChat = Peer<Space>;
+pub type GoogleChat = StandIn<ChatSpace>;
 
-/// A message as Google Chat took it.
+/// A message that Google Chat took.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Said {
+pub struct GoogleChatPost {
     pub at: Instant,
-    /// Empty where there are only cards.
+    /// Empty if there are only cards.
     pub text: String,
     /// `spaces/AAA/threads/…`
     pub thread: String,
-    /// The `threadKey` that counted.
+    /// The `threadKey`, unless it was ignored.
     pub key: Option<String>,
     pub body: Value,
 }
@@ -34,52 +34,48 @@ pub struct Thread {
 }
 
 #[derive(Debug)]
-pub struct Space {
+pub struct ChatSpace {
     key: String,
-    /// As it stands in the URL, its `%3D` included.
+    /// As it is written in the URL, with its `%3D`.
     token: String,
-    said: Log<Said>,
+    posts: Log<GoogleChatPost>,
 }
 
 const PATH: &str = "/v1/spaces/AAA/messages";
 
 impl GoogleChat {
     pub async fn start() -> io::Result<Self> {
-        Self::start_at(0).await
-    }
-
-    pub async fn start_at(port: u16) -> io::Result<Self> {
-        let (key, token) = (format!("AIza{}", unguessable(35)), format!("{}%3D", unguessable(43)));
-        Self::open(port, Space { key, token, said: Log::new("messages to Google Chat") }).await
+        let (key, token) = (format!("AIza{}", random_text(35)), format!("{}%3D", random_text(43)));
+        Self::open(0, ChatSpace { key, token, posts: Log::new("messages to Google Chat") }).await
     }
 
     /// The webhook; as with Google Chat, the address is the secret.
     pub fn url(&self) -> String {
-        let Space { key, token, .. } = self.vendor();
+        let ChatSpace { key, token, .. } = self.vendor();
         format!("{}{PATH}?key={key}&token={token}", self.base())
     }
 
-    pub fn log(&self) -> &Log<Said> {
-        &self.vendor().said
+    pub fn log(&self) -> &Log<GoogleChatPost> {
+        &self.vendor().posts
     }
 
-    /// What was taken, in order.
-    pub fn posts(&self) -> Vec<Said> {
+    /// The messages that were taken, in order.
+    pub fn posts(&self) -> Vec<GoogleChatPost> {
         self.log().all()
     }
 
-    pub async fn wait_for(&self, posts: usize, limit: Duration) -> Result<Vec<Said>, Late> {
+    pub async fn wait_for(&self, posts: usize, limit: Duration) -> Result<Vec<GoogleChatPost>, WaitTimeout> {
         self.log().wait_for(posts, limit).await
     }
 
-    pub async fn next(&self, limit: Duration) -> Result<Said, Late> {
+    pub async fn next(&self, limit: Duration) -> Result<GoogleChatPost, WaitTimeout> {
         self.log().next(limit).await
     }
 
     /// In the order of their first messages.
     pub fn threads(&self) -> Vec<Thread> {
         let mut threads: Vec<Thread> = Vec::new();
-        for Said { text, thread: name, key, .. } in self.posts() {
+        for GoogleChatPost { text, thread: name, key, .. } in self.posts() {
             match threads.iter_mut().find(|thread| thread.name == name) {
                 Some(thread) => thread.texts.push(text),
                 None => threads.push(Thread { name, key, texts: vec![text] }),
@@ -89,13 +85,13 @@ impl GoogleChat {
     }
 }
 
-impl Vendor for Space {
+impl Vendor for ChatSpace {
     fn answer(&self, request: &Request) -> Reply {
-        match self.judge(request) {
+        match self.check(request) {
             Ok((body, thread, key)) => {
                 let wanted = body.pointer("/thread/threadKey").is_some();
                 let reply = self.take(request, body, thread, key);
-                // Google takes it and goes by its own mind, so that nobody notices until the threads are looked at.
+                // Google takes the message and opens a new thread, without an error.
                 let ignored = wanted && request.query_values("messageReplyOption").next().is_none();
                 if ignored { reply.offended("a threadKey without messageReplyOption is ignored") } else { reply }
             }
@@ -115,8 +111,8 @@ impl Vendor for Space {
 
 type Refused = (u16, String);
 
-impl Space {
-    fn judge(&self, request: &Request) -> Result<(Value, String, Option<String>), Refused> {
+impl ChatSpace {
+    fn check(&self, request: &Request) -> Result<(Value, String, Option<String>), Refused> {
         if request.path != PATH {
             return Err((404, format!("no space has the path {:?}", request.path)));
         }
@@ -127,23 +123,23 @@ impl Space {
             return Err((403, "the key is not the webhook's".to_owned()));
         }
         if !request.query_values("token").eq([self.token.as_str()]) {
-            return Err((401, "the token is not the webhook's, or was encoded anew".to_owned()));
+            return Err((401, "the token is not the webhook's, or was encoded again".to_owned()));
         }
         if !request.is_json() {
             return Err((400, "the Content-Type is not application/json".to_owned()));
         }
         let body: Value =
             serde_json::from_slice(&request.body).map_err(|error| (400, format!("Invalid JSON payload: {error}")))?;
-        message_holds(&body, request.body.len()).map_err(|why| (400, why))?;
+        check_message(&body, request.body.len()).map_err(|why| (400, why))?;
         let (thread, key) = self.thread(request, &body)?;
         Ok((body, thread, key))
     }
 
-    /// Where the message goes: `threadKey` counts only with a `messageReplyOption`.
+    /// Name and key of the message's thread. Without a `messageReplyOption`, `threadKey` is ignored.
     fn thread(&self, request: &Request, body: &Value) -> Result<(String, Option<String>), Refused> {
-        let fresh = || format!("spaces/AAA/threads/{}", unguessable(11));
+        let new = || format!("spaces/AAA/threads/{}", random_text(11));
         let must_exist = match request.query_values("messageReplyOption").next() {
-            None => return Ok((fresh(), None)),
+            None => return Ok((new(), None)),
             Some("REPLY_MESSAGE_FALLBACK_TO_NEW_THREAD") => false,
             Some("REPLY_MESSAGE_OR_FAIL") => true,
             Some(other) => return Err((400, format!("there is no messageReplyOption {other:?}"))),
@@ -154,29 +150,29 @@ impl Space {
         if key.is_some_and(|key| key.chars().count() > 4000) {
             return Err((400, "a threadKey of more than 4000 characters".to_owned()));
         }
-        let known = self.said.first(|said| match (name, key) {
-            (Some(name), _) => said.thread == name,
-            (None, key) => key.is_some() && said.key.as_deref() == key,
+        let known = self.posts.first(|post| match (name, key) {
+            (Some(name), _) => post.thread == name,
+            (None, key) => key.is_some() && post.key.as_deref() == key,
         });
         match known {
-            Some(said) => Ok((said.thread, said.key)),
+            Some(post) => Ok((post.thread, post.key)),
             None if must_exist => Err((404, "there is no such thread to reply to".to_owned())),
-            None => Ok((fresh(), key.map(str::to_owned))),
+            None => Ok((new(), key.map(str::to_owned))),
         }
     }
 
     fn take(&self, request: &Request, body: Value, thread: String, key: Option<String>) -> Reply {
         let mut answer = body.clone();
         let message = thread.rsplit('/').next().unwrap_or_default();
-        answer["name"] = json!(format!("spaces/AAA/messages/{message}.{}", unguessable(11)));
+        answer["name"] = json!(format!("spaces/AAA/messages/{message}.{}", random_text(11)));
         answer["thread"] = json!({ "name": thread });
         let text = body.get("text").and_then(Value::as_str).unwrap_or_default().to_owned();
-        self.said.push(Said { at: request.at, text, thread, key, body });
+        self.posts.push(GoogleChatPost { at: request.at, text, thread, key, body });
         Reply::json(200, &answer)
     }
 }
 
-fn message_holds(body: &Value, bytes: usize) -> Result<(), String> {
+fn check_message(body: &Value, bytes: usize) -> Result<(), String> {
     const KNOWN: [&str; 6] = ["text", "fallbackText", "thread", "cardsV2", "accessoryWidgets", "annotations"];
     let fields = body.as_object().ok_or("the message is no object")?;
     if let Some(name) = fields.keys().find(|key| !KNOWN.contains(&key.as_str())) {
@@ -200,10 +196,10 @@ fn message_holds(body: &Value, bytes: usize) -> Result<(), String> {
     if text.is_empty() && cards.is_empty() {
         return Err("Message cannot be empty.".to_owned());
     }
-    cards.iter().try_for_each(card_holds)
+    cards.iter().try_for_each(check_card)
 }
 
-fn card_holds(card: &Value) -> Result<(), String> {
+fn check_card(card: &Value) -> Result<(), String> {
     let card = card.get("card").ok_or("a cardsV2 item without card")?;
     if let Some(header) = card.get("header")
         && header.get("title").and_then(Value::as_str).is_none_or(str::is_empty)
@@ -220,7 +216,7 @@ fn card_holds(card: &Value) -> Result<(), String> {
         widgets += here;
     }
     if widgets > 100 {
-        return Err(format!("{widgets} widgets: those past 100 would be dropped in silence"));
+        return Err(format!("{widgets} widgets: Google drops those beyond 100 without an error"));
     }
     if card.to_string().contains("\"onClick\":{\"action\"") {
         return Err("a webhook's button cannot have an action".to_owned());
@@ -243,11 +239,11 @@ fn error(code: u16, message: &str) -> Reply {
 
 #[cfg(test)]
 mod tests {
-    use super::super::wire::tests::post;
+    use super::super::http::tests::post;
     use super::*;
 
     #[tokio::test]
-    async fn a_thread_key_counts_only_with_a_reply_option() {
+    async fn a_thread_key_is_ignored_without_a_reply_option() {
         let chat = GoogleChat::start().await.unwrap();
         let replying = format!("{}&messageReplyOption=REPLY_MESSAGE_FALLBACK_TO_NEW_THREAD", chat.url());
         let body = r#"{"text":"hello","thread":{"threadKey":"web"}}"#;
@@ -261,7 +257,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_wrong_is_refused_with_googles_status() {
+    async fn an_invalid_message_is_refused_with_googles_status() {
         let chat = GoogleChat::start().await.unwrap();
         let url = chat.url();
         let long = json!({ "text": "x".repeat(4097) }).to_string();

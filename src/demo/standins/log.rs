@@ -1,4 +1,4 @@
-//! What a stand-in has seen, in order. One waits for what it holds, not for a change of it, so nothing is missed.
+//! What a stand-in has received, in order. Waiting is for entries that exist, not for changes, so nothing is missed.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-/// Grows only. `next` walks through it; `unread` is what the walk has not come to.
+/// Only grows. `next` returns one entry after the other; `unread` returns those that it has not returned.
 #[derive(Debug)]
 pub struct Log<T> {
     entries: watch::Sender<Vec<T>>,
@@ -14,10 +14,10 @@ pub struct Log<T> {
     what: &'static str,
 }
 
-/// Waited in vain.
+/// The entries did not come in time.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("waited {limit:?} for {wanted} {what}, and there are {had}")]
-pub struct Late {
+pub struct WaitTimeout {
     pub what: &'static str,
     pub wanted: usize,
     pub had: usize,
@@ -25,7 +25,7 @@ pub struct Late {
 }
 
 impl<T: Clone> Log<T> {
-    /// `what` names the entries in the plural, for those who waited in vain.
+    /// `what` names the entries in the plural, for errors.
     pub fn new(what: &'static str) -> Self {
         Self { entries: watch::Sender::new(Vec::new()), read: AtomicUsize::new(0), what }
     }
@@ -43,7 +43,7 @@ impl<T: Clone> Log<T> {
         self.entries.borrow().get(first..).unwrap_or_default().to_vec()
     }
 
-    /// The first entry that `is` says yes to. Unlike a search through [`Self::all`] it copies only that one.
+    /// The first entry for which `is` holds. Unlike a search through [`Self::all`] it copies only that one.
     pub fn first(&self, mut is: impl FnMut(&T) -> bool) -> Option<T> {
         self.entries.borrow().iter().find(|entry| is(entry)).cloned()
     }
@@ -60,41 +60,41 @@ impl<T: Clone> Log<T> {
         self.len() == 0
     }
 
-    /// All there is, as soon as there are `wanted`.
-    pub async fn wait_for(&self, wanted: usize, limit: Duration) -> Result<Vec<T>, Late> {
+    /// All entries, as soon as there are `wanted`.
+    pub async fn wait_for(&self, wanted: usize, limit: Duration) -> Result<Vec<T>, WaitTimeout> {
         self.reach(wanted, limit).await?;
         Ok(self.all())
     }
 
-    /// The first entry that `next` has not given yet.
-    pub async fn next(&self, limit: Duration) -> Result<T, Late> {
+    /// The first entry that `next` has not returned yet.
+    pub async fn next(&self, limit: Duration) -> Result<T, WaitTimeout> {
         let place = self.read.fetch_add(1, Ordering::SeqCst);
         let entry = match self.reach(place + 1, limit).await {
             Ok(()) => self.entries.borrow().get(place).cloned(),
-            Err(late) => {
+            Err(timeout) => {
                 self.read.fetch_sub(1, Ordering::SeqCst);
-                return Err(late);
+                return Err(timeout);
             }
         };
-        entry.ok_or(Late { what: self.what, wanted: place + 1, had: place, limit })
+        entry.ok_or(WaitTimeout { what: self.what, wanted: place + 1, had: place, limit })
     }
 
-    /// What `next` has not given yet: at the end of a story it should be nothing.
+    /// What `next` has not returned yet: at the end of a test it should be nothing.
     pub fn unread(&self) -> Vec<T> {
         self.since(self.read.load(Ordering::SeqCst))
     }
 
-    /// For those who wait for several logs at once.
+    /// For waiting for several logs at once.
     pub fn watch(&self) -> watch::Receiver<Vec<T>> {
         self.entries.subscribe()
     }
 
-    async fn reach(&self, wanted: usize, limit: Duration) -> Result<(), Late> {
+    async fn reach(&self, wanted: usize, limit: Duration) -> Result<(), WaitTimeout> {
         let mut entries = self.entries.subscribe();
         let reached = timeout(limit, entries.wait_for(|entries| entries.len() >= wanted)).await;
         match reached {
             Ok(Ok(_)) => Ok(()),
-            _ => Err(Late { what: self.what, wanted, had: self.len(), limit }),
+            _ => Err(WaitTimeout { what: self.what, wanted, had: self.len(), limit }),
         }
     }
 }
@@ -104,13 +104,13 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn one_waits_for_entries_and_is_told_what_is_missing() {
+    async fn waiting_returns_the_entries_or_an_error_with_what_is_missing() {
         let log = Log::new("posts");
         let limit = Duration::from_secs(5);
-        let (late, ()) = tokio::join!(log.wait_for(2, limit), async {
+        let (timed_out, ()) = tokio::join!(log.wait_for(2, limit), async {
             log.push("a");
         });
-        assert_eq!(late.unwrap_err().to_string(), "waited 5s for 2 posts, and there are 1");
+        assert_eq!(timed_out.unwrap_err().to_string(), "waited 5s for 2 posts, and there are 1");
 
         let (both, ()) = tokio::join!(log.wait_for(2, limit), async {
             log.push("b");

@@ -1,41 +1,37 @@
-//! Stand-ins of the vendors on loopback: real sockets, the vendors' rules, and trouble on demand.
+//! Stand-ins for the vendors' services on loopback: real sockets, the vendors' rules, and faults on demand.
 //!
-//! They refuse what the vendor would refuse, in the vendor's words, and write down every such
-//! offence: a test that ends with `offences()` empty has spoken the vendors' language all along.
+//! They refuse what the vendor would refuse, with the vendor's own answer, and record it as an offence. A test whose
+//! `offences()` are empty at its end has followed the vendors' rules throughout.
 
 mod faults;
 mod google_chat;
+mod http;
 mod log;
 mod pagerduty;
 mod pagerduty_rules;
-mod peer;
 mod port;
+mod random;
 mod slack;
-mod slack_api;
-mod slack_channel;
 mod slack_rules;
+mod stand_in;
 mod tutum;
+mod tutum_account;
 mod tutum_api;
 mod tutum_auth;
-mod tutum_line;
+mod tutum_connection;
 mod tutum_stream;
-mod wire;
 
-pub use faults::{Limit, Mix, Trouble};
-pub use google_chat::{GoogleChat, Said, Thread};
-pub use log::{Late, Log};
-pub use pagerduty::{Alert, Effect, PagerDuty};
-pub use peer::{Attempt, Outcome, Peer, Vendor};
-pub use slack::{Post, Slack};
-pub use slack_api::SlackApi;
-pub use slack_channel::{Call, Content, Head};
-pub use tutum::{Credentials, Tutum};
+pub use faults::{InjectedFault, Injection, TokenBucket, VendorLimit};
+pub use google_chat::{GoogleChat, GoogleChatPost, Thread};
+pub use http::{Reply, Request};
+pub use log::{Log, WaitTimeout};
+pub use pagerduty::{Alert, AlertChange, PagerDuty};
+pub use random::random_text;
+pub use slack::{Slack, SlackPost};
+pub use slack_rules::{BrokenRule, check_content};
+pub use stand_in::{Attempt, AttemptOutcome, StandIn, Vendor};
+pub use tutum::Tutum;
+pub use tutum_account::Credentials;
 pub use tutum_api::Api;
-pub use tutum_auth::{AuthForm, Refusal};
+pub use tutum_auth::{AuthForm, AuthRefusal};
 pub use tutum_stream::Stream;
-pub use wire::{Reply, Request};
-
-/// So many letters and digits that nobody guesses them.
-fn unguessable(length: usize) -> String {
-    std::iter::repeat_with(fastrand::alphanumeric).take(length).collect()
-}

@@ -6,14 +6,14 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::log::{Late, Log};
-use super::pagerduty_rules::{Invalid, Order, judge_v1, judge_v2};
-use super::peer::{Peer, Vendor};
-use super::wire::{Reply, Request};
+use super::http::{Reply, Request};
+use super::log::{Log, WaitTimeout};
+use super::pagerduty_rules::{Invalid, PagerEvent, check_v1, check_v2};
+use super::stand_in::{StandIn, Vendor};
 
-pub type PagerDuty = Peer<Service>;
+pub type PagerDuty = StandIn<Service>;
 
-/// One accepted event, and what it did.
+/// One accepted event, and what it changed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Alert {
     pub at: Instant,
@@ -22,22 +22,22 @@ pub struct Alert {
     pub key: String,
     pub summary: Option<String>,
     pub severity: Option<String>,
-    pub effect: Effect,
+    pub change: AlertChange,
     pub body: Value,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Effect {
+pub enum AlertChange {
     Opened,
-    /// A trigger for an alert that is open already.
+    /// A trigger for an open alert.
     Appended,
     Acknowledged,
     Resolved,
-    /// There was no open alert of this key: accepted and forgotten, as `PagerDuty` does.
+    /// No alert with this key was open: accepted and ignored, as `PagerDuty` does.
     Dropped,
 }
 
-type Judge = fn(&Request) -> Result<Order, Invalid>;
+type Check = fn(&Request) -> Result<PagerEvent, Invalid>;
 
 #[derive(Debug)]
 pub struct Service {
@@ -50,20 +50,16 @@ const V1: &str = "/generic/2010-04-15/create_event.json";
 
 impl PagerDuty {
     pub async fn start() -> io::Result<Self> {
-        Self::start_at(0).await
-    }
-
-    pub async fn start_at(port: u16) -> io::Result<Self> {
         let key = format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..));
-        Self::open(port, Service { key, alerts: Log::new("alerts") }).await
+        Self::open(0, Service { key, alerts: Log::new("alerts") }).await
     }
 
-    /// Events API v2, the whole endpoint.
+    /// The endpoint of Events API v2.
     pub fn url(&self) -> String {
         format!("{}{V2}", self.base())
     }
 
-    /// Events API v1, the whole endpoint.
+    /// The endpoint of Events API v1.
     pub fn v1_url(&self) -> String {
         format!("{}{V1}", self.base())
     }
@@ -77,12 +73,12 @@ impl PagerDuty {
         &self.vendor().alerts
     }
 
-    /// What was accepted, in order.
+    /// The events that were accepted, in order.
     pub fn alerts(&self) -> Vec<Alert> {
         self.log().all()
     }
 
-    /// The keys of the alerts that nobody has resolved.
+    /// The keys of the alerts that are not resolved.
     pub fn open_keys(&self) -> Vec<String> {
         let mut keys: Vec<_> = self.alerts().into_iter().map(|alert| alert.key).collect();
         keys.sort_unstable();
@@ -91,40 +87,40 @@ impl PagerDuty {
         keys
     }
 
-    pub async fn wait_for(&self, alerts: usize, limit: Duration) -> Result<Vec<Alert>, Late> {
+    pub async fn wait_for(&self, alerts: usize, limit: Duration) -> Result<Vec<Alert>, WaitTimeout> {
         self.log().wait_for(alerts, limit).await
     }
 
-    pub async fn next(&self, limit: Duration) -> Result<Alert, Late> {
+    pub async fn next(&self, limit: Duration) -> Result<Alert, WaitTimeout> {
         self.log().next(limit).await
     }
 }
 
 impl Vendor for Service {
     fn answer(&self, request: &Request) -> Reply {
-        let (judge, status, key_name): (Judge, _, _) = match request.path.as_str() {
-            V2 => (judge_v2, 202, "dedup_key"),
-            V1 => (judge_v1, 200, "incident_key"),
+        let (check, status, key_name): (Check, _, _) = match request.path.as_str() {
+            V2 => (check_v2, 202, "dedup_key"),
+            V1 => (check_v1, 200, "incident_key"),
             other => return Reply::text(404, "Not Found").offended(format!("there is nothing at {other:?}")),
         };
         if request.method != "POST" {
             return Reply::text(404, "Not Found").offended(format!("{} instead of POST", request.method));
         }
-        let order = match judge(request) {
-            Ok(order) => order,
+        let event = match check(request) {
+            Ok(event) => event,
             Err(Invalid(errors)) => {
-                let said = errors.join("; ");
+                let offence = errors.join("; ");
                 let body = json!({ "status": "invalid event", "message": "Event object is invalid", "errors": errors });
-                return Reply::json(400, &body).offended(said);
+                return Reply::json(400, &body).offended(offence);
             }
         };
-        let body = json!({ "status": "success", "message": "Event processed", key_name: order.key });
+        let body = json!({ "status": "success", "message": "Event processed", key_name: event.key });
         let reply = Reply::json(status, &body);
-        if order.routing_key != self.key {
-            // PagerDuty may well say 202 to a key that looks right, and nobody is ever woken.
+        if event.routing_key != self.key {
+            // PagerDuty may answer 202 to an unknown key that has the right form.
             return reply.offended("the integration's key is not the service's");
         }
-        self.take(request, order);
+        self.take(request, event);
         reply
     }
 
@@ -145,30 +141,30 @@ impl Vendor for Service {
 }
 
 impl Service {
-    fn take(&self, request: &Request, order: Order) {
-        let effect = match (order.action.as_str(), self.is_open(&order.key)) {
-            ("trigger", false) => Effect::Opened,
-            ("trigger", true) => Effect::Appended,
-            (_, false) => Effect::Dropped,
-            ("resolve", true) => Effect::Resolved,
-            (_, true) => Effect::Acknowledged,
+    fn take(&self, request: &Request, event: PagerEvent) {
+        let change = match (event.action.as_str(), self.is_open(&event.key)) {
+            ("trigger", false) => AlertChange::Opened,
+            ("trigger", true) => AlertChange::Appended,
+            (_, false) => AlertChange::Dropped,
+            ("resolve", true) => AlertChange::Resolved,
+            (_, true) => AlertChange::Acknowledged,
         };
-        let Order { action, key, summary, severity, body, .. } = order;
-        self.alerts.push(Alert { at: request.at, action, key, summary, severity, effect, body });
+        let PagerEvent { action, key, summary, severity, body, .. } = event;
+        self.alerts.push(Alert { at: request.at, action, key, summary, severity, change, body });
     }
 
     fn is_open(&self, key: &str) -> bool {
-        let last = self.alerts.last(|alert| alert.key == key && alert.effect != Effect::Dropped);
-        last.is_some_and(|alert| alert.effect != Effect::Resolved)
+        let last = self.alerts.last(|alert| alert.key == key && alert.change != AlertChange::Dropped);
+        last.is_some_and(|alert| alert.change != AlertChange::Resolved)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use Effect::{Acknowledged, Appended, Dropped, Opened, Resolved};
+    use AlertChange::{Acknowledged, Appended, Dropped, Opened, Resolved};
 
-    use super::super::faults::Trouble;
-    use super::super::wire::tests::post;
+    use super::super::faults::InjectedFault;
+    use super::super::http::tests::post;
     use super::*;
 
     fn v2(key: &str, action: &str) -> String {
@@ -183,16 +179,16 @@ mod tests {
             let (status, body) = post(&pager.url(), &v2(pager.key(), action)).await;
             assert_eq!((status, body.contains("\"dedup_key\":\"prod\"")), (202, true), "{body}");
         }
-        let effects: Vec<_> = pager.alerts().into_iter().map(|alert| alert.effect).collect();
-        assert_eq!(effects, [Dropped, Opened, Appended, Acknowledged, Resolved, Dropped]);
+        let changes: Vec<_> = pager.alerts().into_iter().map(|alert| alert.change).collect();
+        assert_eq!(changes, [Dropped, Opened, Appended, Acknowledged, Resolved, Dropped]);
         assert!(pager.open_keys().is_empty());
         assert!(pager.offences().is_empty());
     }
 
     #[tokio::test]
-    async fn the_first_version_throttles_with_403_and_counts_to_the_same_alerts() {
+    async fn v1_throttles_with_403_and_has_the_same_alerts_as_v2() {
         let pager = PagerDuty::start().await.unwrap();
-        pager.fail_with([Trouble::Throttled { retry_after: None }]);
+        pager.fail_with([InjectedFault::Throttled { retry_after: None }]);
         let body = json!({ "service_key": pager.key(), "event_type": "trigger", "incident_key": "tutum-stream",
             "description": "Tutum Stream connection closed.", "client": null, "client_url": null });
         assert_eq!(post(&pager.v1_url(), &body.to_string()).await.0, 403);
@@ -201,7 +197,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_invalid_is_refused_and_a_wrong_key_wakes_nobody() {
+    async fn an_invalid_event_is_refused_and_an_unknown_key_opens_no_alert() {
         let pager = PagerDuty::start().await.unwrap();
         let bad = v2(pager.key(), "trigger").replace("critical", "catastrophic");
         let (status, body) = post(&pager.url(), &bad).await;

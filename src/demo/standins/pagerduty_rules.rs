@@ -1,18 +1,18 @@
-//! What `PagerDuty` refuses: the fields of both versions of its Events API.
+//! What `PagerDuty` requires of the fields of an event, in both versions of its Events API.
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use super::unguessable;
-use super::wire::Request;
+use super::http::Request;
+use super::random::random_text;
 
-/// Everything that is wrong, as `PagerDuty` lists it.
+/// All errors, as `PagerDuty` lists them.
 #[derive(Debug, PartialEq)]
 pub(super) struct Invalid(pub(super) Vec<String>);
 
 /// One valid event of either version.
 #[derive(Debug, PartialEq)]
-pub(super) struct Order {
+pub(super) struct PagerEvent {
     pub(super) routing_key: String,
     pub(super) action: String,
     pub(super) key: String,
@@ -25,23 +25,23 @@ const BODY_MAX: usize = 512_000;
 const ACTIONS: [&str; 3] = ["trigger", "acknowledge", "resolve"];
 const SEVERITIES: [&str; 4] = ["critical", "error", "warning", "info"];
 
-pub(super) fn judge_v2(request: &Request) -> Result<Order, Invalid> {
+pub(super) fn check_v2(request: &Request) -> Result<PagerEvent, Invalid> {
     let body = read(request)?;
-    let mut form = Form { fields: object(&body), place: "", errors: Vec::new() };
-    let routing_key = form.required("routing_key", 32).filter(|key| key.len() == 32);
-    form.expect(routing_key.is_some(), "routing_key is not 32 characters long");
-    let action = form.one_of("event_action", &ACTIONS);
-    let key = form.optional("dedup_key", 255);
+    let mut fields = FieldReader { fields: object(&body), place: "", errors: Vec::new() };
+    let routing_key = fields.required("routing_key", 32).filter(|key| key.len() == 32);
+    fields.expect(routing_key.is_some(), "routing_key is not 32 characters long");
+    let action = fields.one_of("event_action", &ACTIONS);
+    let key = fields.optional("dedup_key", 255);
     let triggers = action == Some("trigger");
-    form.expect(triggers || key.is_some(), "dedup_key is missing or blank");
-    form.optional("client", usize::MAX);
-    form.optional("client_url", usize::MAX);
-    form.items("links", "href", |href| !href.is_empty());
-    form.items("images", "src", |src| src.starts_with("https://"));
-    let Form { mut errors, .. } = form;
+    fields.expect(triggers || key.is_some(), "dedup_key is missing or blank");
+    fields.optional("client", usize::MAX);
+    fields.optional("client_url", usize::MAX);
+    fields.items("links", "href", |href| !href.is_empty());
+    fields.items("images", "src", |src| src.starts_with("https://"));
+    let FieldReader { mut errors, .. } = fields;
 
     let mut payload =
-        Form { fields: body.get("payload").and_then(Value::as_object), place: "payload.", errors: Vec::new() };
+        FieldReader { fields: body.get("payload").and_then(Value::as_object), place: "payload.", errors: Vec::new() };
     let (mut summary, mut severity) = (None, None);
     if triggers {
         summary = payload.required("summary", 1024);
@@ -54,34 +54,34 @@ pub(super) fn judge_v2(request: &Request) -> Result<Order, Invalid> {
         payload.expect(time.is_none_or(is_time), "payload.timestamp is not ISO 8601");
         let details = payload.get("custom_details");
         payload.expect(details.is_none_or(Value::is_object), "payload.custom_details is no object");
-    } else if let Some(said) = payload.get("summary") {
-        summary = said.as_str();
+    } else if let Some(given) = payload.get("summary") {
+        summary = given.as_str();
     }
     errors.extend(payload.errors);
-    order(errors, routing_key, action, key, summary, severity, &body)
+    event(errors, routing_key, action, key, summary, severity, &body)
 }
 
-pub(super) fn judge_v1(request: &Request) -> Result<Order, Invalid> {
+pub(super) fn check_v1(request: &Request) -> Result<PagerEvent, Invalid> {
     let body = read(request)?;
-    let mut form = Form { fields: object(&body), place: "", errors: Vec::new() };
-    let routing_key = form.required("service_key", 32).filter(|key| key.len() == 32);
-    form.expect(routing_key.is_some(), "service_key is not 32 characters long");
-    let action = form.one_of("event_type", &ACTIONS);
-    let key = form.optional("incident_key", 255);
+    let mut fields = FieldReader { fields: object(&body), place: "", errors: Vec::new() };
+    let routing_key = fields.required("service_key", 32).filter(|key| key.len() == 32);
+    fields.expect(routing_key.is_some(), "service_key is not 32 characters long");
+    let action = fields.one_of("event_type", &ACTIONS);
+    let key = fields.optional("incident_key", 255);
     let triggers = action == Some("trigger");
-    form.expect(triggers || key.is_some(), "incident_key is missing or blank");
-    let description = form.optional("description", 1024);
-    form.expect(!triggers || description.is_some(), "description is missing or blank");
-    form.optional("client", usize::MAX);
-    form.optional("client_url", usize::MAX);
-    let details = form.get("details");
-    form.expect(details.is_none_or(Value::is_object), "details is no object");
-    let contexts = form.get("contexts");
-    form.expect(contexts.is_none_or(Value::is_array), "contexts is no list");
-    order(form.errors, routing_key, action, key, description, None, &body)
+    fields.expect(triggers || key.is_some(), "incident_key is missing or blank");
+    let description = fields.optional("description", 1024);
+    fields.expect(!triggers || description.is_some(), "description is missing or blank");
+    fields.optional("client", usize::MAX);
+    fields.optional("client_url", usize::MAX);
+    let details = fields.get("details");
+    fields.expect(details.is_none_or(Value::is_object), "details is no object");
+    let contexts = fields.get("contexts");
+    fields.expect(contexts.is_none_or(Value::is_array), "contexts is no list");
+    event(fields.errors, routing_key, action, key, description, None, &body)
 }
 
-fn order(
+fn event(
     errors: Vec<String>,
     routing_key: Option<&str>,
     action: Option<&str>,
@@ -89,14 +89,14 @@ fn order(
     summary: Option<&str>,
     severity: Option<&str>,
     body: &Value,
-) -> Result<Order, Invalid> {
+) -> Result<PagerEvent, Invalid> {
     let (Some(routing_key), Some(action), true) = (routing_key, action, errors.is_empty()) else {
         return Err(Invalid(errors));
     };
-    Ok(Order {
+    Ok(PagerEvent {
         routing_key: routing_key.to_owned(),
         action: action.to_owned(),
-        key: key.map_or_else(|| unguessable(32), str::to_owned),
+        key: key.map_or_else(|| random_text(32), str::to_owned),
         summary: summary.map(str::to_owned),
         severity: severity.map(str::to_owned),
         body: body.clone(),
@@ -104,7 +104,7 @@ fn order(
 }
 
 fn read(request: &Request) -> Result<Value, Invalid> {
-    let invalid = |said: String| Invalid(vec![said]);
+    let invalid = |error: String| Invalid(vec![error]);
     if request.body.len() > BODY_MAX {
         return Err(invalid(format!("the body is larger than {BODY_MAX} bytes")));
     }
@@ -123,14 +123,14 @@ fn is_time(text: &str) -> bool {
     text.parse::<Timestamp>().is_ok()
 }
 
-/// Reads fields and gathers what is wrong with them. A null is as good as nothing, as the old clients send it.
-struct Form<'a> {
+/// Reads fields and collects the errors. A null counts as missing: old clients send it.
+struct FieldReader<'a> {
     fields: Option<&'a Map<String, Value>>,
     place: &'static str,
     errors: Vec<String>,
 }
 
-impl<'a> Form<'a> {
+impl<'a> FieldReader<'a> {
     fn get(&self, name: &str) -> Option<&'a Value> {
         self.fields?.get(name).filter(|value| !value.is_null())
     }
@@ -161,12 +161,12 @@ impl<'a> Form<'a> {
         Some(text).filter(|text| !text.trim().is_empty())
     }
 
-    fn one_of(&mut self, name: &str, words: &[&str]) -> Option<&'a str> {
-        let word = self.required(name, usize::MAX)?;
-        if words.contains(&word) {
-            return Some(word);
+    fn one_of(&mut self, name: &str, choices: &[&str]) -> Option<&'a str> {
+        let value = self.required(name, usize::MAX)?;
+        if choices.contains(&value) {
+            return Some(value);
         }
-        self.errors.push(format!("{}{name} is invalid (must be one of: {})", self.place, words.join(" ")));
+        self.errors.push(format!("{}{name} is invalid (must be one of: {})", self.place, choices.join(" ")));
         None
     }
 

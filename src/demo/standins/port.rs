@@ -11,14 +11,14 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use crate::stop::Stop;
 
-type Welcome = Arc<dyn Fn(TcpStream) -> BoxFuture<'static, ()> + Send + Sync>;
+type OnConnection = Arc<dyn Fn(TcpStream) -> BoxFuture<'static, ()> + Send + Sync>;
 
-/// Owns everything that runs behind it: when it is dropped, all of that ends.
+/// Owns the connections: when it is dropped, all of them end.
 pub(super) struct Port {
     address: SocketAddr,
-    /// Bound and never listening: while the port is closed, nobody else's connection can be given its number.
+    /// Bound and never listening: while the port is closed, no other socket can be given its number.
     _reserved: TcpSocket,
-    welcome: Welcome,
+    on_connection: OnConnection,
     open: Mutex<Option<Open>>,
 }
 
@@ -29,29 +29,29 @@ struct Open {
 
 impl Port {
     /// `port` 0 is any free one.
-    #[expect(clippy::unused_async, reason = "it starts a task, so it wants a runtime around it")]
+    #[expect(clippy::unused_async, reason = "it starts a task, so it needs a runtime")]
     pub(super) async fn open(
         port: u16,
-        welcome: impl Fn(TcpStream) -> BoxFuture<'static, ()> + Send + Sync + 'static,
+        on_connection: impl Fn(TcpStream) -> BoxFuture<'static, ()> + Send + Sync + 'static,
     ) -> io::Result<Self> {
         let reserved = bound((Ipv4Addr::LOCALHOST, port).into())?;
         let address = reserved.local_addr()?;
         let listener = listening(address)?;
-        let welcome: Welcome = Arc::new(welcome);
-        let open = Mutex::new(Some(Open::new(listener, Arc::clone(&welcome))));
-        Ok(Self { address, _reserved: reserved, welcome, open })
+        let on_connection: OnConnection = Arc::new(on_connection);
+        let open = Mutex::new(Some(Open::new(listener, Arc::clone(&on_connection))));
+        Ok(Self { address, _reserved: reserved, on_connection, open })
     }
 
     pub(super) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// From when this returns, connections are refused and the old ones are gone.
+    /// When this returns, new connections are refused and the old ones are closed.
     pub(super) async fn close(&self) {
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(mut open) = open {
             open.stop.trigger();
-            // A panic of the accepting task has been printed, and what it held is gone: closed all the same.
+            // A panic of the accepting task has been printed already, and its connections are closed too.
             drop((&mut open.accepting).await);
         }
     }
@@ -59,7 +59,7 @@ impl Port {
     pub(super) async fn reopen(&self) -> io::Result<()> {
         self.close().await;
         let listener = listening(self.address)?;
-        let open = Open::new(listener, Arc::clone(&self.welcome));
+        let open = Open::new(listener, Arc::clone(&self.on_connection));
         *self.open.lock().unwrap_or_else(PoisonError::into_inner) = Some(open);
         Ok(())
     }
@@ -73,16 +73,16 @@ fn bound(address: SocketAddr) -> io::Result<TcpSocket> {
 }
 
 fn listening(address: SocketAddr) -> io::Result<TcpListener> {
-    /// A burst of connections may wait to be accepted.
+    /// Connections that may wait to be accepted.
     const WAITING: u32 = 1024;
     bound(address)?.listen(WAITING)
 }
 
 impl Open {
-    fn new(listener: TcpListener, welcome: Welcome) -> Self {
+    fn new(listener: TcpListener, on_connection: OnConnection) -> Self {
         let stop = Stop::new();
         #[expect(clippy::disallowed_methods, reason = "the port owns it: it ends when the port is closed or dropped")]
-        let accepting = tokio::spawn(accept(listener, welcome, stop.clone()));
+        let accepting = tokio::spawn(accept(listener, on_connection, stop.clone()));
         Self { stop, accepting }
     }
 }
@@ -93,16 +93,16 @@ impl Drop for Open {
     }
 }
 
-async fn accept(listener: TcpListener, welcome: Welcome, stop: Stop) {
-    /// Out of file handles, most likely: others must end before it can get better.
-    const BREATH: Duration = Duration::from_millis(10);
+async fn accept(listener: TcpListener, on_connection: OnConnection, stop: Stop) {
+    /// Probably out of file descriptors: other connections must end first.
+    const PAUSE: Duration = Duration::from_millis(10);
     let mut connections = JoinSet::new();
     while let Some(accepted) = stop.or(listener.accept()).await {
         match accepted {
             Ok((stream, _)) => {
-                connections.spawn(welcome(stream));
+                connections.spawn(on_connection(stream));
             }
-            Err(_) => tokio::time::sleep(BREATH).await,
+            Err(_) => tokio::time::sleep(PAUSE).await,
         }
         while connections.try_join_next().is_some() {}
     }

@@ -6,19 +6,19 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::log::{Late, Log};
-use super::peer::{Peer, Vendor};
-use super::slack_rules::judge;
-use super::unguessable;
-use super::wire::{Reply, Request};
+use super::http::{Reply, Request};
+use super::log::{Log, WaitTimeout};
+use super::random::random_text;
+use super::slack_rules::check_webhook_post;
+use super::stand_in::{StandIn, Vendor};
 
-pub type Slack = Peer<Webhook>;
+pub type Slack = StandIn<Webhook>;
 
-/// A message as Slack took it.
+/// A message that Slack took.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Post {
+pub struct SlackPost {
     pub at: Instant,
-    /// Empty where there are only blocks or attachments.
+    /// Empty if there are only blocks or attachments.
     pub text: String,
     pub body: Value,
 }
@@ -26,17 +26,13 @@ pub struct Post {
 #[derive(Debug)]
 pub struct Webhook {
     path: String,
-    posts: Log<Post>,
+    posts: Log<SlackPost>,
 }
 
 impl Slack {
     pub async fn start() -> io::Result<Self> {
-        Self::start_at(0).await
-    }
-
-    pub async fn start_at(port: u16) -> io::Result<Self> {
-        let path = format!("/services/T0DEMO/B0DEMO/{}", unguessable(24));
-        Self::open(port, Webhook { path, posts: Log::new("posts to Slack") }).await
+        let path = format!("/services/T0DEMO/B0DEMO/{}", random_text(24));
+        Self::open(0, Webhook { path, posts: Log::new("posts to Slack") }).await
     }
 
     /// The webhook; as with Slack, the address is the secret.
@@ -44,20 +40,20 @@ impl Slack {
         format!("{}{}", self.base(), self.vendor().path)
     }
 
-    pub fn log(&self) -> &Log<Post> {
+    pub fn log(&self) -> &Log<SlackPost> {
         &self.vendor().posts
     }
 
-    /// What was taken, in order.
-    pub fn posts(&self) -> Vec<Post> {
+    /// The messages that were taken, in order.
+    pub fn posts(&self) -> Vec<SlackPost> {
         self.log().all()
     }
 
-    pub async fn wait_for(&self, posts: usize, limit: Duration) -> Result<Vec<Post>, Late> {
+    pub async fn wait_for(&self, posts: usize, limit: Duration) -> Result<Vec<SlackPost>, WaitTimeout> {
         self.log().wait_for(posts, limit).await
     }
 
-    pub async fn next(&self, limit: Duration) -> Result<Post, Late> {
+    pub async fn next(&self, limit: Duration) -> Result<SlackPost, WaitTimeout> {
         self.log().next(limit).await
     }
 }
@@ -70,10 +66,8 @@ impl Vendor for Webhook {
         if request.method != "POST" {
             return Reply::text(405, "method_not_allowed").offended(format!("{} instead of POST", request.method));
         }
-        match judge(request) {
-            Err(refused) => {
-                Reply::text(refused.status, refused.word).offended(format!("{}: {}", refused.word, refused.why))
-            }
+        match check_webhook_post(request) {
+            Err(broken) => Reply::text(400, broken.code).offended(format!("{}: {}", broken.code, broken.reason)),
             Ok(body) => self.take(request, body),
         }
     }
@@ -90,12 +84,12 @@ impl Vendor for Webhook {
 
 impl Webhook {
     fn take(&self, request: &Request, body: Value) -> Reply {
-        // An app's webhook is bound to its channel and name: Slack takes the message and ignores the wish.
-        let wish = ["channel", "username", "icon_emoji", "icon_url"].into_iter().find(|key| body.get(key).is_some());
+        // An app's webhook is bound to its channel and name: Slack takes the message and ignores these.
+        let ignored = ["channel", "username", "icon_emoji", "icon_url"].into_iter().find(|key| body.get(key).is_some());
         let text = body.get("text").and_then(Value::as_str).unwrap_or_default().to_owned();
-        self.posts.push(Post { at: request.at, text, body });
+        self.posts.push(SlackPost { at: request.at, text, body });
         let reply = Reply::text(200, "ok");
-        match wish {
+        match ignored {
             Some(key) => reply.offended(format!("an app's webhook cannot set {key}")),
             None => reply,
         }
@@ -104,13 +98,17 @@ impl Webhook {
 
 #[cfg(test)]
 mod tests {
-    use super::super::faults::Trouble;
-    use super::super::peer::Outcome;
-    use super::super::wire::tests::{post, raw};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+    use tokio::time::timeout;
+
+    use super::super::faults::InjectedFault;
+    use super::super::http::tests::{post, raw};
+    use super::super::stand_in::AttemptOutcome;
     use super::*;
 
     #[tokio::test]
-    async fn a_plain_text_is_taken_and_what_is_wrong_is_refused_in_slacks_words() {
+    async fn a_plain_text_is_taken_and_an_invalid_post_is_refused_with_slacks_error() {
         let slack = Slack::start().await.unwrap();
         let url = slack.url();
         assert_eq!(post(&url, r#"{"text":"Your container was created"}"#).await, (200, "ok".to_owned()));
@@ -134,13 +132,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn troubles_come_in_their_order_and_a_lost_answer_means_a_taken_message() {
+    async fn faults_are_injected_in_order_and_a_lost_answer_means_a_taken_message() {
         let slack = Slack::start().await.unwrap();
         slack.fail_with([
-            Trouble::Throttled { retry_after: Some(2) },
-            Trouble::ResetBefore,
-            Trouble::ResetAfter,
-            Trouble::Status(503),
+            InjectedFault::Throttled { retry_after: Some(2) },
+            InjectedFault::ResetBefore,
+            InjectedFault::ResetAfter,
+            InjectedFault::Status(503),
         ]);
         let url = slack.url();
         let (status, body) = post(&url, r#"{"text":"1"}"#).await;
@@ -152,7 +150,7 @@ mod tests {
         let texts: Vec<_> = slack.posts().into_iter().map(|post| post.text).collect();
         assert_eq!(texts, ["3", "5"]);
         let first = slack.attempts().all().remove(0).outcome;
-        assert_eq!(first, Outcome::Answered { status: 429, retry_after: Some("2".to_owned()) });
+        assert_eq!(first, AttemptOutcome::Answered { status: 429, retry_after: Some("2".to_owned()) });
     }
 
     #[tokio::test]
@@ -166,9 +164,28 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_json_is_called_json() {
+    async fn a_post_that_is_not_called_json_is_refused() {
         let slack = Slack::start().await.unwrap();
         let (status, body) = raw(&slack.url(), "text/plain", r#"{"text":"x"}"#).await.unwrap();
         assert_eq!((status, body.as_str()), (400, "invalid_payload"));
+    }
+
+    #[tokio::test]
+    async fn an_endless_answer_flows_as_long_as_it_is_read_and_a_stalled_one_never_begins() {
+        let slack = Slack::start().await.unwrap();
+        slack.fail_with([InjectedFault::Endless, InjectedFault::Stall]);
+        let address = slack.base().replace("http://", "");
+        let mut client = TcpStream::connect(&address).await.unwrap();
+        client.write_all(b"POST / HTTP/1.1\r\n\r\n").await.unwrap();
+        let mut much = vec![0; 4 * 1024 * 1024];
+        client.read_exact(&mut much).await.unwrap();
+        assert!(much.starts_with(b"HTTP/1.1 500 "));
+
+        let mut client = TcpStream::connect(&address).await.unwrap();
+        client.write_all(b"POST / HTTP/1.1\r\n\r\n").await.unwrap();
+        let attempts = slack.attempts().wait_for(2, Duration::from_secs(10)).await.unwrap();
+        assert_eq!(attempts.last().map(|attempt| &attempt.outcome), Some(&AttemptOutcome::Stalled));
+        assert!(timeout(Duration::ZERO, client.read_u8()).await.is_err());
+        assert!(slack.posts().is_empty());
     }
 }

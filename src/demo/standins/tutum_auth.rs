@@ -1,14 +1,15 @@
-//! How clients show Tutum's stream who they are: three forms have occurred.
+//! Authentication at Tutum's stream: clients have used three forms.
 
+use percent_encoding::percent_decode_str;
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
 use tokio_tungstenite::tungstenite::http::StatusCode;
 
-use super::tutum::Credentials;
+use super::tutum_account::Credentials;
 
-/// How a stream says no.
+/// How a stream refuses a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refusal {
-    /// With the documented error as the first message, and the end.
+pub enum AuthRefusal {
+    /// With the documented error as the first message, and a close.
     InStream,
     /// With this HTTP status instead of a WebSocket.
     AtHandshake(u16),
@@ -24,47 +25,47 @@ pub enum AuthForm {
     Header,
 }
 
-/// What the handshake came to.
+/// The result of a handshake.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Admission {
-    Let(AuthForm),
-    /// Said in the stream's first message.
+    Accepted(AuthForm),
+    /// Reported in the stream's first message.
     Unauthorized,
-    /// The script wants it so; nobody is to blame.
+    /// By `refuse_auth`, so this is no offence of the client.
     Refused,
-    NoSuchPlace(String),
+    NotFound(String),
 }
 
 impl Admission {
     pub(super) fn offence(&self) -> Option<String> {
         match self {
-            Self::Let(_) | Self::Refused => None,
-            Self::Unauthorized => Some("the stream was asked without the account's credentials".to_owned()),
-            Self::NoSuchPlace(path) => Some(format!("there is no stream at {path:?}")),
+            Self::Accepted(_) | Self::Refused => None,
+            Self::Unauthorized => Some("a connection to the stream without the account's credentials".to_owned()),
+            Self::NotFound(path) => Some(format!("there is no stream at {path:?}")),
         }
     }
 }
 
-/// The answer to a handshake; what it came to is left in `admission`.
+/// Answers a handshake, and leaves its result in `admission`.
 #[expect(clippy::result_large_err, reason = "the shape of tungstenite's callback")]
-pub(super) fn judge<'a>(
+pub(super) fn authenticate<'a>(
     credentials: &'a Credentials,
-    refusal: Option<Refusal>,
+    refusal: Option<AuthRefusal>,
     admission: &'a mut Admission,
 ) -> impl FnOnce(&Request, Response) -> Result<Response, ErrorResponse> + Unpin + 'a {
     move |request, response| {
         let path = request.uri().path();
         if path.trim_end_matches('/') != "/v1/events" {
-            *admission = Admission::NoSuchPlace(path.to_owned());
+            *admission = Admission::NotFound(path.to_owned());
             return Err(refuse(StatusCode::NOT_FOUND));
         }
         match refusal {
-            Some(Refusal::AtHandshake(status)) => {
+            Some(AuthRefusal::AtHandshake(status)) => {
                 *admission = Admission::Refused;
                 return Err(refuse(StatusCode::from_u16(status).unwrap_or(StatusCode::UNAUTHORIZED)));
             }
-            Some(Refusal::InStream) => *admission = Admission::Refused,
-            None => *admission = form(credentials, request).map_or(Admission::Unauthorized, Admission::Let),
+            Some(AuthRefusal::InStream) => *admission = Admission::Refused,
+            None => *admission = form(credentials, request).map_or(Admission::Unauthorized, Admission::Accepted),
         }
         Ok(response)
     }
@@ -74,7 +75,7 @@ fn form(credentials: &Credentials, request: &Request) -> Option<AuthForm> {
     let query = request.uri().query().unwrap_or_default();
     let value = |name: &str| {
         let pair = query.split('&').filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == name);
-        pair.map(|(_, value)| decode(value))
+        pair.map(|(_, value)| percent_decode_str(value).decode_utf8_lossy())
     };
     if value("token").is_some_and(|token| token == credentials.token) {
         return value("user").is_some_and(|user| user == credentials.user).then_some(AuthForm::TokenAndUser);
@@ -84,21 +85,6 @@ fn form(credentials: &Credentials, request: &Request) -> Option<AuthForm> {
     }
     let header = request.headers().get("authorization").and_then(|value| value.to_str().ok());
     header.is_some_and(|value| credentials.accepts(value)).then_some(AuthForm::Header)
-}
-
-/// Undoes percent signs; what is not one stays as it is.
-fn decode(text: &str) -> String {
-    let mut bytes = Vec::new();
-    let mut rest = text.as_bytes();
-    while let Some((first, after)) = rest.split_first() {
-        let coded = after.first_chunk::<2>().filter(|_| *first == b'%').and_then(|pair| {
-            let pair = std::str::from_utf8(pair).ok()?;
-            u8::from_str_radix(pair, 16).ok()
-        });
-        bytes.push(coded.unwrap_or(*first));
-        rest = if coded.is_some() { after.get(2..).unwrap_or_default() } else { after };
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 fn refuse(status: StatusCode) -> ErrorResponse {

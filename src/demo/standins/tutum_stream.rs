@@ -1,4 +1,4 @@
-//! Tutum's stream: a WebSocket that greets who is known, and says what it is told to say.
+//! Tutum's stream: a WebSocket that sends events to clients with the account's credentials.
 
 use std::fmt;
 use std::io;
@@ -10,30 +10,30 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::log::{Late, Log};
+use super::log::{Log, WaitTimeout};
 use super::port::Port;
-use super::tutum::Credentials;
-use super::tutum_auth::{AuthForm, Refusal};
-use super::tutum_line::{Item, Order, Shared, lock};
+use super::tutum_account::Credentials;
+use super::tutum_auth::{AuthForm, AuthRefusal};
+use super::tutum_connection::{Command, Item, StreamState, lock};
 
-/// Ends, with all its connections, when it is dropped.
+/// When it is dropped, it ends with all its connections.
 pub struct Stream {
     port: Port,
-    shared: Arc<Shared>,
+    state: Arc<StreamState>,
 }
 
 impl Stream {
     pub async fn start(port: u16, credentials: Credentials) -> io::Result<Self> {
-        let shared = Arc::new(Shared::new(credentials));
-        let seen = Arc::clone(&shared);
+        let state = Arc::new(StreamState::new(credentials));
+        let shared = Arc::clone(&state);
         let port = Port::open(port, move |stream| {
-            let shared = Arc::clone(&seen);
+            let state = Arc::clone(&shared);
             Box::pin(async move {
-                // A broken connection is the client's to notice; the stream waits for the next one.
-                drop(shared.converse(stream).await);
+                // An error is a broken connection, which the client has to report.
+                drop(state.serve(stream).await);
             })
         });
-        Ok(Self { port: port.await?, shared })
+        Ok(Self { port: port.await?, state })
     }
 
     /// `ws://127.0.0.1:PORT/v1/events`
@@ -41,57 +41,57 @@ impl Stream {
         format!("ws://{}/v1/events", self.port.address())
     }
 
-    /// Sends an event to whoever is connected; to the next one if nobody is, unless `hold` was set to false.
+    /// Sends an event to a connected client. Without one it is held for the next client, unless `hold` was set to false.
     pub fn send(&self, event: &Value) {
         self.send_text(event.to_string());
     }
 
-    /// Like `send`, for what need not be JSON.
+    /// Like `send`, for text that need not be JSON.
     pub fn send_text(&self, text: impl Into<String>) {
-        self.shared.say(text.into());
+        self.state.send(text.into());
     }
 
-    /// `send` for those who cannot hold the stream itself.
-    pub fn voice(&self) -> impl Fn(&Value) + Send + Sync + use<> {
-        let shared = Arc::clone(&self.shared);
-        move |event| shared.say(event.to_string())
+    /// `send` as a function that does not borrow the stream.
+    pub fn sender(&self) -> impl Fn(&Value) + Send + Sync + use<> {
+        let state = Arc::clone(&self.state);
+        move |event| state.send(event.to_string())
     }
 
-    /// Whether what is said while nobody listens is kept (at first: yes) or lost, as with the real Tutum.
+    /// Whether events without a connected client are kept (at first: yes) or lost, as with the real Tutum.
     pub fn hold(&self, hold: bool) {
-        self.shared.hold.store(hold, Ordering::SeqCst);
+        self.state.hold.store(hold, Ordering::SeqCst);
     }
 
-    /// What was said while nobody listened, and not kept.
+    /// How many events were lost because no client was connected.
     pub fn missed(&self) -> usize {
-        self.shared.missed.load(Ordering::SeqCst)
+        self.state.missed.load(Ordering::SeqCst)
     }
 
-    /// How many messages went into a connection.
+    /// How many messages were written to a connection.
     pub fn sent(&self) -> usize {
-        self.shared.sent.load(Ordering::SeqCst)
+        self.state.sent.load(Ordering::SeqCst)
     }
 
-    /// Resolves when the client has read everything sent so far: it has answered a ping sent after it.
-    pub async fn read_up(&self, limit: Duration) -> Result<(), Late> {
-        let ping = self.shared.pings.fetch_add(1, Ordering::SeqCst) + 1;
-        self.shared.push(Item::Ping(ping));
-        reach(&self.shared.heard, |heard| *heard >= ping, ("answered pings", ping), limit).await
+    /// Waits until the client has read everything sent so far: it has answered a ping sent after it.
+    pub async fn wait_read(&self, limit: Duration) -> Result<(), WaitTimeout> {
+        let ping = self.state.pings.fetch_add(1, Ordering::SeqCst) + 1;
+        self.state.push(Item::Ping(ping));
+        reach(&self.state.answered, |answered| *answered >= ping, ("answered pings", ping), limit).await
     }
 
-    /// Ends the connections politely; the port stays open.
+    /// Closes the connections with a close frame; the port stays open.
     pub fn close(&self) {
-        self.order(Order::Close);
+        self.command(Command::Close);
     }
 
     /// Resets the connections; the port stays open.
     pub fn drop_tcp(&self) {
-        self.order(Order::Reset);
+        self.command(Command::Reset);
     }
 
-    /// From now on the present connections say nothing, read nothing and answer no ping, yet stay open.
+    /// The present connections stay open, but send nothing, read nothing and answer no ping.
     pub fn go_silent(&self) {
-        self.order(Order::Silence);
+        self.command(Command::Silence);
     }
 
     /// Breaks every connection and refuses new ones.
@@ -106,53 +106,53 @@ impl Stream {
     }
 
     /// Refuses every new client; None ends that.
-    pub fn refuse_auth(&self, refusal: impl Into<Option<Refusal>>) {
-        *lock(&self.shared.refusal) = refusal.into();
+    pub fn refuse_auth(&self, refusal: impl Into<Option<AuthRefusal>>) {
+        *lock(&self.state.refusal) = refusal.into();
     }
 
-    /// One entry for each client that was let in, with the way in which it showed who it is.
+    /// One entry for each client that was accepted, with its form of authentication.
     pub fn admitted(&self) -> &Log<AuthForm> {
-        &self.shared.admitted
+        &self.state.admitted
     }
 
-    /// How many clients were let in so far.
+    /// How many clients were accepted so far.
     pub fn connections(&self) -> usize {
-        self.shared.admitted.len()
+        self.state.admitted.len()
     }
 
-    /// How many clients are listening, as a state that can be waited for.
-    pub fn listening(&self) -> watch::Receiver<usize> {
-        self.shared.listening.subscribe()
+    /// How many clients are connected, as a value that can be waited for.
+    pub fn connected(&self) -> watch::Receiver<usize> {
+        self.state.connected.subscribe()
     }
 
-    pub async fn wait_connected(&self, limit: Duration) -> Result<(), Late> {
-        reach(&self.shared.listening, |now| *now > 0, ("connections", 1), limit).await
+    pub async fn wait_connected(&self, limit: Duration) -> Result<(), WaitTimeout> {
+        reach(&self.state.connected, |now| *now > 0, ("connections", 1), limit).await
     }
 
-    pub async fn wait_disconnected(&self, limit: Duration) -> Result<(), Late> {
-        reach(&self.shared.listening, |now| *now == 0, ("connections", 0), limit).await
+    pub async fn wait_disconnected(&self, limit: Duration) -> Result<(), WaitTimeout> {
+        reach(&self.state.connected, |now| *now == 0, ("connections", 0), limit).await
     }
 
     pub fn offences(&self) -> Vec<String> {
-        self.shared.offences.all()
+        self.state.offences.all()
     }
 
-    fn order(&self, order: Order) {
-        // An error says that no connection listens: then there is none to do it to.
-        self.shared.orders.send(order).unwrap_or_default();
+    fn command(&self, command: Command) {
+        // An error means that there is no connection.
+        self.state.commands.send(command).unwrap_or_default();
     }
 }
 
 async fn reach(
-    state: &watch::Sender<usize>,
+    value: &watch::Sender<usize>,
     holds: impl FnMut(&usize) -> bool,
     (what, wanted): (&'static str, usize),
     limit: Duration,
-) -> Result<(), Late> {
-    let mut watching = state.subscribe();
+) -> Result<(), WaitTimeout> {
+    let mut watching = value.subscribe();
     match timeout(limit, watching.wait_for(holds)).await {
         Ok(Ok(_)) => Ok(()),
-        _ => Err(Late { what, wanted, had: *state.borrow(), limit }),
+        _ => Err(WaitTimeout { what, wanted, had: *value.borrow(), limit }),
     }
 }
 
@@ -179,35 +179,35 @@ mod tests {
         Stream::start(0, credentials).await.unwrap()
     }
 
-    /// A client that has said who it is, and what it was greeted with.
+    /// A client that authenticated with `query`, and the first message that it received.
     async fn client(
         stream: &Stream,
         query: &str,
     ) -> (impl futures::Stream<Item = Result<Message, WsError>> + Unpin, String) {
         let (mut socket, _) = connect_async(format!("{}?{query}", stream.url())).await.unwrap();
-        let greeting = socket.next().await.unwrap().unwrap();
-        (socket, greeting.to_text().unwrap().to_owned())
+        let first = socket.next().await.unwrap().unwrap();
+        (socket, first.to_text().unwrap().to_owned())
     }
 
     #[tokio::test]
-    async fn a_known_client_is_greeted_and_told_what_was_held_for_it() {
+    async fn a_client_with_credentials_receives_an_auth_message_and_what_was_held_for_it() {
         let stream = stream().await;
         stream.send(&json!({ "type": "container", "action": "create" }));
         for (query, form) in
             [("token=s3cr3t&user=demo", AuthForm::TokenAndUser), ("auth=ApiKey%20demo:s3cr3t", AuthForm::Auth)]
         {
-            let (mut socket, greeting) = client(&stream, query).await;
-            assert_eq!(greeting, r#"{"type":"auth"}"#);
+            let (mut socket, first) = client(&stream, query).await;
+            assert_eq!(first, r#"{"type":"auth"}"#);
             assert_eq!(stream.admitted().next(LIMIT).await.unwrap(), form);
             if form == AuthForm::TokenAndUser {
                 let event = socket.next().await.unwrap().unwrap();
                 assert!(event.to_text().unwrap().contains("create"));
-                let (read_up, pinged) = tokio::join!(stream.read_up(LIMIT), async {
+                let (wait_read, pinged) = tokio::join!(stream.wait_read(LIMIT), async {
                     let ping = socket.next().await.unwrap().unwrap();
-                    // The pong leaves with the next look at the socket.
+                    // The pong is sent by the next read of the socket.
                     (ping.is_ping(), timeout(Duration::ZERO, socket.next()).await.is_err())
                 });
-                assert_eq!((read_up, pinged), (Ok(()), (true, true)));
+                assert_eq!((wait_read, pinged), (Ok(()), (true, true)));
             }
             stream.drop_tcp();
             assert!(socket.next().await.is_none_or(|message| message.is_err()));
@@ -218,12 +218,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_stranger_is_told_so_in_the_stream_and_booked() {
+    async fn a_client_without_credentials_is_refused_in_the_stream_and_recorded() {
         let stream = stream().await;
-        let (_socket, greeting) = client(&stream, "token=s3cr3t&user=other").await;
-        assert!(greeting.contains("UNAUTHORIZED"));
+        let (_socket, first) = client(&stream, "token=s3cr3t&user=other").await;
+        assert!(first.contains("UNAUTHORIZED"));
         assert_eq!((stream.offences().len(), stream.connections()), (1, 0));
-        stream.refuse_auth(Refusal::AtHandshake(401));
+        stream.refuse_auth(AuthRefusal::AtHandshake(401));
         assert!(connect_async(format!("{}?token=s3cr3t&user=demo", stream.url())).await.is_err());
         stream.refuse_auth(None);
         assert!(client(&stream, "token=s3cr3t&user=demo").await.1.contains("auth"));
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_silent_stream_stays_open_and_a_header_shows_who_asks_as_well() {
+    async fn a_silent_stream_stays_open_and_a_header_authenticates_as_well() {
         let stream = stream().await;
         let mut request = stream.url().into_client_request().unwrap();
         let basic = Credentials { user: "demo".to_owned(), token: "s3cr3t".to_owned() }.basic();
@@ -255,14 +255,14 @@ mod tests {
         stream.wait_disconnected(LIMIT).await.unwrap();
         stream.send(&json!({ "type": "container" }));
         socket.send(Message::Ping("still there?".into())).await.unwrap();
-        // Neither the event nor a pong, but only the reset: nothing was said before it.
+        // Only the reset: neither the event nor a pong came before it.
         stream.drop_tcp();
         assert!(socket.next().await.is_none_or(|message| message.is_err()));
         assert_eq!(stream.sent(), 0);
     }
 
     #[tokio::test]
-    async fn what_is_said_to_nobody_is_lost_where_it_is_not_held() {
+    async fn an_event_without_a_client_is_lost_unless_it_is_held() {
         let stream = stream().await;
         stream.hold(false);
         stream.send(&json!({ "type": "container" }));

@@ -1,32 +1,32 @@
-//! The disk fills up in the middle of it all, and has room again.
+//! The disk fills up during the ledger's run and has room again.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::{BATCH, Story};
+use super::{BATCH, Run};
 use crate::daemon::{Daemon, LIMIT};
 use crate::disk::SmallDisk;
 
-/// More than a whole ledger needs.
+/// More than a whole run needs.
 const MIB: u32 = 96;
-/// What a limit to the size of files leaves to grow.
+/// How much a file may still grow under the limit of file sizes.
 const ROOM_KIB: u64 = 64;
 
 pub(super) enum Disk {
     Small(SmallDisk),
-    /// Where nothing may be mounted: from its next start on, the daemon finds no file that could grow.
+    /// Where nothing may be mounted: from its next start on, the daemon has a limit for the size of files.
     Limit,
 }
 
 impl Disk {
-    /// Under the state folder of a daemon that has not started yet.
+    /// For the state folder of a daemon that was not started yet.
     pub(super) fn of(daemon: &Daemon) -> Self {
         SmallDisk::mount(&daemon.folder.path().join("state"), MIB).map_or(Self::Limit, Self::Small)
     }
 
-    /// True where only the next start of the daemon will notice.
+    /// True if it takes effect at the next start of the daemon.
     pub(super) fn fill(&self, daemon: &mut Daemon) -> bool {
         match self {
             Self::Small(disk) => {
@@ -55,7 +55,7 @@ impl Disk {
     }
 }
 
-/// Waits until the admin API says that the daemon is (or is not) ready.
+/// Waits until the daemon is ready, or is not ready.
 pub(super) async fn until_ready(daemon: &Daemon, ready: bool, seed: u64) {
     let limit = Instant::now() + LIMIT;
     while (daemon.admin("/-/ready").await.0 == 200) != ready {
@@ -64,21 +64,21 @@ pub(super) async fn until_ready(daemon: &Daemon, ready: bool, seed: u64) {
     }
 }
 
-impl Story<'_> {
-    /// One more batch, for which there is no room; and a kill then, or room again and no kill.
+impl Run<'_> {
+    /// Sends a batch for which there is no room. Then either a kill, or room again without a kill.
     pub(super) async fn fill_the_disk_in_a_batch(&mut self) {
-        let (before, told) = (self.said.len(), self.told());
+        let (before, delivered) = (self.sent.len(), self.delivered());
         if self.disk.fill(&mut self.daemon) {
             self.down().await;
-            self.daemon.start_without_room().await;
+            self.daemon.start_on_full_disk().await;
         }
         while self.daemon.admin("/-/ready").await.0 == 200 {
-            // What a file has grown to before holds some of it.
-            assert!(self.said.len() < before + 20 * BATCH, "never full, seed {}:\n{}", self.seed, self.daemon.log());
-            self.said.say_many(&self.world.tutum, BATCH / 2);
+            // The space that the file already has holds some events.
+            assert!(self.sent.len() < before + 20 * BATCH, "never full, seed {}:\n{}", self.seed, self.daemon.log());
+            self.sent.send_many(&self.services.tutum, BATCH / 2);
             sleep(Duration::from_millis(100)).await;
         }
-        let (latest, killed) = (self.daemon.latest_held(), fastrand::bool());
+        let (latest, killed) = (self.daemon.latest_stored(), fastrand::bool());
         if killed {
             self.down().await;
         }
@@ -87,32 +87,32 @@ impl Story<'_> {
             self.down().await;
         }
         if down || killed {
-            // What was said while no verdict could be written, nobody remembers.
-            self.lapses += 1;
-            for (sink, told) in told {
-                let now = self.told().get(sink).copied().unwrap_or(told);
-                *self.doubtful.entry(sink.to_owned()).or_default() += now - told;
+            // What was delivered while no verdict could be stored is delivered again.
+            self.kills_without_verdicts += 1;
+            for (sink, before) in delivered {
+                let now = self.delivered().get(sink).copied().unwrap_or(before);
+                *self.doubtful.entry(sink.to_owned()).or_default() += now - before;
             }
             self.daemon.start_again().await;
         }
         until_ready(&self.daemon, true, self.seed).await;
-        println!("the disk was full with {latest:?} of {} accepted, killed then: {killed}", self.said.len());
+        println!("the disk was full with {latest:?} of {} accepted, killed then: {killed}", self.sent.len());
         if !(down || killed) {
-            // Nothing was lost on the way in, either: the stream was only not read.
-            self.until_held(self.said.len() - 1).await;
-            self.due.extend(before..self.said.len());
+            // Nothing was lost on the way in: the daemon only stopped reading the stream.
+            self.until_stored(self.sent.len() - 1).await;
+            self.due.extend(before..self.sent.len());
         }
     }
 
-    /// How much every sink has taken.
-    fn told(&self) -> HashMap<&'static str, usize> {
-        self.world.arrived().into_iter().map(|arrived| (arrived.sink, arrived.numbers.len())).collect()
+    /// How many messages every sink has received.
+    fn delivered(&self) -> HashMap<&'static str, usize> {
+        self.services.arrived().into_iter().map(|arrived| (arrived.sink, arrived.numbers.len())).collect()
     }
 
-    async fn until_held(&self, last: usize) {
+    async fn until_stored(&self, last: usize) {
         let limit = Instant::now() + LIMIT;
-        while self.daemon.latest_held() != Some(last) {
-            assert!(Instant::now() < limit, "{last} is never accepted, seed {}:\n{}", self.seed, self.daemon.log());
+        while self.daemon.latest_stored() != Some(last) {
+            assert!(Instant::now() < limit, "{last} is not accepted, seed {}:\n{}", self.seed, self.daemon.log());
             sleep(Duration::from_millis(5)).await;
         }
     }

@@ -1,4 +1,4 @@
-//! HTTP/1.1 as far as a stand-in needs it: requests with a Content-Length, answers with one, kept alive.
+//! HTTP/1.1 as far as a stand-in needs it: requests and answers with a Content-Length, on kept connections.
 
 use std::io;
 
@@ -7,16 +7,16 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-/// A request line and headers beyond this are no client of ours.
+/// The request line and the headers together.
 const HEAD_MAX: u64 = 16 * 1024;
-/// More than any vendor takes, so that the vendor's own limit is the one that speaks.
+/// More than any vendor takes, so that the vendor's own limit applies first.
 const BODY_MAX: usize = 2 * 1024 * 1024;
 
 #[derive(Debug, Clone)]
 pub struct Request {
     pub method: String,
     pub path: String,
-    /// As it came over the wire, percent signs and all; empty where there was none.
+    /// As it was received, not decoded; empty if there was none.
     pub query: String,
     /// Names in lower case.
     pub headers: Vec<(String, String)>,
@@ -43,7 +43,7 @@ impl Request {
         kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
     }
 
-    /// The raw values of a query parameter, nothing decoded.
+    /// The values of a query parameter, not decoded.
     pub fn query_values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.query
             .split('&')
@@ -52,7 +52,7 @@ impl Request {
             .map(|(_, v)| v)
     }
 
-    fn closes(&self) -> bool {
+    fn closes_connection(&self) -> bool {
         self.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"))
     }
 }
@@ -68,14 +68,14 @@ impl Reply {
         Self { status, headers, body: body.to_string().into_bytes(), offence: None }
     }
 
-    /// With a `Retry-After` of so many seconds, if any.
+    /// With a `Retry-After` header, if there are `seconds`.
     #[must_use]
     pub fn after(mut self, seconds: Option<u32>) -> Self {
         self.headers.extend(seconds.map(|seconds| ("retry-after", seconds.to_string())));
         self
     }
 
-    /// The same answer, and the rule that was broken, for the stand-in's book.
+    /// The same answer, with the rule that the request broke.
     #[must_use]
     pub fn offended(mut self, rule: impl Into<String>) -> Self {
         self.offence = Some(rule.into());
@@ -84,19 +84,18 @@ impl Reply {
 }
 
 /// One client's connection.
-pub(super) struct Wire {
+pub(super) struct HttpConnection {
     reader: BufReader<TcpStream>,
 }
 
-/// What came next over the wire.
 pub(super) enum Incoming {
     Request(Request),
-    /// Not HTTP as we speak it; the connection ends with this answer.
+    /// Not HTTP as this module reads it; the connection ends with this answer.
     Bad(Reply),
     End,
 }
 
-impl Wire {
+impl HttpConnection {
     pub(super) fn new(stream: TcpStream) -> io::Result<Self> {
         stream.set_nodelay(true)?;
         Ok(Self { reader: BufReader::new(stream) })
@@ -106,8 +105,8 @@ impl Wire {
         let mut left = HEAD_MAX;
         let Some(first) = self.line(&mut left).await? else { return Ok(Incoming::End) };
         let at = Instant::now();
-        let mut words = first.split(' ');
-        let (Some(method), Some(target), Some("HTTP/1.1")) = (words.next(), words.next(), words.next()) else {
+        let mut parts = first.split(' ');
+        let (Some(method), Some(target), Some("HTTP/1.1")) = (parts.next(), parts.next(), parts.next()) else {
             return Ok(bad(400, format!("not a request line of HTTP/1.1: {first:?}")));
         };
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
@@ -139,10 +138,10 @@ impl Wire {
         Ok(Incoming::Request(request))
     }
 
-    /// True if the connection goes on.
+    /// True if the connection stays open.
     pub(super) async fn answer(&mut self, request: &Request, reply: &Reply) -> io::Result<bool> {
         self.write(reply).await?;
-        Ok(!request.closes())
+        Ok(!request.closes_connection())
     }
 
     pub(super) async fn write(&mut self, reply: &Reply) -> io::Result<()> {
@@ -154,8 +153,8 @@ impl Wire {
         self.reader.get_mut().write_all(&bytes).await
     }
 
-    /// Writes a body until the client has had enough.
-    pub(super) async fn write_for_ever(&mut self, status: u16) -> io::Result<()> {
+    /// Writes a body until the client closes the connection.
+    pub(super) async fn write_endless(&mut self, status: u16) -> io::Result<()> {
         let stream = self.reader.get_mut();
         let head = format!("HTTP/1.1 {status} {}\r\ncontent-type: text/plain\r\n\r\n", reason(status));
         stream.write_all(head.as_bytes()).await?;
@@ -164,17 +163,17 @@ impl Wire {
         }
     }
 
-    /// Says nothing until the client hangs up.
+    /// Sends nothing until the client closes the connection.
     pub(super) async fn stall(&mut self) -> io::Result<()> {
         tokio::io::copy(&mut self.reader, &mut tokio::io::sink()).await.map(drop)
     }
 
-    /// Ends with RST instead of FIN: the client sees a reset, not an end.
+    /// Ends with RST instead of FIN.
     pub(super) fn reset(self) -> io::Result<()> {
         self.reader.get_ref().set_zero_linger()
     }
 
-    /// A line without its end; None where the connection ended.
+    /// A line without its line break; None if the connection ended.
     async fn line(&mut self, left: &mut u64) -> io::Result<Option<String>> {
         let mut line = Vec::new();
         let read = (&mut self.reader).take(*left).read_until(b'\n', &mut line).await?;
@@ -191,8 +190,8 @@ impl Wire {
     }
 }
 
-fn bad(status: u16, said: String) -> Incoming {
-    Incoming::Bad(Reply::text(status, said.clone()).offended(said))
+fn bad(status: u16, reason: String) -> Incoming {
+    Incoming::Bad(Reply::text(status, reason.clone()).offended(reason))
 }
 
 fn reason(status: u16) -> &'static str {
@@ -208,7 +207,7 @@ fn reason(status: u16) -> &'static str {
         500 => "Internal Server Error",
         503 => "Service Unavailable",
         504 => "Gateway Timeout",
-        _ => "Whatever",
+        _ => "Unknown",
     }
 }
 
@@ -216,7 +215,7 @@ fn reason(status: u16) -> &'static str {
 pub(super) mod tests {
     use super::*;
 
-    /// A client that sends its URL as it is given and nothing that was not asked for.
+    /// Sends the URL as it is given, and no other headers.
     pub(in super::super) async fn raw(url: &str, kind: &str, body: &str) -> io::Result<(u16, String)> {
         let length = body.len();
         let head = format!("content-type: {kind}\r\ncontent-length: {length}\r\n");
@@ -248,13 +247,13 @@ pub(super) mod tests {
     async fn requests_are_kept_apart_on_one_connection_and_bad_ones_end_it() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        let mut wire = Wire::new(listener.accept().await.unwrap().0).unwrap();
+        let mut connection = HttpConnection::new(listener.accept().await.unwrap().0).unwrap();
         let sent = b"POST /a?b=%3D HTTP/1.1\r\nContent-Length: 3\r\n\r\nabcGET /x HTTP/1.1\r\n\r\nPOST / HTTP/1.1\r\nContent-Length: 99999999\r\n\r\n";
         client.write_all(sent).await.unwrap();
-        let Incoming::Request(first) = wire.read().await.unwrap() else { panic!("no request") };
+        let Incoming::Request(first) = connection.read().await.unwrap() else { panic!("no request") };
         assert_eq!((first.path.as_str(), first.query.as_str(), first.body.as_slice()), ("/a", "b=%3D", &b"abc"[..]));
-        let Incoming::Request(second) = wire.read().await.unwrap() else { panic!("no request") };
+        let Incoming::Request(second) = connection.read().await.unwrap() else { panic!("no request") };
         assert_eq!((second.method.as_str(), second.body.len()), ("GET", 0));
-        assert!(matches!(wire.read().await.unwrap(), Incoming::Bad(Reply { status: 413, .. })));
+        assert!(matches!(connection.read().await.unwrap(), Incoming::Bad(Reply { status: 413, .. })));
     }
 }

@@ -1,54 +1,53 @@
-use super::super::wire::tests::exchange;
 use super::*;
+use crate::daemon::client;
 
 const OPS: &str = SlackApi::CHANNEL;
 
-async fn ask(slack: &SlackApi, method: &str, body: &Value) -> Value {
+async fn call(slack: &SlackApi, method: &str, body: &Value) -> Value {
     answer(slack, method, slack.token(), "application/json; charset=utf-8", &body.to_string()).await
 }
 
 async fn answer(slack: &SlackApi, method: &str, token: &str, kind: &str, body: &str) -> Value {
-    let head = format!("authorization: Bearer {token}\r\ncontent-type: {kind}\r\ncontent-length: {}\r\n", body.len());
-    let answered = exchange("POST", &format!("{}/{method}", slack.url()), &head, body).await;
-    serde_json::from_str(&answered.unwrap().1).unwrap()
+    let request = client().post(format!("{}/{method}", slack.url())).bearer_auth(token).header("content-type", kind);
+    request.body(body.to_owned()).send().await.unwrap().json().await.unwrap()
 }
 
 async fn post(slack: &SlackApi, text: &str) -> String {
-    let posted = ask(slack, "chat.postMessage", &json!({ "channel": OPS, "text": text })).await;
+    let posted = call(slack, "chat.postMessage", &json!({ "channel": OPS, "text": text })).await;
     assert_eq!((&posted["ok"], &posted["channel"]), (&json!(true), &json!(OPS)), "{posted}");
     posted["ts"].as_str().unwrap().to_owned()
 }
 
 #[tokio::test]
-async fn a_channel_shows_its_messages_as_they_read_now_with_their_threads() {
+async fn a_channel_has_its_messages_with_edits_and_threads() {
     let slack = SlackApi::start().await.unwrap();
     let (web, db) = (post(&slack, "web is down").await, post(&slack, "db is down").await);
     assert_ne!(web, db);
     let reply = json!({ "channel": OPS, "text": "web is up", "thread_ts": web });
-    assert_eq!(ask(&slack, "chat.postMessage", &reply).await["ok"], true);
+    assert_eq!(call(&slack, "chat.postMessage", &reply).await["ok"], true);
     let attachments = json!([{ "color": "good", "title": "Resolved", "text": "web is up" }]);
     let edit = json!({ "channel": OPS, "ts": web, "text": "", "attachments": attachments });
-    assert_eq!(ask(&slack, "chat.update", &edit).await["ok"], true);
+    assert_eq!(call(&slack, "chat.update", &edit).await["ok"], true);
 
     let heads = slack.heads(OPS);
     let [first, second] = heads.as_slice() else { panic!("two, not {heads:?}") };
-    assert_eq!((first.content.words().as_str(), first.content.color()), ("Resolved\nweb is up", Some("good")));
-    assert_eq!((first.edits, first.replies.len(), first.replies[0].words().as_str()), (1, 1, "web is up"));
-    assert_eq!((second.content.words().as_str(), second.edits, second.replies.len()), ("db is down", 0, 0));
+    assert_eq!((first.content.visible_text().as_str(), first.content.color()), ("Resolved\nweb is up", Some("good")));
+    assert_eq!((first.edits, first.replies.len(), first.replies[0].visible_text().as_str()), (1, 1, "web is up"));
+    assert_eq!((second.content.visible_text().as_str(), second.edits, second.replies.len()), ("db is down", 0, 0));
 
-    // What an edit does not mention stays.
-    ask(&slack, "chat.update", &json!({ "channel": OPS, "ts": web, "text": "and so on" })).await;
-    assert_eq!(slack.heads(OPS)[0].content.words(), "and so on\nResolved\nweb is up");
+    // Fields that an edit does not contain stay.
+    call(&slack, "chat.update", &json!({ "channel": OPS, "ts": web, "text": "and so on" })).await;
+    assert_eq!(slack.heads(OPS)[0].content.visible_text(), "and so on\nResolved\nweb is up");
     slack.delete(&web);
     assert_eq!(slack.heads(OPS).len(), 1);
     assert_eq!((slack.offences(), slack.calls().len()), (vec![], 5));
 }
 
 #[tokio::test]
-async fn what_is_wrong_is_refused_in_slacks_words_and_written_down() {
+async fn an_invalid_call_is_refused_with_slacks_error_and_recorded() {
     let slack = SlackApi::start().await.unwrap();
     let ts = post(&slack, "x").await;
-    let answered = ask(&slack, "chat.postMessage", &json!({ "channel": OPS, "text": "y", "thread_ts": ts })).await;
+    let answered = call(&slack, "chat.postMessage", &json!({ "channel": OPS, "text": "y", "thread_ts": ts })).await;
     let wrong = [
         ("chat.postMessage", json!({ "text": "x" }), "invalid_arguments"),
         ("chat.postMessage", json!({ "channel": "C0ELSE", "text": "x" }), "channel_not_found"),
@@ -67,8 +66,8 @@ async fn what_is_wrong_is_refused_in_slacks_words_and_written_down() {
         ("chat.update", json!({ "channel": OPS, "ts": ts, "text": "x".repeat(4001) }), "msg_too_long"),
         ("chat.delete", json!({ "channel": OPS, "ts": ts }), "unknown_method"),
     ];
-    for (method, body, word) in &wrong {
-        assert_eq!(ask(&slack, method, body).await, json!({ "ok": false, "error": word }), "{method} {body}");
+    for (method, body, code) in &wrong {
+        assert_eq!(call(&slack, method, body).await, json!({ "ok": false, "error": code }), "{method} {body}");
     }
     assert_eq!((slack.offences().len(), slack.calls().len()), (wrong.len(), 2));
 
@@ -79,35 +78,35 @@ async fn what_is_wrong_is_refused_in_slacks_words_and_written_down() {
         answer(&slack, "chat.postMessage", slack.token(), "text/plain", &body).await["error"],
         "invalid_post_type"
     );
-    let telling = json!({ "channel": OPS, "text": slack.token() }).to_string();
-    assert_eq!(answer(&slack, "chat.postMessage", slack.token(), json, &telling).await["error"], "invalid_auth");
+    let with_token = json!({ "channel": OPS, "text": slack.token() }).to_string();
+    assert_eq!(answer(&slack, "chat.postMessage", slack.token(), json, &with_token).await["error"], "invalid_auth");
     assert_eq!(slack.offences().len(), wrong.len() + 3);
 }
 
 #[tokio::test]
-async fn what_no_client_can_know_is_said_and_not_held_against_it() {
+async fn an_error_that_no_client_can_prevent_is_no_offence() {
     let slack = SlackApi::start().await.unwrap();
     let ts = post(&slack, "x").await;
     let (message, reply) =
         (json!({ "channel": OPS, "text": "x" }), json!({ "channel": OPS, "text": "x", "thread_ts": ts }));
     let edit = json!({ "channel": OPS, "text": "y", "ts": ts });
     slack.refuse_edits("edit_window_closed");
-    assert_eq!(ask(&slack, "chat.update", &edit).await["error"], "edit_window_closed");
+    assert_eq!(call(&slack, "chat.update", &edit).await["error"], "edit_window_closed");
     slack.refuse_edits(None);
-    assert_eq!(ask(&slack, "chat.update", &edit).await["ok"], true);
+    assert_eq!(call(&slack, "chat.update", &edit).await["ok"], true);
     slack.delete(&ts);
-    assert_eq!(ask(&slack, "chat.update", &edit).await["error"], "message_not_found");
-    assert_eq!(ask(&slack, "chat.postMessage", &reply).await["error"], "thread_not_found");
+    assert_eq!(call(&slack, "chat.update", &edit).await["error"], "message_not_found");
+    assert_eq!(call(&slack, "chat.postMessage", &reply).await["error"], "thread_not_found");
     slack.close_channel(OPS, "not_in_channel");
-    assert_eq!(ask(&slack, "chat.postMessage", &message).await["error"], "not_in_channel");
+    assert_eq!(call(&slack, "chat.postMessage", &message).await["error"], "not_in_channel");
     slack.close_channel(OPS, None);
     slack.refuse("missing_scope");
-    assert_eq!(ask(&slack, "chat.postMessage", &message).await["needed"], "chat:write");
+    assert_eq!(call(&slack, "chat.postMessage", &message).await["needed"], "chat:write");
     slack.refuse(None);
-    slack.limit_channels(Limit { per_second: 0.001, burst: 1.0 });
-    assert_eq!(ask(&slack, "chat.postMessage", &message).await["ok"], true);
-    assert_eq!(ask(&slack, "chat.postMessage", &message).await["error"], "ratelimited");
+    slack.limit_channels(VendorLimit { per_second: 0.001, burst: 1.0 });
+    assert_eq!(call(&slack, "chat.postMessage", &message).await["ok"], true);
+    assert_eq!(call(&slack, "chat.postMessage", &message).await["error"], "ratelimited");
     slack.open_channel("C0OTHER");
-    assert_eq!(ask(&slack, "chat.postMessage", &json!({ "channel": "C0OTHER", "text": "x" })).await["ok"], true);
+    assert_eq!(call(&slack, "chat.postMessage", &json!({ "channel": "C0OTHER", "text": "x" })).await["ok"], true);
     assert_eq!(slack.offences(), [""; 0]);
 }

@@ -1,36 +1,36 @@
-//! What a channel of Slack looks like after all that was posted and edited there.
+//! A Slack channel as a person sees it after all posts and edits.
 
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
-/// A message or an edit as Slack took it.
+/// A post or an edit that Slack took.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Call {
-    pub at: Instant,
-    /// `chat.update`; else `chat.postMessage`.
-    pub is_edit: bool,
-    pub channel: String,
+pub(crate) struct Call {
+    pub(crate) at: Instant,
+    /// True for `chat.update`, false for `chat.postMessage`.
+    pub(crate) is_edit: bool,
+    pub(crate) channel: String,
     /// Of the message that was posted or edited.
-    pub ts: String,
-    /// In whose thread it was posted.
-    pub thread_ts: Option<String>,
-    pub body: Value,
+    pub(crate) ts: String,
+    /// The thread that it was posted in.
+    pub(crate) thread_ts: Option<String>,
+    pub(crate) body: Value,
 }
 
-/// A message of the channel itself, as it reads now, and its thread.
+/// A message outside threads, with all edits applied, and its thread.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Head {
-    pub ts: String,
-    pub content: Content,
-    pub edits: usize,
-    pub replies: Vec<Content>,
+pub(crate) struct Head {
+    pub(crate) ts: String,
+    pub(crate) content: Content,
+    pub(crate) edits: usize,
+    pub(crate) replies: Vec<Content>,
 }
 
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Content {
-    pub text: String,
-    pub blocks: Vec<Value>,
-    pub attachments: Vec<Value>,
+pub(crate) struct Content {
+    pub(crate) text: String,
+    pub(crate) blocks: Vec<Value>,
+    pub(crate) attachments: Vec<Value>,
 }
 
 impl Call {
@@ -40,8 +40,8 @@ impl Call {
 }
 
 impl Content {
-    /// What is read there: the text, and of each attachment the title and the text.
-    pub fn words(&self) -> String {
+    /// The text, and the title and text of each attachment.
+    pub(crate) fn visible_text(&self) -> String {
         let of = |attachment: &Value| {
             let part = |key: &str| attachment.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
             [part("title"), part("text")]
@@ -50,8 +50,8 @@ impl Content {
         parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n")
     }
 
-    /// The bar beside the first attachment.
-    pub fn color(&self) -> Option<&str> {
+    /// The color of the first attachment.
+    pub(crate) fn color(&self) -> Option<&str> {
         self.attachments.first()?.get("color")?.as_str()
     }
 
@@ -61,7 +61,7 @@ impl Content {
         content
     }
 
-    /// <https://docs.slack.dev/reference/methods/chat.update>: what is not said stays, but blocks do not survive a new text.
+    /// <https://docs.slack.dev/reference/methods/chat.update>: absent fields stay, but a new text removes the blocks.
     fn replace(&mut self, body: &Value) {
         let none = Map::new();
         let fields = body.as_object().unwrap_or(&none);
@@ -76,8 +76,8 @@ impl Content {
     }
 }
 
-/// The messages of `channel` in their order, but for those that `is_gone` says were deleted.
-pub(super) fn heads(calls: &[Call], channel: &str, is_gone: impl Fn(&str) -> bool) -> Vec<Head> {
+/// The messages of `channel` in their order, without those that were deleted.
+pub(super) fn heads(calls: &[Call], channel: &str, is_deleted: impl Fn(&str) -> bool) -> Vec<Head> {
     let mut heads: Vec<Head> = Vec::new();
     for Call { is_edit, ts, thread_ts, body, .. } in calls.iter().filter(|call| call.channel == channel) {
         let head = heads.iter_mut().find(|head| head.ts == *thread_ts.as_ref().unwrap_or(ts));
@@ -87,11 +87,11 @@ pub(super) fn heads(calls: &[Call], channel: &str, is_gone: impl Fn(&str) -> boo
                 head.content.replace(body);
                 head.edits += 1;
             }
-            // Of a reply's own edits nothing is shown.
+            // Edits of replies are not modelled.
             None if *is_edit || thread_ts.is_some() => {}
             _ => heads.push(Head { ts: ts.clone(), content: Content::of(body), edits: 0, replies: Vec::new() }),
         }
     }
-    heads.retain(|head| !is_gone(&head.ts));
+    heads.retain(|head| !is_deleted(&head.ts));
     heads
 }

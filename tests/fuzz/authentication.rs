@@ -1,11 +1,11 @@
-//! How strangers say who they are: signatures, passwords and stamps in headers.
+//! Authentication of webhooks: signatures, passwords and timestamps in headers.
 
 use std::cell::RefCell;
 
 use crate::engine::Target;
 use crate::posts::{Hall, request};
 
-const WAYS: [&str; 6] = [
+const METHODS: [&str; 6] = [
     "{ hmac_sha256 = \"s3cr3t-of-the-fuzz\", header = \"x-signature\", prefix = \"sha256=\" }",
     "{ hmac_sha256 = \"s3cr3t-of-the-fuzz\", header = \"x-signature\", encoding = \"base64\" }",
     "{ standard_webhooks = \"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\" }",
@@ -14,10 +14,11 @@ const WAYS: [&str; 6] = [
     "{ token = \"s3cr3t-of-the-fuzz\", header = \"x-token\" }",
 ];
 
-/// Nobody in here knows a secret, so nobody is let in.
+/// No input has a secret, so every one is refused.
 #[test]
-fn proofs() {
-    let halls: Vec<_> = WAYS.iter().map(|way| RefCell::new(Hall::new("webhook", &format!("verify = {way}")))).collect();
+fn authentication() {
+    let halls: Vec<_> =
+        METHODS.iter().map(|method| RefCell::new(Hall::new("webhook", &format!("verify = {method}")))).collect();
     let corpus = [
         "x-signature: sha256=08b9ada74d4b15cb03dc485ca57f9832f630dc3bc7b4d523225b309754a4e7e8\n\n{}",
         "x-signature: Zm9vYmFy\n\n{}",
@@ -48,10 +49,10 @@ fn proofs() {
         ",",
     ];
     let corpus = corpus.map(|post| post.as_bytes().to_vec()).to_vec();
-    Target { name: "proofs", corpus, words, longest: 1 << 12 }.fuzz(|bytes| {
+    Target { name: "authentication", corpus, words, longest: 1 << 12 }.fuzz(|bytes| {
         let request = request(bytes);
-        let told: Vec<_> = halls.iter().map(|hall| hall.borrow_mut().post(request.clone())).collect();
-        assert!(told.iter().all(|told| told.starts_with("401")), "{told:?}");
-        told
+        let answers: Vec<_> = halls.iter().map(|hall| hall.borrow_mut().post(request.clone())).collect();
+        assert!(answers.iter().all(|answer| answer.starts_with("401")), "{answers:?}");
+        answers
     });
 }

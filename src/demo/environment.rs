@@ -1,0 +1,142 @@
+//! What the demo's daemon runs among: all stand-ins, a temporary folder, and the relays.toml that connects them.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use super::config::{pagerduty_sink, slack_sink, tutum_config};
+use super::daemon::Daemon;
+use super::standins::{GoogleChat, PagerDuty, Slack, Tutum};
+
+/// When it is dropped, the stand-ins end and the folder is removed.
+#[derive(Debug)]
+pub(super) struct Environment {
+    pub(super) tutum: Tutum,
+    pub(super) slack: Slack,
+    pub(super) google_chat: GoogleChat,
+    pub(super) pagerduty: PagerDuty,
+    folder: Folder,
+}
+
+#[derive(Debug)]
+struct Folder {
+    path: PathBuf,
+    keep: bool,
+}
+
+impl Environment {
+    pub(super) async fn start() -> io::Result<Self> {
+        let (tutum, slack) = (Tutum::start().await?, Slack::start().await?);
+        let (google_chat, pagerduty) = (GoogleChat::start().await?, PagerDuty::start().await?);
+        Ok(Self { tutum, slack, google_chat, pagerduty, folder: Folder::new()? })
+    }
+
+    /// Short times, so that an outage fits into the demo, and no digests, so that every message can be counted.
+    pub(super) fn relays_toml(&self, relays: &str) -> String {
+        let source = "alert = \"oncall\"\ngrace = \"1s\"\nsteady = \"1s\"\nretry = { first = \"200ms\", max = \"1s\" }";
+        let google_chat = "[sink.google-chat.room]\nwebhook = { path_env = \"GCHAT_WEBHOOK_SECRET_FILE\" }\n";
+        [
+            tutum_config(&self.tutum, "", source),
+            slack_sink("ops", "SLACK_URL", "rate = \"20/s\"\ndigest = 0"),
+            google_chat.to_owned(),
+            pagerduty_sink(&self.pagerduty, ""),
+            relays.to_owned(),
+        ]
+        .join("\n")
+    }
+
+    /// A daemon that has these relays and what they need.
+    pub(super) fn daemon(&self, program: &Path, relays: &str) -> io::Result<Daemon> {
+        let folder = &self.folder.path;
+        let mut daemon = Daemon::prepare(program, folder, &self.relays_toml(relays))?;
+        fs::write(folder.join("google-chat-webhook"), self.google_chat.url())?;
+        for (name, value) in self.variables() {
+            daemon.set_variable(name, &value);
+        }
+        Ok(daemon)
+    }
+
+    fn variables(&self) -> [(&'static str, String); 5] {
+        let account = self.tutum.credentials();
+        [
+            ("TUTUM_USERNAME", account.user.clone()),
+            ("TUTUM_TOKEN", account.token.clone()),
+            ("SLACK_URL", self.slack.url()),
+            ("GCHAT_WEBHOOK_SECRET_FILE", self.folder.path.join("google-chat-webhook").display().to_string()),
+            ("PAGERDUTY_KEY", self.pagerduty.key().to_owned()),
+        ]
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder.path
+    }
+
+    /// The folder is not removed at the end.
+    pub(super) fn keep_folder(&mut self) {
+        self.folder.keep = true;
+    }
+
+    /// Every vendor's rule that was broken, with the vendor's name.
+    pub(super) fn offences(&self) -> Vec<String> {
+        let vendors = [
+            ("Tutum", self.tutum.offences()),
+            ("Slack", self.slack.offences()),
+            ("Google Chat", self.google_chat.offences()),
+            ("PagerDuty", self.pagerduty.offences()),
+        ];
+        let named = |(vendor, rules): (&str, Vec<String>)| {
+            rules.into_iter().map(|rule| format!("{vendor}: {rule}")).collect::<Vec<_>>()
+        };
+        vendors.into_iter().flat_map(named).collect()
+    }
+}
+
+impl Folder {
+    /// For the owner only: it holds the address of a webhook.
+    fn new() -> io::Result<Self> {
+        let name = format!("tidings-demo-{:016x}", fastrand::u64(..));
+        let path = std::env::temp_dir().join(name);
+        fs::DirBuilder::new().mode(0o700).create(&path)?;
+        Ok(Self { path, keep: false })
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if !self.keep
+            && let Err(error) = fs::remove_dir_all(&self.path)
+        {
+            tracing::warn!(path = %self.path.display(), %error, "the demo's folder was not removed");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_configuration_is_toml_and_names_no_secret() {
+        let environment = Environment::start().await.unwrap();
+        let text = environment.relays_toml("[[relay]]\nname = \"all\"\nto = \"ops\"\n");
+        let parsed: toml::Table = toml::from_str(&text).unwrap();
+        let pagerduty = parsed["sink"]["pagerduty"]["oncall"]["url"].as_str();
+        assert_eq!(pagerduty, Some(environment.pagerduty.url().as_str()));
+        assert_eq!(parsed["relay"].as_array().unwrap().len(), 1);
+        for (name, value) in environment.variables() {
+            assert!(text.contains(name));
+            assert!(!text.contains(&value) || value == "demo", "{name}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_environment_leaves_no_folder_behind() {
+        let environment = Environment::start().await.unwrap();
+        let folder = environment.folder().to_owned();
+        drop(environment.daemon(Path::new("tidings"), "").unwrap());
+        assert!(folder.join("relays.toml").is_file());
+        drop(environment);
+        assert!(!folder.exists());
+    }
+}
