@@ -252,7 +252,7 @@ fn letters(ask: DeadRequest) -> store::DeadFilter {
         let age = SignedDuration::try_from(age).unwrap_or(SignedDuration::MAX);
         Timestamp::now().checked_sub(age).unwrap_or(Timestamp::MIN)
     });
-    let ids = ask.ids.into_iter().map(DeliveryId).collect();
+    let ids = ask.ids.into_iter().map(DeliveryId::from).collect();
     store::DeadFilter { ids, relay: ask.relay, sink: ask.sink, older_than, limit: ask.limit }
 }
 

@@ -175,7 +175,7 @@ impl<S: Sink + Send + Sync + 'static, F: Source + Send + Sync + 'static> Lane<S,
 
 impl<S: Sink + Send + Sync + 'static, F: Source + Send + Sync + 'static> Running<S, F> {
     async fn run(&mut self, stop: Stop) -> Result<(), Fault> {
-        let mut line = Some(self.lane.store.line(&self.lane.name));
+        let mut line = Some(self.lane.store.stream(&self.lane.name));
         let mut taking: Option<Taking> = None;
         let mut preparing = Preparing::new();
         let mut sending: FuturesUnordered<Sending> = FuturesUnordered::new();

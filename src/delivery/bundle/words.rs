@@ -11,7 +11,7 @@ use super::{Bundle, BundleKind, FULL, LINES, Lead, Line};
 use crate::config_reader::print_duration;
 use crate::event::{Event, EventId};
 use crate::message::{Markup, Message, Origin, Unit, cut};
-use crate::store::Delivery;
+use crate::store::{Delivery, DeliveryId};
 
 /// Types that are named; what is left is summed up.
 const TYPES_NAMED: usize = 10;
@@ -212,7 +212,7 @@ fn event(bundle: &Bundle) -> Event {
         "last": last.to_string(),
         "by": by,
     });
-    let number = bundle.ids().first().map_or(0, |id| id.0);
+    let number = bundle.ids().first().copied().unwrap_or(DeliveryId::from(0));
     let id = EventId::Given(format!("{sort}-{number}-{}", first.as_microsecond()).into());
     Event { id, ..Event::ours(&format!("delivery.{sort}"), &bundle.relay, last, &data) }
 }

@@ -195,9 +195,9 @@ impl Stage {
         let rows = self.store.events(EventFilter { limit: 10_000, ..EventFilter::default() }).await.expect("readable");
         let mut states: Vec<(&'static str, usize)> = Vec::new();
         for row in rows.iter().flat_map(|row| &row.deliveries) {
-            match states.iter_mut().find(|(word, _)| *word == row.state.word()) {
+            match states.iter_mut().find(|(word, _)| *word == row.state.name()) {
                 Some((_, count)) => *count += 1,
-                None => states.push((row.state.word(), 1)),
+                None => states.push((row.state.name(), 1)),
             }
         }
         states.sort_unstable();

@@ -143,7 +143,7 @@ impl Waiting {
 
     /// By this it is in order.
     pub(super) fn place(&self) -> DeliveryId {
-        self.cargo.ids().first().copied().unwrap_or(DeliveryId(i64::MAX))
+        self.cargo.ids().first().copied().unwrap_or(DeliveryId::MAX)
     }
 }
 

@@ -16,7 +16,7 @@ fn said(id: i64, relay: &str, key: &str) -> (Delivery, Box<Message>) {
     let (relay, sink) = (Name::from(relay), Name::from("ops"));
     let origin = Origin { event: Arc::clone(&event), relay: relay.clone() };
     let delivery = Delivery {
-        id: DeliveryId(id),
+        id: DeliveryId::from(id),
         event,
         relay,
         sink,
@@ -58,7 +58,7 @@ fn send(window: &mut Window) -> Option<Waiting> {
 
 /// The deliveries of each message that may go now.
 fn ids(window: &mut Window) -> Vec<Vec<i64>> {
-    let ids = |waiting: Waiting| waiting.cargo.ids().iter().map(|id| id.0).collect();
+    let ids = |waiting: Waiting| waiting.cargo.ids().iter().map(|id| i64::from(*id)).collect();
     std::iter::from_fn(|| send(window)).map(ids).collect()
 }
 
@@ -140,7 +140,7 @@ async fn in_a_digest_no_signal_passes_another_of_its_incident() {
     window.push(waiting(4, "all", "k"));
     window.sum_up(2, 100, |_| Instant::now());
     let digest = send(&mut window).expect("the digest");
-    assert_eq!(digest.cargo.ids().iter().map(|id| id.0).collect::<Vec<_>>(), [0, 1, 4]);
+    assert_eq!(digest.cargo.ids().iter().map(|id| i64::from(*id)).collect::<Vec<_>>(), [0, 1, 4]);
     assert!(ids(&mut window).is_empty(), "it is about k too");
     window.ended(&digest);
     assert_eq!(ids(&mut window), [[2]], "3 would pass 2, so it waits by itself for its key");
@@ -186,7 +186,7 @@ async fn bundles_are_bounded_in_number_and_members() {
         window.gather(kind, Instant::now() + MINUTE, &delivery, &message, Vec::new());
     }
     assert!(window.is_heavy());
-    assert_eq!(send(&mut window).map(|waiting| waiting.place()), Some(DeliveryId(0)), "the oldest goes");
+    assert_eq!(send(&mut window).map(|waiting| waiting.place()), Some(DeliveryId::from(0)), "the oldest goes");
     let mut window = Window::new(LOOSE);
     for id in 0..10_001 {
         let (delivery, message) = said(id, "all", "");
@@ -223,7 +223,7 @@ proptest! {
             }
             let mut seen = Vec::new();
             while let Some(one) = send(&mut window) {
-                seen.extend(one.cargo.ids().iter().map(|id| id.0));
+                seen.extend(one.cargo.ids().iter().map(|id| i64::from(*id)));
                 window.ended(&one);
             }
             seen.sort_unstable();

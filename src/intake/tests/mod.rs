@@ -110,7 +110,7 @@ fn wanted(numbers: std::ops::Range<u64>, size: usize) -> Vec<Event> {
 }
 
 fn small_disk() -> Policy {
-    Policy { max_pages: Some(200), ..Policy::default() }
+    Policy { max_size: Some(200 * 4096), ..Policy::default() }
 }
 
 /// More than the small disk holds.
@@ -119,7 +119,7 @@ const TOO_MUCH: usize = 4000;
 #[tokio::test]
 async fn a_group_comes_whole_in_order_and_with_its_cursor() {
     let world = World::new(Policy::default());
-    let mut line = world.store.line("ops");
+    let mut line = world.store.stream("ops");
     assert_eq!(world.out.cursor(), None);
     world.out.put_all(wanted(0..1000, 0), Some("a".into())).await.expect("taken");
     assert_eq!((world.out.cursor().as_deref(), world.place().await.as_deref()), (Some("a"), Some("a")));
@@ -141,7 +141,7 @@ async fn a_cursor_moves_also_with_events_that_nobody_wants_and_without_any() {
     world.out.put_all(Vec::new(), None).await.expect("nothing to do");
     world.out.put(event("wanted", 4, 0), None).await.expect("taken");
     assert_eq!(world.out.cursor().as_deref(), Some("d"), "what comes without a cursor moves none");
-    assert_eq!(world.committed(&mut world.store.line("ops")).await, [1, 4]);
+    assert_eq!(world.committed(&mut world.store.stream("ops")).await, [1, 4]);
 }
 
 #[tokio::test]
@@ -160,7 +160,7 @@ async fn a_refused_group_is_refused_whole_and_nothing_overtakes_it_with_its_curs
     // Whoever goes on from the cursor is taken again, as soon as there is room.
     while world.out.put_all(wanted(10..20, 0), Some("b".into())).await.is_err() {}
     assert_eq!((world.out.cursor().as_deref(), world.place().await.as_deref()), (Some("b"), Some("b")));
-    let mut committed = world.committed(&mut world.store.line("ops")).await;
+    let mut committed = world.committed(&mut world.store.stream("ops")).await;
     committed.retain(|n| *n != 501);
     assert_eq!(committed, (0..20).collect::<Vec<_>>());
     drop(bare);
@@ -172,7 +172,7 @@ async fn what_the_disk_refused_of_a_stream_waits_in_front_and_keeps_its_order() 
     for n in 0..400 {
         world.out.offer(event("wanted", n, TOO_MUCH)).await.expect("room in the intake");
     }
-    let mut line = world.store.line("ops");
+    let mut line = world.store.stream("ops");
     let refusing = async {
         while !matches!(world.store.health(), crate::store::Health::Refusing(_)) {
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -205,6 +205,6 @@ async fn who_is_in_a_hurry_is_refused_before_anything_was_taken() {
     assert_eq!(hurried.put(event("wanted", 9999, 0), None).await.expect_err("full").reason(), "busy");
     let world = world.going(intake);
     hurried.put(event("wanted", INTAKE as u64, 0), None).await.expect("taken");
-    let committed = world.committed(&mut world.store.line("ops")).await;
+    let committed = world.committed(&mut world.store.stream("ops")).await;
     assert_eq!(committed, (0..=INTAKE as u64).collect::<Vec<_>>());
 }

@@ -74,7 +74,7 @@ async fn the_answer_comes_when_it_is_on_disk_and_not_before() {
     assert!(early.is_err(), "answered {early:?} although nothing was written");
     let world = world.going(intake);
     assert_eq!(asking.await, (202, false));
-    assert_eq!(world.committed(&mut world.store.line("ops")).await, [7]);
+    assert_eq!(world.committed(&mut world.store.stream("ops")).await, [7]);
     street.end().await;
 }
 
@@ -94,7 +94,7 @@ async fn a_full_disk_is_told_and_what_was_refused_never_comes() {
         }
     }
     assert!(refused == 3 && taken.len() > 20, "{refused} of {}", taken.len());
-    assert_eq!(world.committed(&mut world.store.line("ops")).await, taken);
+    assert_eq!(world.committed(&mut world.store.stream("ops")).await, taken);
     street.end().await;
 }
 
@@ -108,7 +108,7 @@ async fn a_full_intake_is_told_and_what_was_refused_never_comes() {
     assert_eq!(street.post(9999).await, (429, true));
     let world = world.going(intake);
     assert_eq!(street.post(INTAKE as u64).await, (202, false));
-    let committed = world.committed(&mut world.store.line("ops")).await;
+    let committed = world.committed(&mut world.store.stream("ops")).await;
     assert_eq!(committed, (0..=INTAKE as u64).collect::<Vec<_>>());
     street.end().await;
 }

@@ -18,7 +18,7 @@ fn at(time: &str) -> Timestamp {
 
 fn delivery(id: i64, r#type: &str, accepted: Timestamp) -> Delivery {
     Delivery {
-        id: DeliveryId(id),
+        id: DeliveryId::from(id),
         event: Arc::new(Event::ours(r#type, "/api/v1/container/1/", accepted, &json!({}))),
         relay: "containers".into(),
         sink: "ops".into(),
@@ -216,7 +216,7 @@ fn one_alone_is_said_in_its_own_words() {
         bundle.add(&only, &said);
         let word = bundle.word(Markup::Plain);
         assert_eq!((word.text, word.key, word.signal, word.link), (said.text, said.key, said.signal, said.link));
-        assert_eq!(bundle.ids(), [DeliveryId(7)]);
+        assert_eq!(bundle.ids(), [DeliveryId::from(7)]);
         assert_eq!(bundle.first().map(|event| &*event.r#type), Some("container.start"));
     }
 }
