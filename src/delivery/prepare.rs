@@ -8,7 +8,7 @@ use super::fetch::Fetcher;
 use crate::event::Event;
 use crate::fault::Fault;
 use crate::message::{Markup, Message};
-use crate::relay::{Fetched, Outcome, Relay, Relays};
+use crate::relay::{FetchOutcome, Fetched, Relay, Relays};
 use crate::sources::Source;
 use crate::store::Delivery;
 
@@ -60,12 +60,12 @@ impl<S: Source> Preparation<S> {
     async fn fetch(&self, relay: &Relay, event: &Event) -> Fetched {
         let asked = relay.references(event).into_iter().map(|wanted| async move {
             let outcome = match wanted.reference {
-                Ok(None) => Outcome::NotAsked,
+                Ok(None) => FetchOutcome::NotAsked,
                 Ok(Some(reference)) => match self.fetcher.look_up(&event.source, &reference).await {
-                    Ok(value) => Outcome::Found(value),
-                    Err(fault) => Outcome::Failed(fault),
+                    Ok(value) => FetchOutcome::Found(value),
+                    Err(fault) => FetchOutcome::Failed(fault),
                 },
-                Err(fault) => Outcome::Failed(fault),
+                Err(fault) => FetchOutcome::Failed(fault),
             };
             (wanted.name, outcome)
         });
@@ -89,7 +89,7 @@ impl<S: Source> Preparation<S> {
             tracing::warn!(relay = %relay.name, event = %event.id, "cannot tell its group, so it goes with the others: {fault}");
             Some(String::new())
         });
-        match relay.word(event, fetched, self.markup, self.kind) {
+        match relay.render(event, fetched, self.markup, self.kind) {
             Ok(message) => Prepared::Ready { message: Box::new(message), group, in_full },
             Err(fault) => Prepared::Hopeless(fault),
         }

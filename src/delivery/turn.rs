@@ -220,7 +220,7 @@ impl<S, F> Running<S, F> {
         if message.signal == Some(Signal::Resolve) {
             return None;
         }
-        let silenced = self.lane.silences.hushes(&delivery.event, &delivery.relay, delivery.accepted);
+        let silenced = self.lane.silences.reason_to_suppress(&delivery.event, &delivery.relay, delivery.accepted);
         silenced.or_else(|| self.lane.relays.by_name(&delivery.relay)?.quiet().muted(delivery.accepted))
     }
 

@@ -16,7 +16,7 @@ pub(super) fn message(texts: &'static [DefaultText], event: &Event) -> String {
     for DefaultText { r#type, text } in texts {
         let said = Spanned { value: (*text).to_owned(), span: 0..0 };
         let template = Template::compile(&reading, &said, &Template::ROOTS);
-        defaults.teach(&event.kind, r#type, template.unwrap_or_else(|| panic!("{type} does not compile: {text}")));
+        defaults.add(&event.kind, r#type, template.unwrap_or_else(|| panic!("{type} does not compile: {text}")));
     }
     let relay =
         Relay::read(&TableReader::new(&reading, "relay", &tree)).expect("a relay").with_defaults(&Arc::new(defaults));

@@ -11,7 +11,7 @@ use super::*;
 use crate::config_reader::{ConfigReader, Node, TableReader};
 use crate::event::{Body, EventId};
 use crate::outbox::{INTAKE, Outbox, SourceStatus};
-use crate::relay::{Relay, with_room};
+use crate::relay::{Relay, with_compiler_stack};
 use crate::store::{DeliveryStream, Policy};
 
 struct World {
@@ -28,7 +28,7 @@ struct World {
 
 /// Takes `wanted`, and nothing else, to the sink `ops`.
 fn relays() -> Relays {
-    with_room(|| {
+    with_compiler_stack(|| {
         let text = "[relay]\nname = \"all\"\nmatch = { type = \"wanted\" }\ntext = \"x\"\nto = \"ops\"";
         let reading = ConfigReader::new(text, &|_| None);
         let tree = reading.tree();

@@ -11,7 +11,7 @@ use super::rows::ROWS;
 use crate::config_reader::{ConfigReader, Item, Node, TableReader};
 use crate::event::{Body, Event, EventId};
 use crate::message::{Markup, Message};
-use crate::relay::{Fetched, Relay, Relays, with_room};
+use crate::relay::{Fetched, Relay, Relays, with_compiler_stack};
 
 /// All parts of a message made of what the event says, and then none of them.
 const RELAYS: &str = r#"
@@ -62,7 +62,7 @@ const HOSTILE: &[&str] = &[
 ];
 
 fn relays() -> Relays {
-    with_room(|| {
+    with_compiler_stack(|| {
         let reading = ConfigReader::new(RELAYS, &|_| None);
         let tree = reading.tree();
         let Node::Table(members) = &tree.node else { panic!("no table") };
@@ -86,7 +86,7 @@ fn event(name: &str, data: &Value) -> Arc<Event> {
 }
 
 fn worded(row: &Row, event: &Arc<Event>, markup: Markup) -> Vec<Message> {
-    let word = |relay: &Relay| relay.word(event, &Fetched::default(), markup, row.kind).expect("worded");
+    let word = |relay: &Relay| relay.render(event, &Fetched::default(), markup, row.kind).expect("rendered");
     relays().iter().map(word).collect()
 }
 
