@@ -20,7 +20,7 @@ pub(super) fn message(texts: &'static [DefaultText], event: &Event) -> String {
     }
     let relay =
         Relay::read(&TableReader::new(&reading, "relay", &tree)).expect("a relay").with_defaults(&Arc::new(defaults));
-    relay.word(&Arc::new(event.clone()), &Fetched::default(), Markup::Plain, "console").expect("worded").text
+    relay.render(&Arc::new(event.clone()), &Fetched::default(), Markup::Plain, "console").expect("worded").text
 }
 
 pub(super) fn retold(texts: &'static [DefaultText], event: &Event) -> String {
