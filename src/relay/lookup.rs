@@ -113,10 +113,10 @@ impl LookupTable {
             LookupKey::Flag(flag) => self.flags[usize::from(flag)].push(relay),
             LookupKey::Bound(bound, limit) => self.ranges.add(bound, limit, relay),
             LookupKey::Prefix(text) => {
-                self.prefixes.entry(text.len()).or_default().entry(text).or_default().push(relay)
+                self.prefixes.entry(text.len()).or_default().entry(text).or_default().push(relay);
             }
             LookupKey::Suffix(text) => {
-                self.suffixes.entry(text.len()).or_default().entry(text).or_default().push(relay)
+                self.suffixes.entry(text.len()).or_default().entry(text).or_default().push(relay);
             }
             LookupKey::Glob(glob) => self.globs.add(glob, relay),
         }

@@ -1,4 +1,4 @@
-//! The store in one SQLite file.
+//! The store in one `SQLite` file.
 //!
 //! ```text
 //!  commit ─▶ writer thread ─▶ file ─▶ ready buffer of each sink ─▶ DeliveryStream::take

@@ -96,7 +96,7 @@ impl Shared {
         match &now {
             Health::Writable => tracing::info!(file = %self.file.display(), "the state file can be written again"),
             Health::Refusing(why) => {
-                tracing::error!(file = %self.file.display(), why, "cannot write the state file, retrying")
+                tracing::error!(file = %self.file.display(), why, "cannot write the state file, retrying");
             }
         }
         *health = now;
