@@ -270,7 +270,6 @@ impl<F: Fixture> Tested<F> {
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "every test of the suite owns its fixture")]
 pub(super) async fn every_history_ends_as_the_model_predicts<F: Fixture>(_: F) {
     let config = ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() };
     let histories = || {
