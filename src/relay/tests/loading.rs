@@ -189,9 +189,9 @@ error: this pattern is empty
   |
   = help: use one of not, prefix, suffix, regex, exists, lt, le, gt, ge
 "#);
-    assert!(of(r#"match = { "data.a" = { exists = false, prefix = "x" } }"#).contains("matches nothing else"));
+    assert!(of(r#"match = { "data.a" = { exists = false, prefix = "x" } }"#).contains("cannot be combined with other tests"));
     assert!(of(r#"match = { "data.a" = 1, data.a = 2 }"#).contains("matched twice"));
-    assert!(of(r#"match = { "data.a" = [[1]] }"#).contains("no further lists"));
+    assert!(of(r#"match = { "data.a" = [[1]] }"#).contains("cannot be nested"));
     assert!(of("match = 3").contains("must be a table"));
 }
 
@@ -266,7 +266,7 @@ error: unknown key `valeu`
         of("raw.slack = { a = { b = ['{{ x }}', '{{ y }}'] } }").matches("unknown name").count() == 2,
         "all at once"
     );
-    assert!(of("from = []").contains("hears no source"));
+    assert!(of("from = []").contains("has no sources"));
     assert!(problems("[[relay]]\nname = ' '\n").contains("a relay needs a name"));
 }
 
