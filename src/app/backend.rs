@@ -15,7 +15,7 @@ use crate::delivery::LaneState;
 use crate::event::{Event, EventId, Name};
 use crate::intake::{Recent, SourceCondition};
 use crate::metrics::{Metrics, unix_seconds};
-use crate::relay::{Relays, fits};
+use crate::relay::{Relays, glob_matches};
 use crate::store::{self, DeliveryId, Health, Store};
 
 use super::shown::{dead_shown, event_shown, explained, fault, incident_shown, json, row_shown};
@@ -119,7 +119,7 @@ impl Backend {
         }
         let fits = |event: &Event| {
             ask.source.as_ref().is_none_or(|source| *source == *event.source)
-                && ask.r#type.as_ref().is_none_or(|pattern| fits(pattern, &event.r#type))
+                && ask.r#type.as_ref().is_none_or(|pattern| glob_matches(pattern, &event.r#type))
                 && ask.since.is_none_or(|since| event.time >= since)
                 && ask.until.is_none_or(|until| event.time <= until)
         };
@@ -253,7 +253,7 @@ fn letters(ask: DeadRequest) -> store::DeadFilter {
         let age = SignedDuration::try_from(age).unwrap_or(SignedDuration::MAX);
         Timestamp::now().checked_sub(age).unwrap_or(Timestamp::MIN)
     });
-    let ids = ask.ids.into_iter().map(DeliveryId).collect();
+    let ids = ask.ids.into_iter().map(DeliveryId::from).collect();
     store::DeadFilter { ids, relay: ask.relay, sink: ask.sink, older_than, limit: ask.limit }
 }
 

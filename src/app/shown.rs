@@ -29,7 +29,7 @@ pub(super) fn row_shown(row: store::EventRow) -> EventShown {
     let deliveries = row.deliveries.into_iter().map(|delivery| DeliveryShown {
         relay: delivery.relay.to_string(),
         sink: delivery.sink.to_string(),
-        state: delivery.state.word().to_owned(),
+        state: delivery.state.name().to_owned(),
         attempts: delivery.attempts.into(),
         tries: delivery.tries.iter().map(ToString::to_string).collect(),
         why: delivery.why.or_else(|| row.damage.clone()),
@@ -63,8 +63,8 @@ pub(super) fn incident_shown(incident: store::Incident) -> Incident {
 
 pub(super) fn dead_shown(letter: store::DeadLetter) -> DeadShown {
     DeadShown {
-        id: letter.id.0,
-        since: letter.buried.to_string(),
+        id: letter.id.into(),
+        since: letter.died.to_string(),
         relay: letter.relay.to_string(),
         sink: letter.sink.to_string(),
         attempts: letter.attempts.into(),

@@ -77,7 +77,7 @@ impl SilenceRegistry {
             known_relay(said, relays)?;
         }
         let now = Timestamp::now();
-        if self.silences.in_force(now) >= MOST {
+        if self.silences.active_count(now) >= MOST {
             return Err(HttpError::bad_request(
                 format!("{MOST} silences are in force"),
                 "expire those that are not needed",
@@ -108,14 +108,14 @@ impl SilenceRegistry {
     /// The silence that would hush the event now.
     pub(super) fn silencing(&self, event: &Event, relay: &str) -> Option<SilenceShown> {
         let now = Timestamp::now();
-        let silence = self.silences.silencing(event, relay, now, || now)?;
+        let silence = self.silences.covering(event, relay, now, || now)?;
         let Silence { id, why, since, until, .. } = silence;
         let (since, until) = (since.to_string(), until.to_string());
         Some(SilenceShown { id, why, since, until, ..SilenceShown::default() })
     }
 
     pub(super) fn in_force(&self) -> usize {
-        self.silences.in_force(Timestamp::now())
+        self.silences.active_count(Timestamp::now())
     }
 
     /// Says of each silence when it is over; they end by themselves.

@@ -8,7 +8,7 @@ use super::Env;
 use super::names::Known;
 use crate::config_reader::{ConfigReader, Problem, Spanned, TableReader};
 use crate::message::Severity;
-use crate::relay::{BuiltIn, Relay, Says, Template};
+use crate::relay::{BuiltIn, Relay, Template, TypeText};
 use crate::store::Policy;
 
 /// The built-in relay behind the key of that name.
@@ -71,12 +71,12 @@ impl Daemon {
         let (text, of_a_gap) = (compile(TOLD.to_owned())?, compile(format!("{TOLD}{AND_OF_A_GAP}"))?);
         let says = |r#type| {
             let text = if r#type == "source.gap" { &of_a_gap } else { &text };
-            Says { r#type, text: text.clone(), signal: None }
+            TypeText { r#type, text: text.clone(), signal: None }
         };
         let mut relay = Relay::built_in(BuiltIn {
             name: NOTIFY.into(),
             subject: None,
-            says: ["source.gap", "delivery.dead", "sink.stopped", "config.rejected"].map(says).into(),
+            texts: ["source.gap", "delivery.dead", "sink.stopped", "config.rejected"].map(says).into(),
             severity: Severity::Info,
             key: None,
             client: None,

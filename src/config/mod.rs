@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use crate::config_reader::{ConfigReader, Findings, Item, Node, Problem, TableReader, render};
 use crate::event::Name;
-use crate::relay::{Relay, with_room};
+use crate::relay::{Relay, with_compiler_stack};
 
 pub use daemon::Daemon;
 pub use parts::{Alert, SinkPart, SourcePart};
@@ -53,7 +53,7 @@ impl Config {
     }
 
     pub fn from_text(path: &Path, text: &str, env: Env, color: bool) -> Result<Self, Rejected> {
-        with_room(|| Self::read(path, text, env, color))
+        with_compiler_stack(|| Self::read(path, text, env, color))
     }
 
     fn read(path: &Path, text: &str, env: Env, color: bool) -> Result<Self, Rejected> {

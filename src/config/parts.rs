@@ -12,7 +12,7 @@ use crate::delivery::{self, FetchConfig};
 use crate::event::Name;
 use crate::intake;
 use crate::message::{Severity, Signal};
-use crate::relay::{BuiltIn, Defaults, Relay, Says, Template};
+use crate::relay::{BuiltIn, Defaults, Relay, Template, TypeText};
 use crate::sinks::{self, SinkConfig};
 use crate::sources::{self, DefaultText, SourceConfig};
 
@@ -142,7 +142,7 @@ impl SourcePart {
             for DefaultText { r#type, text } in config.default_texts() {
                 let said = Spanned { value: (*text).to_owned(), span: 0..0 };
                 if let Some(template) = Template::compile(reading, &said, &Template::ROOTS) {
-                    defaults.teach(kind, r#type, template);
+                    defaults.add(kind, r#type, template);
                 }
             }
         }
@@ -169,10 +169,10 @@ impl SourcePart {
         let mut relay = Relay::built_in(BuiltIn {
             name: Name::from(format!("{ALERT}{}", self.name)),
             subject: Some(self.name.to_string()),
-            says: vec![
-                Says { r#type: "source.lost", text: lost.clone(), signal: Some(Signal::Trigger) },
-                Says { r#type: "source.silent", text: lost, signal: Some(Signal::Trigger) },
-                Says { r#type: "source.recovered", text: back, signal: Some(Signal::Resolve) },
+            texts: vec![
+                TypeText { r#type: "source.lost", text: lost.clone(), signal: Some(Signal::Trigger) },
+                TypeText { r#type: "source.silent", text: lost, signal: Some(Signal::Trigger) },
+                TypeText { r#type: "source.recovered", text: back, signal: Some(Signal::Resolve) },
             ],
             severity: Severity::Critical,
             key,

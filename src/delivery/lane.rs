@@ -62,7 +62,7 @@ impl<D: Destination, P: Preparation> Lane<D, P> {
     pub async fn run(self, stop: Stop) -> Result<(), Fault> {
         let Some(notes) = self.notes(&stop).await else { return Ok(()) };
         let (name, concurrency) = (self.name.clone(), self.config.concurrency as usize);
-        let mut feed = Feed::new(self.store.line(&name));
+        let mut feed = Feed::new(self.store.stream(&name));
         let mut sending = FuturesUnordered::new();
         let mut worker = self.worker(&notes);
         loop {

@@ -10,7 +10,7 @@ use super::fetcher::Fetcher;
 use crate::event::Event;
 use crate::fault::Fault;
 use crate::message::{Markup, Message};
-use crate::relay::{Fetched, Outcome, Quiet, Relay, Relays};
+use crate::relay::{Fetched, FetchOutcome, Quiet, Relay, Relays};
 use crate::sources::Source;
 use crate::store::Delivery;
 
@@ -91,12 +91,12 @@ impl<S: Source> RelayPreparation<S> {
     async fn fetch(&self, relay: &Relay, event: &Event) -> Fetched {
         let requests = relay.references(event).into_iter().map(|wanted| async move {
             let outcome = match wanted.reference {
-                Ok(None) => Outcome::NotAsked,
+                Ok(None) => FetchOutcome::NotAsked,
                 Ok(Some(reference)) => match self.fetcher.look_up(&event.source, &reference).await {
-                    Ok(value) => Outcome::Found(value),
-                    Err(fault) => Outcome::Failed(fault),
+                    Ok(value) => FetchOutcome::Found(value),
+                    Err(fault) => FetchOutcome::Failed(fault),
                 },
-                Err(fault) => Outcome::Failed(fault),
+                Err(fault) => FetchOutcome::Failed(fault),
             };
             (wanted.name, outcome)
         });
@@ -118,7 +118,7 @@ impl<S: Source> RelayPreparation<S> {
             warn!(relay = %relay.name, event = %event.id, "cannot render `group.by`, grouping it under an empty value: {fault}");
             Some(String::new())
         });
-        match relay.word(event, fetched, self.markup, self.kind) {
+        match relay.render(event, fetched, self.markup, self.kind) {
             Ok(message) => Content::Message { message: Box::new(message), group, complete },
             Err(fault) => Content::Failed(fault),
         }

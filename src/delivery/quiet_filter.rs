@@ -96,7 +96,7 @@ impl QuietFilter {
         if message.signal == Some(Signal::Resolve) {
             return None;
         }
-        let silence = self.silences.hushes(&delivery.event, &delivery.relay, delivery.accepted);
+        let silence = self.silences.reason_to_suppress(&delivery.event, &delivery.relay, delivery.accepted);
         silence.or_else(|| quiet?.muted(delivery.accepted))
     }
 

@@ -29,7 +29,7 @@ use crate::metrics::{Counter, Metrics, RelayMetrics, SourceMetrics, unix_seconds
 use crate::outbox::{Arrival, Group};
 use crate::relay::Relays;
 use crate::stop::Stop;
-use crate::store::{Committed, Entry, Route, Store, StoreError};
+use crate::store::{CommitError, Entry, Route, Store, StoreError};
 use batch::{Batch, Planned};
 
 pub use monitor::HealthMonitor;
@@ -75,7 +75,7 @@ impl Intake {
         let (mut arrived, mut self_reported) = (Vec::new(), Vec::new());
         let mut next = Batch::default();
         let mut waiting: Vec<Planned> = Vec::new();
-        let mut committing: Option<BoxFuture<'static, CommitEnd>> = None;
+        let mut committing: Option<BoxFuture<'static, Result<(), CommitError>>> = None;
         let (mut open, mut under_way) = (true, 0);
         loop {
             if committing.is_none() && !next.is_empty() {
@@ -188,36 +188,31 @@ impl Intake {
         }
     }
 
-    async fn after_commit(&self, end: CommitEnd, groups: Vec<Planned>, next: &mut Batch) {
-        match end.result {
-            Ok(_) => groups.into_iter().for_each(Planned::accept),
-            Err(StoreError::Closed) => {
+    async fn after_commit(&self, end: Result<(), CommitError>, groups: Vec<Planned>, next: &mut Batch) {
+        match end {
+            Ok(()) => groups.into_iter().for_each(Planned::accept),
+            Err(CommitError { error: StoreError::Closed, .. }) => {
                 let closed = Fault::new("closing", "the state file is closed");
                 for group in groups {
                     group.refuse(&closed);
                 }
             }
-            Err(trouble) => {
-                let fault = Fault::new("state_file", trouble.to_string());
+            Err(CommitError { entries, error }) => {
+                let fault = Fault::new("state_file", error.to_string());
                 // The queue says this once, and again when it is over.
                 debug!("nothing can be accepted: {fault}; trying again");
-                next.take_back(Batch { entries: end.entries, groups }, &fault);
+                next.take_back(Batch { entries, groups }, &fault);
                 tokio::time::sleep(PATIENCE).await;
             }
         }
     }
 }
 
-struct CommitEnd {
-    entries: Vec<Entry>,
-    result: Result<Vec<Committed>, StoreError>,
-}
-
-async fn commit(store: Store, entries: Vec<Entry>, metrics: Metrics) -> CommitEnd {
+async fn commit(store: Store, entries: Vec<Entry>, metrics: Metrics) -> Result<(), CommitError> {
     let began = Instant::now();
-    let result = store.commit(entries.clone()).await;
+    let result = store.commit(entries).await;
     metrics.commit_seconds().observe(began.elapsed().as_secs_f64());
-    CommitEnd { entries, result }
+    result.map(drop)
 }
 
 /// An event about a sink's failure never goes to that sink.

@@ -1,12 +1,11 @@
-//! What the house counts and measures, for Prometheus. Every family is there from the start, at 0.
+//! Counters, gauges and histograms for Prometheus. Every family exists from the start, at 0.
 //!
-//! Handles are made once for each source, sink and relay, so that counting looks no label up.
+//! Handles are made once for each source, sink and relay, so that counting needs no label lookup.
 
 mod families;
 mod text;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
 use jiff::Timestamp;
 pub use prometheus_client::metrics::counter::Counter;
@@ -15,16 +14,14 @@ use prometheus_client::metrics::gauge::Gauge;
 pub use prometheus_client::metrics::histogram::Histogram;
 
 use crate::event::Name;
+pub use families::Seconds;
 use families::{Families, Labels};
-
-/// A gauge with a fraction: seconds, or a point in time as seconds since 1970.
-pub type Seconds = Gauge<f64, AtomicU64>;
 
 /// Cheap to clone; all clones count together.
 #[derive(Clone)]
 pub struct Metrics(Arc<Families>);
 
-/// Handles of one source. `fetch_*` count what relays looked up there.
+/// Handles of one source. `fetch_*` count fetches of relays from it.
 #[derive(Debug, Clone)]
 pub struct SourceMetrics {
     pub up: Gauge,
@@ -44,7 +41,7 @@ pub struct SourceMetrics {
 pub struct SinkMetrics {
     pub delivered: Counter,
     pub dead_total: Counter,
-    /// Not sent, and on purpose.
+    /// Not sent, on purpose.
     pub suppressed: Counter,
     pub delivery_seconds: Histogram,
     pub pending: Gauge,
@@ -102,7 +99,7 @@ impl Metrics {
             let labels = [("sink", sink.to_string()), ("outcome", outcome.to_owned())];
             all.deliveries.get_or_create_owned(&labels)
         };
-        // Which reasons there will be nobody knows; these two every sink can meet.
+        // Reasons are not known in advance; these two apply to every sink.
         for reason in ["timeout", "connect"] {
             all.attempts_failed.get_or_create_owned(&[("sink", sink.to_string()), ("reason", reason.to_owned())]);
         }
@@ -142,23 +139,23 @@ impl Metrics {
         self.0.task_restarts.get_or_create(&[("task", task.to_string())]).inc_by(more);
     }
 
-    /// From asking for a reference to having the answer, whatever it was.
+    /// From the request to the response, successful or not.
     pub fn fetch_seconds(&self) -> &Histogram {
         &self.0.fetch_seconds
     }
 
-    /// From the first thing written to the disk's word that it is safe.
+    /// From the call to the completed sync.
     pub fn commit_seconds(&self) -> &Histogram {
         &self.0.commit_seconds
     }
 
-    /// relays.toml was read and taken, at the start or at a reload.
+    /// relays.toml was read and is valid, at the start or at a reload.
     pub fn config_loaded(&self, at: Timestamp) {
         self.0.config_successful.set(1);
         self.0.config_success_time.set(unix_seconds(at));
     }
 
-    /// relays.toml was read again and refused; the one before it stays in force.
+    /// relays.toml was read again and rejected; the previous one stays active.
     pub fn config_rejected(&self) {
         self.0.config_successful.set(0);
     }
@@ -176,7 +173,7 @@ impl Default for Metrics {
 }
 
 impl SinkMetrics {
-    /// Counts an attempt that failed, by its fault's reason. Failures are rare enough to look a label up.
+    /// Counts a failed attempt by the reason of its fault. Failures are rare, so the label lookup does not matter.
     pub fn failed(&self, reason: &'static str) {
         let labels = [("sink", self.sink.to_string()), ("reason", reason.to_owned())];
         self.attempts_failed.get_or_create(&labels).inc();
@@ -184,7 +181,7 @@ impl SinkMetrics {
 }
 
 impl EndpointMetrics {
-    /// Counts a request by the status that it was answered with. Most are [`EndpointMetrics::accepted`].
+    /// Counts a request by its response status. Most are [`EndpointMetrics::accepted`].
     pub fn answered(&self, status: u16) {
         let labels = [
             ("listener", self.listener.to_owned()),
@@ -233,7 +230,7 @@ mod tests {
         "task_restarts_total",
     ];
 
-    fn furnished() -> Metrics {
+    fn with_one_of_each() -> Metrics {
         let metrics = Metrics::new();
         metrics.source(&"prod".into());
         metrics.sink(&"ops".into());
@@ -244,8 +241,8 @@ mod tests {
     }
 
     #[test]
-    fn every_family_is_there_once_with_help_and_a_sample_at_0() {
-        let text = furnished().render();
+    fn every_family_exists_once_with_help_and_a_sample_at_0() {
+        let text = with_one_of_each().render();
         let expected: BTreeSet<_> = FAMILIES.iter().map(|name| format!("tidings_{name}")).collect();
         let named = |head: &str| -> Vec<String> {
             let lines = text.lines().filter_map(|line| line.strip_prefix(head));
@@ -271,7 +268,7 @@ mod tests {
 
     #[test]
     fn handles_of_one_name_count_together() {
-        let metrics = furnished();
+        let metrics = with_one_of_each();
         metrics.sink(&"ops".into()).delivered.inc();
         metrics.sink(&"ops".into()).delivered.inc();
         metrics.sink(&"ops".into()).failed("status_500");
@@ -292,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn names_cannot_break_out_of_their_label() {
+    fn names_are_escaped_in_labels() {
         let metrics = Metrics::new();
         metrics.relay(&"a\"} 1\nb\\".into()).matched.inc();
         let text = metrics.render();

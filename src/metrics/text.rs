@@ -1,13 +1,13 @@
 //! Prometheus' text format 0.0.4, which every scraper reads.
 //!
-//! The crate writes `OpenMetrics`, where a counter's head has no `_total`; the older format wants it there.
+//! The crate writes `OpenMetrics`, where a counter's HELP and TYPE lines have no `_total`; the older format needs it.
 
 use prometheus_client::encoding::text::encode_registry;
 use prometheus_client::registry::Registry;
 
 pub(super) fn render(registry: &Registry) -> String {
     let mut open = String::with_capacity(16 * 1024);
-    encode_registry(&mut open, registry).expect("a string takes everything, and no metric of ours refuses");
+    encode_registry(&mut open, registry).expect("writing to a string does not fail");
     let mut out = String::with_capacity(open.len() + 512);
     let mut lines = open.lines().peekable();
     while let Some(line) = lines.next() {

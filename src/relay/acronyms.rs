@@ -1,12 +1,12 @@
 //! Types with acronyms have two spellings: `vm.guest.o.s.crashed`, as the first bridges to vCenter wrote it, is
-//! `vm.guest.os.crashed` here. A pattern in the old spelling takes the new one as well.
+//! `vm.guest.os.crashed` here. A pattern in the old spelling also matches the new one.
 //!
-//! Done once, when relays.toml is read: events have one spelling, and matching knows nothing of it.
+//! Done once, when relays.toml is read. Events have one spelling.
 
 use super::glob::Glob;
 use super::pattern::{Check, Pattern, Test};
 
-/// The pattern of a type, with every test of it that is spelt letter by letter also in the spelling of today.
+/// The pattern of a type, with every test of it that is spelled letter by letter also in the new spelling.
 pub(super) fn in_both_spellings(pattern: Pattern) -> Pattern {
     let mut tests = Vec::with_capacity(pattern.0.len());
     for mut test in pattern.0 {
@@ -22,7 +22,7 @@ pub(super) fn in_both_spellings(pattern: Pattern) -> Pattern {
     Pattern(tests)
 }
 
-/// None where both spellings are the same. A regex says letter by letter what it means.
+/// None if both spellings are the same. A regex is left as it is.
 fn joined_check(check: &Check) -> Option<Check> {
     Some(match check {
         Check::Text(text) => Check::Text(joined(text)?.into()),

@@ -5,16 +5,16 @@ use std::fmt;
 use minijinja::value::Value;
 use minijinja::{Error, ErrorKind, Expression};
 
+use super::comparison_guard::guarded;
 use super::engine::{self, LONGEST_OUTPUT, LONGEST_SOURCE};
-use super::faults_in::{Kind, report_flaw, report_names};
-use super::guard::guarded;
-use super::template::Occasion;
-use super::tokens::{Sort, Token, of_expression};
+use super::template::TemplateInput;
+use super::template_problems::{CodeKind, report_compile_error, report_names};
+use super::tokens::{Token, TokenKind, of_expression};
 use crate::config_reader::{ConfigReader, Problem, Spanned};
 use crate::event::Body;
 use crate::fault::Fault;
 
-/// Compiled once, asked often.
+/// Compiled once, evaluated often.
 pub struct Condition {
     source: String,
     expression: Expression<'static, 'static>,
@@ -22,36 +22,36 @@ pub struct Condition {
 }
 
 impl Condition {
-    /// What is wrong becomes problems. `roots` are the names that it may use.
-    pub fn compile(reading: &ConfigReader, said: &Spanned<String>, roots: &[&str]) -> Option<Self> {
-        let source = said.value.as_str();
+    /// Errors become problems. `roots` are the names that it may use.
+    pub fn compile(reader: &ConfigReader, spanned: &Spanned<String>, roots: &[&str]) -> Option<Self> {
+        let source = spanned.value.as_str();
         let tokens = of_expression(source);
-        if let Some(problem) = misshapen(reading, said, &tokens) {
-            reading.problem(problem);
+        if let Some(problem) = malformed(reader, spanned, &tokens) {
+            reader.problem(problem);
             return None;
         }
         let names = match engine::check_expression(source) {
             Ok(names) => names,
-            Err(flaw) => {
-                report_flaw(reading, said, Kind::Condition, &flaw);
+            Err(error) => {
+                report_compile_error(reader, spanned, CodeKind::Condition, &error);
                 return None;
             }
         };
-        if !report_names(reading, said, &tokens.iter().collect::<Vec<_>>(), &names, roots) {
+        if !report_names(reader, spanned, &tokens.iter().collect::<Vec<_>>(), &names, roots) {
             return None;
         }
         let guarded = engine::in_parentheses(&guarded(source, &tokens));
-        // Nested comparisons are repeated in their guards, so this can grow; a person's conditions do not.
+        // Guards repeat nested comparisons, so deep nesting grows fast.
         let compiled = if guarded.len() <= LONGEST_OUTPUT {
-            engine::expression(guarded).map_err(|flaw| flaw.said)
+            engine::expression(guarded).map_err(|error| error.message)
         } else {
-            Err("its comparisons are nested too deep".to_owned())
+            Err("its comparisons are nested too deeply".to_owned())
         };
         match compiled {
             Ok(expression) => Some(Self { source: source.to_owned(), expression, names }),
             Err(why) => {
                 let why = format!("this condition cannot be read: {why}");
-                reading.problem(Problem::error(said.span.clone(), why));
+                reader.problem(Problem::error(spanned.span.clone(), why));
                 None
             }
         }
@@ -61,16 +61,16 @@ impl Condition {
         self.names.iter().any(|used| used == name)
     }
 
-    /// What a source asks of a body, before there is an event: the only root is `data`.
+    /// For sources, which decide about a body before there is an event: the only root is `data`.
     pub fn holds_of(&self, body: &Body) -> Result<bool, Fault> {
-        self.holds(Occasion::of_data(body, &[]).context(None))
+        self.holds(TemplateInput::of_data(body, &[]).context(None))
     }
 
-    /// A missing field is no match, also where an operator chokes on it; any other failure is a fault.
+    /// A missing field is no match, also if an operator fails because of it; any other failure is a fault.
     pub(super) fn holds(&self, context: Value) -> Result<bool, Fault> {
         match self.expression.eval(context) {
             Ok(value) => Ok(value.is_true()),
-            Err(error) if is_about_the_missing(&error) => Ok(false),
+            Err(error) if is_about_a_missing_value(&error) => Ok(false),
             Err(error) => Err(Fault::new("when", engine::describe(&error))),
         }
     }
@@ -88,53 +88,51 @@ impl fmt::Debug for Condition {
     }
 }
 
-fn is_about_the_missing(error: &Error) -> bool {
-    // Operators name the kinds of value that they could not take.
-    let choked = |detail: &str| detail.split(|letter: char| !letter.is_alphanumeric()).any(|word| word == "undefined");
+fn is_about_a_missing_value(error: &Error) -> bool {
+    // Operators name the kinds of value that they do not accept.
+    let names_undefined =
+        |detail: &str| detail.split(|letter: char| !letter.is_alphanumeric()).any(|word| word == "undefined");
     error.kind() == ErrorKind::UndefinedError
-        || error.kind() == ErrorKind::InvalidOperation && error.detail().is_some_and(choked)
+        || error.kind() == ErrorKind::InvalidOperation && error.detail().is_some_and(names_undefined)
 }
 
-/// Shapes that the parentheses around a condition would make legal: nothing at all, a list without brackets,
-/// and brackets that close more than was opened.
-fn misshapen(reading: &ConfigReader, said: &Spanned<String>, tokens: &[Token]) -> Option<Problem> {
-    let whole = 0..said.value.len();
-    if said.value.len() > LONGEST_SOURCE {
-        let why = format!("a condition may have at most {LONGEST_SOURCE} bytes, this one has {}", said.value.len());
-        return Some(Problem::error(reading.place_in(said, whole), why));
+/// Errors that the parentheses around a condition would hide: an empty condition, a list without brackets, and
+/// unmatched closing brackets.
+fn malformed(reader: &ConfigReader, spanned: &Spanned<String>, tokens: &[Token]) -> Option<Problem> {
+    let whole = 0..spanned.value.len();
+    if spanned.value.len() > LONGEST_SOURCE {
+        let why = format!("a condition may have at most {LONGEST_SOURCE} bytes, this one has {}", spanned.value.len());
+        return Some(Problem::error(reader.place_in(spanned, whole), why));
     }
     if tokens.is_empty() {
-        return Some(
-            Problem::error(reading.place_in(said, whole), "an empty condition decides nothing")
-                .hint("leave `when` out"),
-        );
+        return Some(Problem::error(reader.place_in(spanned, whole), "this condition is empty").hint("remove `when`"));
     }
     let mut depth = 0usize;
     for token in tokens {
         match token.text {
             "(" | "[" | "{" => depth += 1,
             ")" | "]" | "}" if depth == 0 => {
-                let why = format!("this `{}` closes nothing", token.text);
-                return Some(Problem::error(reading.place_in(said, token.span.clone()), why));
+                let why = format!("unmatched `{}`", token.text);
+                return Some(Problem::error(reader.place_in(spanned, token.span.clone()), why));
             }
             ")" | "]" | "}" => depth -= 1,
-            "&" | "|" if neighbour(token, tokens) => {
+            "&" | "|" if is_doubled(token, tokens) => {
                 let (twice, word) = if token.text == "&" { ("&&", "and") } else { ("||", "or") };
-                let place = reading.place_in(said, token.span.start..token.span.end + 1);
+                let place = reader.place_in(spanned, token.span.start..token.span.end + 1);
                 return Some(
-                    Problem::error(place, format!("`{twice}` is no operator here")).hint(format!("write `{word}`")),
+                    Problem::error(place, format!("`{twice}` is not an operator here")).hint(format!("write `{word}`")),
                 );
             }
             "," if depth == 0 => {
                 let problem = Problem::error(
-                    reading.place_in(said, token.span.clone()),
+                    reader.place_in(spanned, token.span.clone()),
                     "a condition is one expression, not a list",
                 );
                 return Some(problem.hint("write `and` or `or`"));
             }
-            sign if token.sort == Sort::Sign && !SIGNS.contains(sign) && sign.chars().count() == 1 => {
-                let why = format!("`{sign}` means nothing in a condition");
-                return Some(Problem::error(reading.place_in(said, token.span.clone()), why));
+            sign if token.kind == TokenKind::Sign && !SIGNS.contains(sign) && sign.chars().count() == 1 => {
+                let why = format!("`{sign}` is not allowed in a condition");
+                return Some(Problem::error(reader.place_in(spanned, token.span.clone()), why));
             }
             _ => {}
         }
@@ -142,11 +140,11 @@ fn misshapen(reading: &ConfigReader, said: &Spanned<String>, tokens: &[Token]) -
     None
 }
 
-/// The signs of one letter that expressions have.
+/// The operators of one character.
 const SIGNS: &str = "+-*/%~|.,:=<>";
 
-/// Whether the same sign stands right behind it.
-fn neighbour(token: &Token, tokens: &[Token]) -> bool {
+/// Whether the same sign follows directly.
+fn is_doubled(token: &Token, tokens: &[Token]) -> bool {
     let next = tokens.iter().find(|next| next.span.start == token.span.end);
-    next.is_some_and(|next| next.sort == Sort::Sign && next.text == token.text)
+    next.is_some_and(|next| next.kind == TokenKind::Sign && next.text == token.text)
 }

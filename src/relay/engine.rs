@@ -1,7 +1,7 @@
-//! `MiniJinja`, fenced in: what it may cost, what it may call, and how its output is escaped.
+//! `MiniJinja` with limits: what evaluation may cost, which functions exist, and how output is escaped.
 //!
-//! Only whoever writes relays.toml writes templates; events are data and are never compiled. The
-//! fences are there because a template meets events that its author never saw.
+//! Templates come from relays.toml only; events are data and are never compiled. The limits are needed because a
+//! template is rendered for events that its author never saw.
 
 use std::cell::Cell;
 use std::io;
@@ -12,26 +12,26 @@ use minijinja::value::{Rest, Value, ValueKind};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, Expression, State, UndefinedBehavior};
 
 use super::filters;
-use super::view::MARKUP;
+use super::variables::MARKUP;
 use crate::fault::Fault;
 use crate::message::Markup;
 
-/// `MiniJinja`'s compiler recurses: without a cap some 26,000 terms overflow even a big stack.
+/// `MiniJinja`'s compiler recurses: without a limit some 26,000 terms overflow even a big stack.
 pub(super) const LONGEST_SOURCE: usize = 2048;
 
-/// No chat takes more than a few thousand characters; what is longer than this is a mistake.
+/// Chats accept a few thousand characters; a longer text is a mistake.
 pub(super) const LONGEST_OUTPUT: usize = 64 * 1024;
 
 /// Steps of one evaluation: enough to list a few thousand things, over within milliseconds.
 const FUEL: u64 = 50_000;
 
-/// Blocks may call each other; each level costs real stack.
+/// Blocks may call each other; each level uses stack.
 const DEEPEST_CALLS: usize = 40;
 
 /// What compiling 2 KiB of the worst shape needs, several times over.
 const COMPILERS_STACK: usize = 8 * 1024 * 1024;
 
-/// Stands in a condition for "all of these are there"; see `guard`.
+/// The function that checks the operands of a comparison; see `comparison_guard`.
 pub(super) const COMPARABLE: &str = "comparable";
 
 static ENGINE: LazyLock<Environment<'static>> = LazyLock::new(|| {
@@ -39,9 +39,9 @@ static ENGINE: LazyLock<Environment<'static>> = LazyLock::new(|| {
     engine.set_undefined_behavior(UndefinedBehavior::Chainable);
     engine.set_fuel(Some(FUEL));
     engine.set_recursion_limit(DEEPEST_CALLS);
-    // Then errors name the field that was missing, which is how a missing field is told from other failures.
+    // Makes errors name the missing field, which distinguishes it from other failures.
     engine.set_debug(true);
-    // Doubling a namespace's member eats memory that fuel does not count; the others tell or make too much.
+    // Doubling a member of a namespace uses memory that fuel does not count; `range` does too, and `debug` shows everything.
     for name in ["namespace", "range", "debug"] {
         engine.remove_global(name);
     }
@@ -53,45 +53,45 @@ static ENGINE: LazyLock<Environment<'static>> = LazyLock::new(|| {
 });
 
 thread_local! {
-    static ROOMY: Cell<bool> = const { Cell::new(false) };
+    static HAS_COMPILER_STACK: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Runs `work` where templates can be compiled without a thread for each: whoever reads a whole file wraps it in this.
-pub fn with_room<T: Send>(work: impl FnOnce() -> T + Send) -> T {
-    if ROOMY.get() {
+/// Runs `work` on a thread with a stack for the compiler. Within it, templates compile without a thread each.
+pub fn with_compiler_stack<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    if HAS_COMPILER_STACK.get() {
         return work();
     }
     let mut work = Some(work);
     let mut done = None;
     std::thread::scope(|scope| {
-        let roomy = || {
-            ROOMY.set(true);
+        let compile = || {
+            HAS_COMPILER_STACK.set(true);
             done = work.take().map(|work| work());
         };
         let thread = std::thread::Builder::new().name("compiler".to_owned()).stack_size(COMPILERS_STACK);
-        if let Ok(thread) = thread.spawn_scoped(scope, roomy) {
+        if let Ok(thread) = thread.spawn_scoped(scope, compile) {
             thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         }
     });
-    // Without a thread to spare our own stack must do; the cap on sources was chosen so that it does.
-    done.or_else(|| work.map(|work| work())).expect("the work was done there or is done here")
+    // No thread available: the limit on sources is low enough for the own stack.
+    done.or_else(|| work.map(|work| work())).expect("the work ran there or runs here")
 }
 
-/// What did not compile, and where in the source.
+/// Why a source did not compile, and where.
 #[derive(Debug)]
-pub(super) struct Flaw {
-    pub(super) said: String,
-    pub(super) place: Option<Range<usize>>,
+pub(super) struct CompileError {
+    pub(super) message: String,
+    pub(super) span: Option<Range<usize>>,
 }
 
-impl Flaw {
+impl CompileError {
     fn new(error: &Error) -> Self {
-        Self { said: describe(error), place: error.range() }
+        Self { message: describe(error), span: error.range() }
     }
 }
 
-/// What a source compiled to, and the names that it takes from outside.
-pub(super) type Compiled<T> = Result<(T, Vec<String>), Flaw>;
+/// A compiled source, and the names that it uses.
+pub(super) type Compiled<T> = Result<(T, Vec<String>), CompileError>;
 
 /// `source` in parentheses, since `MiniJinja` silently drops what it cannot read behind a string at the very end:
 /// `a == "b" && c` would be true whenever `a == "b"`.
@@ -99,31 +99,31 @@ pub(super) fn in_parentheses(source: &str) -> String {
     format!("({source})")
 }
 
-/// `source` as it stands must be one expression; places count from its own beginning.
-pub(super) fn check_expression(source: &str) -> Result<Vec<String>, Flaw> {
+/// Checks that `source` is one expression. Spans are relative to `source`.
+pub(super) fn check_expression(source: &str) -> Result<Vec<String>, CompileError> {
     let wrapped = in_parentheses(source);
-    with_room(|| match ENGINE.compile_expression_owned(wrapped) {
+    with_compiler_stack(|| match ENGINE.compile_expression_owned(wrapped) {
         Ok(expression) => Ok(sorted(expression.undeclared_variables(false))),
         Err(error) => {
-            let mut flaw = Flaw::new(&error);
+            let mut error = CompileError::new(&error);
             let inside = |at: usize| at.saturating_sub(1).min(source.len());
-            flaw.place = flaw.place.map(|place| inside(place.start)..inside(place.end));
-            Err(flaw)
+            error.span = error.span.map(|span| inside(span.start)..inside(span.end));
+            Err(error)
         }
     })
 }
 
-pub(super) fn expression(source: String) -> Result<Expression<'static, 'static>, Flaw> {
-    with_room(|| ENGINE.compile_expression_owned(source).map_err(|error| Flaw::new(&error)))
+pub(super) fn expression(source: String) -> Result<Expression<'static, 'static>, CompileError> {
+    with_compiler_stack(|| ENGINE.compile_expression_owned(source).map_err(|error| CompileError::new(&error)))
 }
 
 /// One template in an environment of its own, whose filters are shared.
 pub(super) fn template(source: &str) -> Compiled<Environment<'static>> {
-    with_room(|| {
+    with_compiler_stack(|| {
         let mut engine = ENGINE.clone();
-        engine.add_template_owned(ONLY, source.to_owned()).map_err(|error| Flaw::new(&error))?;
+        engine.add_template_owned(ONLY, source.to_owned()).map_err(|error| CompileError::new(&error))?;
         let names = engine.get_template(ONLY).map(|template| template.undeclared_variables(false));
-        let names = names.map(sorted).map_err(|error| Flaw::new(&error))?;
+        let names = names.map(sorted).map_err(|error| CompileError::new(&error))?;
         Ok((engine, names))
     })
 }
@@ -151,12 +151,12 @@ pub(super) fn knows_test(name: &str) -> bool {
 }
 
 pub(super) fn render(engine: &Environment<'static>, context: Value) -> Result<String, Fault> {
-    let mut out = Capped(Vec::new());
+    let mut out = CappedOutput(Vec::new());
     let rendered = engine.get_template(ONLY).and_then(|template| template.render_captured_to(context, &mut out));
     match rendered {
         Ok(_) => Ok(String::from_utf8(out.0).unwrap_or_default()),
         Err(error) if error.kind() == ErrorKind::WriteFailure => {
-            Err(Fault::new("template", format!("the text grew past {LONGEST_OUTPUT} bytes")))
+            Err(Fault::new("template", format!("the text is longer than {LONGEST_OUTPUT} bytes")))
         }
         Err(error) => Err(Fault::new("template", describe(&error))),
     }
@@ -164,23 +164,23 @@ pub(super) fn render(engine: &Environment<'static>, context: Value) -> Result<St
 
 /// An error in one line, with its causes and without `MiniJinja`'s own file names.
 pub(super) fn describe(error: &Error) -> String {
-    let mut said = match error.detail() {
+    let mut message = match error.detail() {
         Some(detail) if error.kind() == ErrorKind::SyntaxError => detail.to_owned(),
         Some(detail) => format!("{}: {detail}", error.kind()),
         None => error.kind().to_string(),
     };
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {
-        said.push_str(": ");
-        said.push_str(&error.to_string());
+        message.push_str(": ");
+        message.push_str(&error.to_string());
         cause = error.source();
     }
-    said
+    message
 }
 
-struct Capped(Vec<u8>);
+struct CappedOutput(Vec<u8>);
 
-impl io::Write for Capped {
+impl io::Write for CappedOutput {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.0.len() + bytes.len() > LONGEST_OUTPUT {
             return Err(io::ErrorKind::StorageFull.into());
@@ -194,8 +194,8 @@ impl io::Write for Capped {
     }
 }
 
-/// Prints what stands in `{{ }}`: nothing for what is missing or null, JSON for lists and objects, and everything
-/// escaped for the reader at hand unless the template says `| safe`.
+/// Prints the value of `{{ }}`: nothing if missing or null, JSON for lists and objects; escaped for the sink unless the
+/// template uses `| safe`.
 fn print(out: &mut minijinja::Output, state: &mut State, value: &Value) -> Result<(), Error> {
     let text = match value.kind() {
         ValueKind::Undefined | ValueKind::None => return Ok(()),
@@ -219,8 +219,8 @@ fn markup(state: &State) -> Option<Markup> {
     Markup::ALL.into_iter().find(|markup| *markup as usize == number)
 }
 
-/// Whether a comparison has anything to compare. `ordered` ones also need two of a kind: `MiniJinja` would order
-/// any string behind any number, and say so to nobody.
+/// Whether all operands of a comparison exist. `ordered` ones must also be of one kind: `MiniJinja` would silently
+/// order any string after any number.
 #[expect(clippy::needless_pass_by_value, reason = "`MiniJinja` hands over owned values")]
 fn comparable(ordered: bool, operands: Rest<Value>) -> Result<bool, Error> {
     if operands.iter().any(Value::is_undefined) {
@@ -235,8 +235,8 @@ fn comparable(ordered: bool, operands: Rest<Value>) -> Result<bool, Error> {
     for pair in operands.windows(2) {
         let [left, right] = pair else { continue };
         if left.kind() != right.kind() {
-            let said = format!("cannot compare {} with {}", left.kind(), right.kind());
-            return Err(Error::new(ErrorKind::InvalidOperation, said));
+            let message = format!("cannot compare {} with {}", left.kind(), right.kind());
+            return Err(Error::new(ErrorKind::InvalidOperation, message));
         }
     }
     Ok(true)

@@ -8,14 +8,14 @@
 //! | `data.message \| truncate(80)` | the same, under the name that Jinja has for it |
 //! | `data.tags \| length` | as `MiniJinja`'s, and 0 for what is missing |
 //!
-//! `MiniJinja`'s own filters give nothing for what is missing or null, where left alone some fail and some say `None`.
+//! `MiniJinja`'s own filters return nothing for missing values and null; by default some fail and some print `None`.
 
 use minijinja::value::{Rest, Value, ValueKind, ValueOrKwargs};
 use minijinja::{Environment, Error, ErrorKind, State};
 
 use crate::message::{Unit, cut};
 
-/// What a misspelled filter was probably meant to be.
+/// Candidates for a misspelled filter.
 pub(super) const KNOWN: [&str; 32] = [
     "abs",
     "batch",
@@ -51,7 +51,7 @@ pub(super) const KNOWN: [&str; 32] = [
     "upper",
 ];
 
-/// What a misspelled test was probably meant to be.
+/// Candidates for a misspelled test.
 pub(super) const KNOWN_TESTS: [&str; 14] = [
     "defined",
     "undefined",
@@ -69,15 +69,15 @@ pub(super) const KNOWN_TESTS: [&str; 14] = [
     "divisibleby",
 ];
 
-/// Puts `MiniJinja`'s filters behind [`gently`]; they stay reachable as `strict.NAME`.
-macro_rules! gentle { ($engine:ident: $($name:ident),*) => { $(
+/// Wraps `MiniJinja`'s filters in [`skip_missing`]; the originals are `strict.NAME`.
+macro_rules! skipping_missing { ($engine:ident: $($name:ident),*) => { $(
     $engine.add_filter(concat!("strict.", stringify!($name)), minijinja::filters::$name);
     $engine.add_filter(stringify!($name), |state: &mut State, value: Value, rest: Rest<ValueOrKwargs>| {
-        gently(state, concat!("strict.", stringify!($name)), value, rest)
+        skip_missing(state, concat!("strict.", stringify!($name)), value, rest)
     });
 )* } }
 
-fn gently(state: &mut State, filter: &str, value: Value, rest: Rest<ValueOrKwargs>) -> Result<Value, Error> {
+fn skip_missing(state: &mut State, filter: &str, value: Value, rest: Rest<ValueOrKwargs>) -> Result<Value, Error> {
     if value.is_undefined() || value.is_none() {
         return Ok(Value::UNDEFINED);
     }
@@ -86,7 +86,7 @@ fn gently(state: &mut State, filter: &str, value: Value, rest: Rest<ValueOrKwarg
 }
 
 pub(super) fn add_to(engine: &mut Environment<'static>) {
-    gentle!(engine: abs, attr, capitalize, dictsort, first, format, indent, items, last, lines, lower, replace, round,
+    skipping_missing!(engine: abs, attr, capitalize, dictsort, first, format, indent, items, last, lines, lower, replace, round,
         safe, split, string, title, trim, upper);
     engine.add_filter("past", |verb: &Value| verb.as_str().map_or(Value::UNDEFINED, |verb| past(verb).into()));
     engine.add_filter("of_type", of_type);
@@ -107,11 +107,11 @@ fn length(value: &Value) -> Result<usize, Error> {
     if value.is_undefined() || value.is_none() {
         return Ok(0);
     }
-    let said = || format!("a {} has no length", value.kind());
-    value.len().ok_or_else(|| Error::new(ErrorKind::InvalidOperation, said()))
+    let message = || format!("a {} has no length", value.kind());
+    value.len().ok_or_else(|| Error::new(ErrorKind::InvalidOperation, message()))
 }
 
-/// Parents come in any order (a container lists service, node, stack, cluster), so the type inside the URI decides.
+/// Parents come in any order (a container lists service, node, stack, cluster), so the type in the URI decides.
 fn of_type(uris: Value, wanted: &str) -> Value {
     if uris.as_str().is_some_and(|uri| type_of(uri) == Some(wanted)) {
         return uris;
@@ -162,10 +162,10 @@ const IRREGULAR: [(&str, &str); 32] = [
     ("write", "written"),
 ];
 
-/// Longer verbs that double their last letter all the same: the stress is on the end.
+/// Longer verbs that double their last letter too: the stress is on the end.
 const DOUBLING: [&str; 9] = ["admit", "commit", "defer", "occur", "permit", "refer", "submit", "transfer", "unplug"];
 
-/// What has been done when `verb` was done. Of several words the first is the verb (`scale up`).
+/// The past participle. Of several words the first is the verb (`scale up`).
 fn past(verb: &str) -> String {
     let (verb, rest) = verb.split_at(verb.find(' ').unwrap_or(verb.len()));
     let lower = verb.to_lowercase();
@@ -183,7 +183,7 @@ fn past(verb: &str) -> String {
     let vowel = |letter: char| "aeiou".contains(letter);
     match letters.as_slice() {
         [] => rest.to_owned(),
-        // Already said in the past: `completed`, `failed`.
+        // Already in the past: `completed`, `failed`.
         [_, _, before, 'e', 'd'] | [_, _, .., before, 'e', 'd'] if *before != 'e' && lower != "embed" => {
             format!("{verb}{rest}")
         }
@@ -209,7 +209,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn verbs_become_what_was_done() {
+    fn verbs_become_past_participles() {
         for (verb, done) in [
             ("create", "created"),
             ("update", "updated"),

@@ -1,16 +1,16 @@
-//! Strings in which `*` stands for anything, nothing included. It crosses dots; the whole value must match.
+//! Strings in which `*` matches anything, including nothing. It crosses dots; the whole value must match.
 
 /// The literal pieces between the stars: `container.*` is `["container.", ""]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Glob(Box<[Box<str>]>);
 
-/// Whether `value` is what `pattern` says, `*` standing for anything.
-pub fn fits(pattern: &str, value: &str) -> bool {
+/// Whether `value` matches `pattern`, which may contain `*`.
+pub fn glob_matches(pattern: &str, value: &str) -> bool {
     Glob::parse(pattern).map_or(pattern == value, |glob| glob.matches(value))
 }
 
 impl Glob {
-    /// None where there is no star: then it is a plain string.
+    /// None without a star: then it is a plain string.
     pub(super) fn parse(text: &str) -> Option<Self> {
         text.contains('*').then(|| Self(text.split('*').map(Into::into).collect()))
     }
@@ -29,12 +29,12 @@ impl Glob {
         self.0.get(1..self.0.len().saturating_sub(1)).unwrap_or_default()
     }
 
-    /// Whether beginning and end say it all: nothing but stars between them.
+    /// Whether there is more than stars between prefix and suffix.
     pub(super) fn has_middle(&self) -> bool {
         self.middle().iter().any(|piece| !piece.is_empty())
     }
 
-    /// The longest piece: every matching value holds it.
+    /// The longest piece, which every matching value contains.
     pub(super) fn longest(&self) -> &str {
         self.0.iter().max_by_key(|piece| piece.len()).map_or("", |piece| piece)
     }
@@ -42,7 +42,7 @@ impl Glob {
     pub(super) fn matches(&self, value: &str) -> bool {
         let inside = value.strip_prefix(self.prefix()).and_then(|rest| rest.strip_suffix(self.suffix()));
         let Some(mut rest) = inside else { return false };
-        // Taking each piece at its first place leaves the most for those behind it.
+        // The first match of each piece leaves the most for the following ones.
         for piece in self.middle() {
             match rest.split_once(&**piece) {
                 Some((_, behind)) => rest = behind,
@@ -93,7 +93,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn equals_the_slow_way(pattern in "[ab*]{0,6}[*][ab*]{0,3}", value in "[ab]{0,8}") {
+        fn equals_a_naive_matcher(pattern in "[ab*]{0,6}[*][ab*]{0,3}", value in "[ab]{0,8}") {
             fn slow(pattern: &[u8], value: &[u8]) -> bool {
                 match (pattern, value) {
                     ([], []) => true,

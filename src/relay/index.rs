@@ -1,46 +1,46 @@
-//! Finds the relays whose `match` holds without asking each of them.
+//! Finds the relays whose `match` holds without checking each of them.
 //!
-//! Each path that any relay looks at answers with the set of relays that it satisfies or does not
-//! concern; what is in all those sets is wanted. So an event costs as much as paths are in use, and
-//! a bit for each relay, not a comparison for each. Exact strings, numbers, prefixes, suffixes and
-//! globs and limits are looked up; whatever else (regexes, `not`) is asked only where it still matters.
+//! For each path in use there is a lookup from the value to the set of relays that it satisfies or that do not use the
+//! path; the intersection of these sets is the result. So an event costs one lookup for each path and one bit for each
+//! relay. Exact strings, numbers, prefixes, suffixes, globs and limits are looked up; other patterns (regexes, `not`)
+//! are evaluated, only for relays that are still candidates.
 
 use std::cell::Cell;
 use std::collections::HashMap;
 
 use super::bits::{self, Bits};
-use super::keys::{Keys, key_of};
-use super::pattern::{At, Pattern};
+use super::lookup::{LookupTable, lookup_key};
+use super::pattern::{FieldPath, Pattern};
 use crate::event::{Event, Name, OURSELVES, Picked};
 
-/// What a relay asks of an event's envelope and body, `when` left aside.
-pub(super) struct Wish<'r> {
+/// What an event must have for a relay, except `when`.
+pub(super) struct RelayFilter<'r> {
     /// None: every source but the daemon itself.
     pub(super) from: Option<Vec<&'r str>>,
-    pub(super) matches: &'r [(At, Pattern)],
+    pub(super) matches: &'r [(FieldPath, Pattern)],
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Index {
     count: usize,
-    /// For each source that is named: the relays that hear it, those that hear everyone included.
+    /// For each named source: the relays that receive from it, including those without `from`.
     by_source: HashMap<Name, Bits>,
-    /// The relays that hear every source but the daemon.
-    by_anyone: Bits,
+    /// The relays without `from`: every source except the daemon.
+    without_from: Bits,
     paths: Vec<Path>,
 }
 
 #[derive(Debug)]
 struct Path {
-    at: At,
-    /// The relays that look here.
-    asking: Bits,
+    at: FieldPath,
+    /// The relays that use this path.
+    using: Bits,
     /// Those that do not.
-    indifferent: Bits,
-    keys: Keys,
+    not_using: Bits,
+    keys: LookupTable,
     /// Relays whose pattern cannot be looked up.
-    slow: Bits,
-    /// Where in `patterns` the pattern of each slow relay lies; empty if there are none.
+    evaluated: Bits,
+    /// The index in `patterns` for each evaluated relay; empty if there are none.
     slots: Box<[u32]>,
     patterns: Vec<Pattern>,
 }
@@ -51,12 +51,12 @@ thread_local! {
 }
 
 impl Index {
-    pub(super) fn new(wishes: &[Wish]) -> Self {
-        let count = wishes.len();
-        let mut index = Self { count, by_anyone: Bits::none(count), ..Self::default() };
-        for (relay, wish) in wishes.iter().enumerate() {
-            match &wish.from {
-                None => index.by_anyone.set(relay),
+    pub(super) fn new(filters: &[RelayFilter]) -> Self {
+        let count = filters.len();
+        let mut index = Self { count, without_from: Bits::none(count), ..Self::default() };
+        for (relay, filter_of) in filters.iter().enumerate() {
+            match &filter_of.from {
+                None => index.without_from.set(relay),
                 Some(sources) => {
                     for source in sources {
                         index.by_source.entry(Name::from(*source)).or_insert_with(|| Bits::none(count)).set(relay);
@@ -66,12 +66,12 @@ impl Index {
         }
         for (source, relays) in &mut index.by_source {
             if &**source != OURSELVES {
-                bits::all(index.by_anyone.words()).for_each(|relay| relays.set(relay));
+                bits::all(index.without_from.words()).for_each(|relay| relays.set(relay));
             }
         }
-        let mut places: HashMap<&At, usize> = HashMap::new();
-        for (relay, wish) in wishes.iter().enumerate() {
-            for (at, pattern) in wish.matches {
+        let mut places: HashMap<&FieldPath, usize> = HashMap::new();
+        for (relay, filter_of) in filters.iter().enumerate() {
+            for (at, pattern) in filter_of.matches {
                 let place = *places.entry(at).or_insert_with(|| {
                     index.paths.push(Path::new(at.clone(), count));
                     index.paths.len() - 1
@@ -84,12 +84,12 @@ impl Index {
         for path in &mut index.paths {
             path.keys.seal(count);
         }
-        // What is cheap to read and leaves the fewest standing comes first.
-        index.paths.sort_by_key(|path| (path.at.cost(), path.indifferent.count()));
+        // Paths that are cheap to read and exclude the most come first.
+        index.paths.sort_by_key(|path| (path.at.cost(), path.not_using.count()));
         index
     }
 
-    /// Shows `visit` the relays that want the event, in their order.
+    /// Calls `visit` with each relay that wants the event, in their order.
     pub(super) fn wanted(&self, event: &Event, mut visit: impl FnMut(usize)) {
         let length = bits::words_for(self.count);
         let mut scratch = SCRATCH.take();
@@ -102,53 +102,53 @@ impl Index {
         SCRATCH.set(scratch);
     }
 
-    /// Leaves in `left` who wants the event; false when nobody does.
+    /// Leaves in `left` the relays that want the event; false if there are none.
     fn narrow(&self, event: &Event, left: &mut [u64], found: &mut [u64]) -> bool {
         match self.by_source.get(&*event.source) {
             Some(relays) => left.copy_from_slice(relays.words()),
             None if event.is_ours() => return false,
-            None => left.copy_from_slice(self.by_anyone.words()),
+            None => left.copy_from_slice(self.without_from.words()),
         }
         if left.iter().all(|word| *word == 0) {
             return false;
         }
         self.paths.iter().all(|path| {
-            if !path.asking.meets(left) {
+            if !path.using.meets(left) {
                 return true;
             }
-            found.copy_from_slice(path.indifferent.words());
-            path.look(event, left, found);
+            found.copy_from_slice(path.not_using.words());
+            path.find(event, left, found);
             bits::keep(left, found)
         })
     }
 }
 
 impl Path {
-    fn new(at: At, count: usize) -> Self {
-        let mut indifferent = Bits::none(count);
-        (0..count).for_each(|relay| indifferent.set(relay));
+    fn new(at: FieldPath, count: usize) -> Self {
+        let mut not_using = Bits::none(count);
+        (0..count).for_each(|relay| not_using.set(relay));
         Self {
             at,
-            asking: Bits::none(count),
-            indifferent,
-            keys: Keys::default(),
-            slow: Bits::none(count),
+            using: Bits::none(count),
+            not_using,
+            keys: LookupTable::default(),
+            evaluated: Bits::none(count),
             slots: [].into(),
             patterns: Vec::new(),
         }
     }
 
     fn add(&mut self, relay: usize, count: usize, pattern: &Pattern) {
-        self.asking.set(relay);
-        self.indifferent.clear(relay);
-        let keys: Option<Vec<_>> = pattern.0.iter().map(key_of).collect();
+        self.using.set(relay);
+        self.not_using.clear(relay);
+        let keys: Option<Vec<_>> = pattern.0.iter().map(lookup_key).collect();
         if let Some(keys) = keys {
             for key in keys {
                 self.keys.add(key, relay);
             }
             return;
         }
-        self.slow.set(relay);
+        self.evaluated.set(relay);
         if self.slots.is_empty() {
             self.slots = vec![0; count].into();
         }
@@ -158,20 +158,20 @@ impl Path {
         self.patterns.push(pattern.clone());
     }
 
-    /// Adds to `found` every relay of `left` that this path satisfies (and perhaps others, that are out already).
-    fn look<'e>(&self, event: &'e Event, left: &[u64], found: &mut [u64]) {
-        let ask = self.slow.meets(left);
+    /// Adds to `found` every relay of `left` that this path satisfies (and perhaps others, not in `left`).
+    fn find<'e>(&self, event: &'e Event, left: &[u64], found: &mut [u64]) {
+        let evaluate = self.evaluated.meets(left);
         let mut first: Option<Picked<'e>> = None;
         let mut more: Vec<Picked<'e>> = Vec::new();
         self.at.pick(event, &mut |value| {
             self.keys.find(&value, found);
             match &first {
                 None => first = Some(value),
-                Some(_) if ask => more.push(value),
+                Some(_) if evaluate => more.push(value),
                 Some(_) => {}
             }
         });
-        if !ask {
+        if !evaluate {
             return;
         }
         let values: &[Picked] = match (&first, more.is_empty()) {
@@ -182,7 +182,7 @@ impl Path {
                 &more
             }
         };
-        for relay in bits::both(self.slow.words(), left) {
+        for relay in bits::both(self.evaluated.words(), left) {
             let slot = self.slots.get(relay).and_then(|slot| usize::try_from(*slot).ok());
             if slot.and_then(|slot| self.patterns.get(slot)).is_some_and(|pattern| pattern.matches(values)) {
                 bits::set(found, relay);

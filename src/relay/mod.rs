@@ -1,25 +1,24 @@
-//! Relays: who wants an event, and how it is said. No I/O, no clock, no queue.
+//! Relays: which of them want an event, and the message they make of it. No I/O, no clock, no store.
 //!
-//! An event meets `match` first, all relays at once (`index`), then the `when` of those that are
-//! left (`condition`). What is wanted is later fetched for ([`Relay::references`]), asked again
-//! where `when` needed that ([`Relay::still_wants`]), and worded for one sink ([`Relay::word`]).
-//! `MiniJinja` is met in `engine` and `view` only. What operators hush for a while (`silence`) is the one thing here
-//! that changes while the daemon runs, and that looks at a clock.
+//! `match` is checked first, for all relays at once (`index`), then the `when` of those that are left (`condition`).
+//! For each wanted event, references are fetched ([`Relay::references`]), a `when` that needs them is checked
+//! ([`Relay::still_wants`]), and the message is rendered for one sink ([`Relay::render`]). Only `engine` and
+//! `variables` know `MiniJinja`. Silences are the only part that changes at run time and uses a clock.
 
 mod acronyms;
 mod bits;
+mod comparison_guard;
 mod condition;
 mod defaults;
+mod definition;
 mod engine;
-mod faults_in;
 mod fetched;
 mod filters;
 mod glob;
-mod guard;
 mod index;
-mod keys;
+mod lookup;
+mod message_template;
 mod mute;
-mod one;
 mod pattern;
 mod pattern_reader;
 mod quiet;
@@ -28,21 +27,21 @@ mod raw;
 mod relays;
 mod silence;
 mod template;
+mod template_problems;
 mod tokens;
-mod view;
-mod wording;
+mod variables;
 
 #[cfg(test)]
 mod tests;
 
 pub use condition::Condition;
 pub use defaults::Defaults;
-pub use engine::with_room;
-pub use fetched::{Fetched, Outcome, Reference};
-pub use glob::fits;
-pub use one::{BuiltIn, Relay};
+pub use definition::{BuiltIn, Relay};
+pub use engine::with_compiler_stack;
+pub use fetched::{FetchOutcome, Fetched, Reference};
+pub use glob::glob_matches;
+pub use message_template::TypeText;
 pub use quiet::{Group, Quiet, Throttle};
 pub use relays::{Explained, Plan, Relays};
 pub use silence::{Silence, SilenceMatch, Silences};
 pub use template::Template;
-pub use wording::Says;

@@ -1,6 +1,4 @@
-//! What `match` compares an event with, and the plain way to do it.
-//!
-//! The index must give the same answers, only faster; `explain` and the tests use this one.
+//! The patterns of `match`, and how to evaluate one. `explain` uses this; the index gives the same results faster.
 
 use std::fmt;
 
@@ -9,27 +7,27 @@ use regex::Regex;
 use super::glob::Glob;
 use crate::event::{Event, Picked, Step};
 
-/// Where in an event a pattern looks.
+/// A field of an event, or what is at a path in its body.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) enum At {
+pub(super) enum FieldPath {
     Type,
     Source,
-    Kind,
+    CodeKind,
     Subject,
     Id,
     Data(Box<[Step]>),
 }
 
-/// What one path must hold: any of these.
+/// What the value at a path must match: any of these.
 #[derive(Debug, Clone)]
 pub(super) struct Pattern(pub(super) Vec<Test>);
 
-/// Everything that is said in here must hold, and all checks of one and the same element.
+/// All of this must hold, and all checks for the same element.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Test {
     pub(super) exists: Option<bool>,
     pub(super) checks: Vec<Check>,
-    /// No element may match this, but there must be one.
+    /// No element may match this, but there must be an element.
     pub(super) not: Option<Pattern>,
 }
 
@@ -46,15 +44,15 @@ pub(super) enum Check {
     AtMost(f64),
     More(f64),
     AtLeast(f64),
-    /// The same with case ignored; what it holds is in lower case.
+    /// Ignores case; the inner check is in lower case.
     Folded(Box<Check>),
 }
 
-impl At {
-    /// The envelope costs nothing to look at, the top of the body little, what lies deeper a parse of the whole.
+impl FieldPath {
+    /// Reading the envelope costs nothing, the top level of the body little, deeper levels a parse of the whole body.
     pub(super) fn cost(&self) -> usize {
         match self {
-            Self::Type | Self::Source | Self::Kind | Self::Subject => 0,
+            Self::Type | Self::Source | Self::CodeKind | Self::Subject => 0,
             Self::Id => 1,
             Self::Data(path) => 1 + path.len(),
         }
@@ -64,7 +62,7 @@ impl At {
         let text: &str = match self {
             Self::Type => &event.r#type,
             Self::Source => &event.source,
-            Self::Kind => &event.kind,
+            Self::CodeKind => &event.kind,
             Self::Subject => &event.subject,
             Self::Id => return visit(Picked::Text(event.id.to_string().into())),
             Self::Data(path) => return event.data.pick(path, visit),
@@ -80,7 +78,7 @@ impl At {
 }
 
 impl Pattern {
-    /// `values` is everything that lies at the path: nothing, one thing, or the elements of a list.
+    /// `values` is everything at the path: nothing, one value, or the elements of a list.
     pub(super) fn matches(&self, values: &[Picked]) -> bool {
         self.0.iter().any(|test| test.matches(values))
     }
@@ -102,7 +100,7 @@ impl Test {
 }
 
 impl Check {
-    #[expect(clippy::float_cmp, reason = "both sides are as they were written; three equals three")]
+    #[expect(clippy::float_cmp, reason = "both sides are parsed from text, not computed")]
     pub(super) fn holds(&self, value: &Picked) -> bool {
         match (self, value) {
             (Self::Text(wanted), Picked::Text(text)) => **wanted == **text,
@@ -133,12 +131,12 @@ impl Check {
     }
 }
 
-impl fmt::Display for At {
+impl fmt::Display for FieldPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Type => "type",
             Self::Source => "source",
-            Self::Kind => "kind",
+            Self::CodeKind => "kind",
             Self::Subject => "subject",
             Self::Id => "id",
             Self::Data(path) => {

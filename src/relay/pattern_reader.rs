@@ -1,46 +1,46 @@
-//! Reads `match`: paths, and the patterns that stand for them.
+//! Reads `match`: paths and their patterns.
 
 use regex::RegexBuilder;
 
 use super::acronyms::in_both_spellings;
 use super::glob::Glob;
-use super::pattern::{At, Check, Pattern, Test};
+use super::pattern::{Check, FieldPath, Pattern, Test};
 use crate::config_reader::{Item, Node, Problem, Spanned, TableReader, nearest};
 use crate::event::path;
 
 const ENVELOPE: [&str; 5] = ["type", "source", "subject", "kind", "id"];
 const WORDS: [&str; 9] = ["not", "prefix", "suffix", "regex", "exists", "lt", "le", "gt", "ge"];
 
-/// A compiled regex bigger than this is no filter any more.
+/// The limit for a compiled regex.
 const LARGEST_REGEX: usize = 1 << 20;
 
-/// Every path of `match` with its pattern; what is wrong becomes problems.
-pub(super) fn read(table: &TableReader) -> Vec<(At, Pattern)> {
-    let mut matches: Vec<(At, Pattern)> = Vec::new();
+/// Every path of `match` with its pattern. Errors become problems.
+pub(super) fn read(table: &TableReader) -> Vec<(FieldPath, Pattern)> {
+    let mut matches: Vec<(FieldPath, Pattern)> = Vec::new();
     for (key, item) in table.entries() {
         read_path(table, &Spanned { value: key.name.clone(), span: key.span.clone() }, item, &mut matches);
     }
     matches
 }
 
-fn read_path(table: &TableReader, said: &Spanned<String>, item: &Item, matches: &mut Vec<(At, Pattern)>) {
-    // `match.data.action = …` and `match = { data.action = … }` are tables in TOML; they mean the path.
+fn read_path(table: &TableReader, spanned: &Spanned<String>, item: &Item, matches: &mut Vec<(FieldPath, Pattern)>) {
+    // `match.data.action = …` and `match = { data.action = … }` are tables in TOML; here they are the path.
     if let Node::Table(members) = &item.node {
-        let in_body = said.value == "data" || said.value.starts_with("data.");
+        let in_body = spanned.value == "data" || spanned.value.starts_with("data.");
         if in_body && !members.is_empty() && members.iter().all(|(key, _)| !is_word(&key.name)) {
             for (key, inner) in members {
-                let said = Spanned { value: format!("{}.{}", said.value, key.name), span: key.span.clone() };
-                read_path(table, &said, inner, matches);
+                let spanned = Spanned { value: format!("{}.{}", spanned.value, key.name), span: key.span.clone() };
+                read_path(table, &spanned, inner, matches);
             }
             return;
         }
     }
-    let Some(at) = read_at(table, said) else { return };
+    let Some(at) = read_field_path(table, spanned) else { return };
     let Some(pattern) = read_pattern(table, item, false) else { return };
-    let pattern = if at == At::Type { in_both_spellings(pattern) } else { pattern };
+    let pattern = if at == FieldPath::Type { in_both_spellings(pattern) } else { pattern };
     if matches.iter().any(|(known, _)| *known == at) {
-        let why = format!("`{}` is matched twice", said.value);
-        return table.reading.problem(Problem::error(said.span.clone(), why).hint("say both in one pattern"));
+        let why = format!("`{}` is matched twice", spanned.value);
+        return table.reading.problem(Problem::error(spanned.span.clone(), why).hint("put both into one pattern"));
     }
     matches.push((at, pattern));
 }
@@ -49,25 +49,25 @@ fn is_word(key: &str) -> bool {
     WORDS.contains(&key) || key == "ignore_case"
 }
 
-fn read_at(table: &TableReader, said: &Spanned<String>) -> Option<At> {
-    at_of(&said.value)
-        .map_err(|(why, hint)| table.reading.problem(Problem::error(said.span.clone(), why).hint(hint)))
+fn read_field_path(table: &TableReader, spanned: &Spanned<String>) -> Option<FieldPath> {
+    parse_path(&spanned.value)
+        .map_err(|(why, hint)| table.reading.problem(Problem::error(spanned.span.clone(), why).hint(hint)))
         .ok()
 }
 
-/// The path that is written so; else what is wrong with it, and the way out.
-pub(super) fn at_of(text: &str) -> Result<At, (String, String)> {
+/// The parsed path, or an error and a hint.
+pub(super) fn parse_path(text: &str) -> Result<FieldPath, (String, String)> {
     match text {
-        "type" => Ok(At::Type),
-        "source" => Ok(At::Source),
-        "subject" => Ok(At::Subject),
-        "kind" => Ok(At::Kind),
-        "id" => Ok(At::Id),
-        "data" => Ok(At::Data([].into())),
+        "type" => Ok(FieldPath::Type),
+        "source" => Ok(FieldPath::Source),
+        "subject" => Ok(FieldPath::Subject),
+        "kind" => Ok(FieldPath::CodeKind),
+        "id" => Ok(FieldPath::Id),
+        "data" => Ok(FieldPath::Data([].into())),
         other => {
             if let Some(inside) = other.strip_prefix("data.") {
-                let way_out = || "write it like data.vm.name or data.parents[]".to_owned();
-                return path(inside).map(At::Data).ok_or_else(|| (format!("`{other}` is no path"), way_out()));
+                let hint = || "write it like data.vm.name or data.parents[]".to_owned();
+                return path(inside).map(FieldPath::Data).ok_or_else(|| (format!("`{other}` is not a path"), hint()));
             }
             let hint = match nearest(other, ENVELOPE) {
                 Some(word) => format!("did you mean `{word}`? Fields of the body begin with `data.`"),
@@ -82,7 +82,7 @@ fn read_pattern(table: &TableReader, item: &Item, fold: bool) -> Option<Pattern>
     match &item.node {
         Node::List(items) if items.is_empty() => {
             let problem = Problem::error(item.span.clone(), "an empty list matches nothing");
-            table.reading.problem(problem.hint("leave the path out to take everything"));
+            table.reading.problem(problem.hint("remove the path to match everything"));
             None
         }
         Node::List(items) => {
@@ -104,7 +104,7 @@ fn read_test(table: &TableReader, item: &Item, fold: bool) -> Option<Test> {
         Node::Whole(_) | Node::Real(_) => number(table, item).map(|number| Test::of(Check::Number(number))),
         Node::Table(_) => read_words(table, item),
         Node::List(_) => {
-            table.reading.problem(Problem::error(item.span.clone(), "a list of patterns holds no further lists"));
+            table.reading.problem(Problem::error(item.span.clone(), "lists of patterns cannot be nested"));
             None
         }
     }
@@ -115,14 +115,14 @@ fn read_words(outer: &TableReader, item: &Item) -> Option<Test> {
     let table = TableReader::new(outer.reading, "relay.match", item);
     let fold = table.flag("ignore_case").unwrap_or(false);
     let mut test = Test { exists: table.flag("exists"), ..Test::default() };
-    let mut whole = !table.has("exists") || test.exists.is_some();
+    let mut is_valid = !table.has("exists") || test.exists.is_some();
     let mut add = |check: Option<Check>, key: &str| {
-        whole &= check.is_some() || !table.has(key);
+        is_valid &= check.is_some() || !table.has(key);
         test.checks.extend(check.map(|check| if fold { check.folded() } else { check }));
     };
     add(table.text("prefix").map(|text| Check::Prefix(text.value.into())), "prefix");
     add(table.text("suffix").map(|text| Check::Suffix(text.value.into())), "suffix");
-    add(table.text("regex").and_then(|said| regex(&table, &said, fold)), "regex");
+    add(table.text("regex").and_then(|spanned| regex(&table, &spanned, fold)), "regex");
     let bound = |key: &'static str| table.item(key).and_then(|item| number(&table, item));
     add(bound("lt").map(Check::Less), "lt");
     add(bound("le").map(Check::AtMost), "le");
@@ -130,27 +130,32 @@ fn read_words(outer: &TableReader, item: &Item) -> Option<Test> {
     add(bound("ge").map(Check::AtLeast), "ge");
     if let Some(item) = table.item("not") {
         test.not = read_pattern(&table, item, fold);
-        whole &= test.not.is_some();
+        is_valid &= test.not.is_some();
     }
-    let says_nothing = WORDS.iter().all(|word| !table.has(word));
+    let is_empty = WORDS.iter().all(|word| !table.has(word));
     let contradicts = test.exists == Some(false) && (!test.checks.is_empty() || test.not.is_some());
     table.finish();
-    if says_nothing && !has_unknown_words(item) {
-        let problem = Problem::error(item.span.clone(), "this pattern says nothing");
-        outer.reading.problem(problem.hint(format!("say one of {}", WORDS.join(", "))));
+    if is_empty && !has_unknown_words(item) {
+        let problem = Problem::error(item.span.clone(), "this pattern is empty");
+        outer.reading.problem(problem.hint(format!("use one of {}", WORDS.join(", "))));
     }
     if contradicts {
-        outer.reading.problem(Problem::error(item.span.clone(), "what does not exist matches nothing else"));
+        outer
+            .reading
+            .problem(Problem::error(item.span.clone(), "`exists = false` cannot be combined with other tests"));
     }
-    (whole && !says_nothing && !contradicts).then_some(test)
+    (is_valid && !is_empty && !contradicts).then_some(test)
 }
 
-/// Whether there are keys that no pattern has: those are reported as unknown, which is enough.
+/// Whether there are unknown keys, which are reported elsewhere.
 fn has_unknown_words(item: &Item) -> bool {
     matches!(&item.node, Node::Table(members) if members.iter().any(|(key, _)| !is_word(&key.name)))
 }
 
-#[expect(clippy::cast_precision_loss, reason = "JSON's numbers are read as floats too, so both sides lose the same")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "JSON's numbers are read as floats too, so both sides lose the same precision"
+)]
 fn number(table: &TableReader, item: &Item) -> Option<f64> {
     let number = match item.node {
         Node::Whole(number) => number as f64,
@@ -164,13 +169,13 @@ fn number(table: &TableReader, item: &Item) -> Option<f64> {
     (!number.is_nan()).then_some(number)
 }
 
-fn regex(table: &TableReader, said: &Spanned<String>, fold: bool) -> Option<Check> {
-    match RegexBuilder::new(&said.value).case_insensitive(fold).size_limit(LARGEST_REGEX).build() {
+fn regex(table: &TableReader, spanned: &Spanned<String>, fold: bool) -> Option<Check> {
+    match RegexBuilder::new(&spanned.value).case_insensitive(fold).size_limit(LARGEST_REGEX).build() {
         Ok(regex) => Some(Check::Regex(regex)),
         Err(error) => {
             let error = error.to_string();
             let last = error.lines().last().unwrap_or_default().trim_start_matches("error: ");
-            let place = table.reading.place_in(said, 0..said.value.len());
+            let place = table.reading.place_in(spanned, 0..spanned.value.len());
             table.reading.problem(Problem::error(place, format!("this regex cannot be read: {last}")));
             None
         }

@@ -1,4 +1,4 @@
-//! Limits on numbers, sorted, so that only those that a value keeps are touched.
+//! Limits on numbers, sorted, so that only those that hold for a value are visited.
 
 use super::bits;
 
@@ -10,7 +10,7 @@ pub(super) enum Bound {
     AtLeast,
 }
 
-/// For each bound its limits in rising order, with the relays that set them.
+/// The limits of each bound in ascending order, with their relays.
 #[derive(Debug, Default)]
 pub(super) struct Ranges([Vec<(f64, u32)>; 4]);
 
@@ -36,7 +36,7 @@ impl Ranges {
             more.get(..above(more, |limit, value| limit < value)),
             at_least.get(..above(at_least, |limit, value| limit <= value)),
         ];
-        // Nothing is less or more than what is no number.
+        // NaN is within no limit.
         let kept = kept.into_iter().filter(|_| !value.is_nan()).flatten().flatten();
         for (_, relay) in kept {
             bits::set(found, *relay as usize);

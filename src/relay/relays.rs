@@ -1,10 +1,10 @@
-//! All relays together: who wants an event, and why.
+//! All relays: which of them want an event, and why.
 
 use std::collections::HashMap;
 
-use super::index::{Index, Wish};
-use super::one::Relay;
-use super::pattern::{At, Pattern};
+use super::definition::Relay;
+use super::index::{Index, RelayFilter};
+use super::pattern::{FieldPath, Pattern};
 use crate::event::{Event, Name, Picked};
 use crate::fault::Fault;
 use crate::message::{Unit, cut};
@@ -17,10 +17,10 @@ pub struct Relays {
     index: Index,
 }
 
-/// Who wants an event.
+/// Which relays want an event.
 #[derive(Debug, Default, PartialEq)]
 pub struct Plan {
-    /// Relays by number, in the order of the file. Those whose `when` waits for a fetch are among them.
+    /// By number, in the order of the file. Includes relays whose `when` needs fetched data.
     pub wanted: Vec<usize>,
     /// Relays whose `when` failed, and how.
     pub faults: Vec<(usize, Fault)>,
@@ -34,18 +34,18 @@ pub struct Explained {
     pub why: String,
 }
 
-/// So much of a value is shown where a person asks why it did not match.
+/// How much of a value `explain` shows.
 const VALUE_SHOWN: usize = 60;
 
 impl Relays {
     pub fn compile(relays: Vec<Relay>) -> Self {
-        let wishes: Vec<_> = relays.iter().map(wish).collect();
-        let index = Index::new(&wishes);
+        let filters: Vec<_> = relays.iter().map(filter_of).collect();
+        let index = Index::new(&filters);
         let by_name = relays.iter().enumerate().map(|(number, relay)| (relay.name.clone(), number)).collect();
         Self { all: relays, by_name, index }
     }
 
-    /// Decides which relays want the event: no I/O, no clock, and for an event that nobody wants no allocation.
+    /// Decides which relays want the event: no I/O, no clock, and no allocation if none does.
     pub fn plan(&self, event: &Event) -> Plan {
         let mut plan = Plan::default();
         self.index.wanted(event, |number| {
@@ -59,7 +59,7 @@ impl Relays {
         plan
     }
 
-    /// Every relay's answer in words.
+    /// For every relay whether it takes the event, and why.
     pub fn explain(&self, event: &Event) -> Vec<Explained> {
         let explain = |relay: &Relay| {
             let (taken, why) = match refusal(relay, event) {
@@ -107,17 +107,17 @@ impl<'r> IntoIterator for &'r Relays {
     }
 }
 
-fn wish(relay: &Relay) -> Wish<'_> {
-    let from = relay.from.as_ref().map(|from| from.iter().map(|said| said.value.as_str()).collect());
-    Wish { from, matches: &relay.matches }
+fn filter_of(relay: &Relay) -> RelayFilter<'_> {
+    let from = relay.from.as_ref().map(|from| from.iter().map(|name| name.value.as_str()).collect());
+    RelayFilter { from, matches: &relay.matches }
 }
 
-/// The plain way to match: why `from` or `match` refuses the event, None where they take it.
+/// Why `from` or `match` reject the event; None if they accept it. Does not use the index.
 pub(super) fn refusal(relay: &Relay, event: &Event) -> Option<String> {
     match &relay.from {
-        None if event.is_ours() => return Some("it hears every source but the daemon itself".to_owned()),
-        Some(from) if !from.iter().any(|said| *said.value == *event.source) => {
-            let names: Vec<_> = from.iter().map(|said| said.value.as_str()).collect();
+        None if event.is_ours() => return Some("it receives from every source except the daemon itself".to_owned()),
+        Some(from) if !from.iter().any(|name| *name.value == *event.source) => {
+            let names: Vec<_> = from.iter().map(|name| name.value.as_str()).collect();
             return Some(format!("the event is from `{}`, wanted: {}", event.source, names.join(", ")));
         }
         _ => {}
@@ -125,7 +125,7 @@ pub(super) fn refusal(relay: &Relay, event: &Event) -> Option<String> {
     relay.matches.iter().find_map(|(at, pattern)| mismatch(at, pattern, event))
 }
 
-fn mismatch(at: &At, pattern: &Pattern, event: &Event) -> Option<String> {
+fn mismatch(at: &FieldPath, pattern: &Pattern, event: &Event) -> Option<String> {
     let values = at.all(event);
     if pattern.matches(&values) {
         return None;
@@ -152,8 +152,8 @@ fn shown(value: &Picked) -> String {
 
 fn after_match(relay: &Relay, event: &Event) -> (bool, String) {
     match (&relay.when, relay.wants_now(event)) {
-        (None, _) => (true, "from and match take it".to_owned()),
-        (Some(when), _) if relay.deferred => (true, format!("taken so far; `when` waits for what is fetched: {when}")),
+        (None, _) => (true, "from and match accept it".to_owned()),
+        (Some(when), _) if relay.deferred => (true, format!("accepted so far; `when` needs fetched data: {when}")),
         (Some(when), Ok(true)) => (true, format!("`when` holds: {when}")),
         (Some(when), Ok(false)) => (false, format!("`when` does not hold: {when}")),
         (Some(when), Err(fault)) => (false, format!("`when` failed: {fault}, in: {when}")),

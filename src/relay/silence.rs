@@ -1,16 +1,16 @@
-//! Silences: what operators asked at run time not to be told for a while. One path and one pattern each,
-//! `type=container.*` or `data.state!=Init`; all that one silence says must hold.
+//! Silences: what operators suppress at run time for a while. Each has matches of one path and one pattern,
+//! `type=container.*` or `data.state!=Init`; all of them must hold.
 //!
-//! What the daemon says of itself is hushed only where a silence names it, by its source or by the relay: a source
-//! that is lost in the quiet of a deployment would otherwise page nobody, ever.
+//! The daemon's own events are suppressed only by a silence that names their source or relay: otherwise a source lost
+//! during a silenced deployment would page nobody.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
 use jiff::Timestamp;
 
 use super::glob::Glob;
-use super::pattern::{At, Check, Pattern, Test};
-use super::pattern_reader::at_of;
+use super::pattern::{Check, FieldPath, Pattern, Test};
+use super::pattern_reader::parse_path;
 use crate::config_reader::nearest;
 use crate::event::{Event, Picked};
 use crate::fault::Fault;
@@ -18,19 +18,19 @@ use crate::fault::Fault;
 /// What one silence matches, compiled.
 #[derive(Debug, Clone)]
 pub struct SilenceMatch {
-    tests: Vec<(Place, Pattern)>,
+    tests: Vec<(MatchedField, Pattern)>,
     everything: bool,
-    /// Whether it speaks of a source or a relay, so that it may mean the daemon's own events.
-    names: bool,
+    /// Whether it names a source or a relay, so that it applies to the daemon's own events.
+    names_source_or_relay: bool,
 }
 
 #[derive(Debug, Clone)]
-enum Place {
+enum MatchedField {
     Relay,
-    Event(At),
+    Event(FieldPath),
 }
 
-/// One silence that may still hush something.
+/// One silence that may still suppress something.
 #[derive(Debug, Clone)]
 pub struct Silence {
     pub id: i64,
@@ -40,63 +40,64 @@ pub struct Silence {
     pub silence_match: SilenceMatch,
 }
 
-/// All silences; every clone sees the same ones. Whoever changes them replaces them all.
+/// All silences, shared by all clones and replaced together.
 #[derive(Debug, Clone, Default)]
 pub struct Silences(Arc<RwLock<Vec<Silence>>>);
 
 impl SilenceMatch {
-    /// Without a word it hushes everything, as with stars alone.
+    /// Without matches it suppresses everything, as with stars alone.
     pub fn parse(matches: &[String]) -> Result<Self, Fault> {
-        let mut silence_match = Self { tests: Vec::new(), everything: true, names: false };
-        for said in matches {
-            let one = One::parse(said)?;
-            if !one.is_certain() {
+        let mut silence_match = Self { tests: Vec::new(), everything: true, names_source_or_relay: false };
+        for text in matches {
+            let one = SingleMatch::parse(text)?;
+            if !one.matches_everything() {
                 silence_match.everything = false;
-                silence_match.names |= !one.not && matches!(one.place, Place::Relay | Place::Event(At::Source));
+                silence_match.names_source_or_relay |=
+                    !one.not && matches!(one.place, MatchedField::Relay | MatchedField::Event(FieldPath::Source));
             }
             silence_match.tests.push((one.place, one.pattern));
         }
         Ok(silence_match)
     }
 
-    /// Whether nothing could escape it.
+    /// Whether it matches every event.
     pub fn is_everything(&self) -> bool {
         self.everything
     }
 
     pub fn takes(&self, event: &Event, relay: &str) -> bool {
-        let holds = |(place, pattern): &(Place, Pattern)| match place {
-            Place::Relay => pattern.matches(&[Picked::Text(relay.into())]),
-            Place::Event(at) => pattern.matches(&at.all(event)),
+        let holds = |(place, pattern): &(MatchedField, Pattern)| match place {
+            MatchedField::Relay => pattern.matches(&[Picked::Text(relay.into())]),
+            MatchedField::Event(at) => pattern.matches(&at.all(event)),
         };
-        (self.names || !event.is_ours()) && self.tests.iter().all(holds)
+        (self.names_source_or_relay || !event.is_ours()) && self.tests.iter().all(holds)
     }
 }
 
 /// One `KEY=PATTERN`.
-struct One {
-    place: Place,
+struct SingleMatch {
+    place: MatchedField,
     not: bool,
     pattern: Pattern,
     only_stars: bool,
 }
 
-impl One {
-    fn parse(said: &str) -> Result<Self, Fault> {
+impl SingleMatch {
+    fn parse(text: &str) -> Result<Self, Fault> {
         let wrong = |why: String| Fault::new("match", why);
-        let (key, value) = said.split_once('=').ok_or_else(|| {
-            wrong(format!("`{said}` is no match; write it like type=container.* or data.state!=Init"))
+        let (key, value) = text.split_once('=').ok_or_else(|| {
+            wrong(format!("`{text}` is not a match; write it like type=container.* or data.state!=Init"))
         })?;
         let (key, not) = key.strip_suffix('!').map_or((key, false), |key| (key, true));
         let place = match key.trim() {
-            "relay" => Place::Relay,
-            key => at_of(key).map(Place::Event).map_err(|(why, hint)| {
+            "relay" => MatchedField::Relay,
+            key => parse_path(key).map(MatchedField::Event).map_err(|(why, hint)| {
                 let hint = nearest(key, ["relay"]).map_or(hint, |relay| format!("did you mean `{relay}`?"));
-                wrong(format!("`{said}`: {why}; {hint}"))
+                wrong(format!("`{text}`: {why}; {hint}"))
             })?,
         };
-        if value.is_empty() && !matches!(place, Place::Event(At::Subject | At::Data(_))) {
-            return Err(wrong(format!("`{said}` says nothing: there is always a {}", key.trim())));
+        if value.is_empty() && !matches!(place, MatchedField::Event(FieldPath::Subject | FieldPath::Data(_))) {
+            return Err(wrong(format!("`{text}` never matches: every event has a {}", key.trim())));
         }
         let only_stars = !value.is_empty() && value.chars().all(|letter| letter == '*');
         let any = any_of(value);
@@ -104,13 +105,13 @@ impl One {
         Ok(Self { place, not, pattern, only_stars })
     }
 
-    /// Whether it holds of every event: stars alone for what every event has.
-    fn is_certain(&self) -> bool {
-        self.only_stars && !self.not && !matches!(self.place, Place::Event(At::Data(_)))
+    /// Whether it holds for every event: stars alone for a field that every event has.
+    fn matches_everything(&self) -> bool {
+        self.only_stars && !self.not && !matches!(self.place, MatchedField::Event(FieldPath::Data(_)))
     }
 }
 
-/// On a command line `3` and `true` may be texts or what JSON calls so.
+/// On a command line `3` and `true` may be texts or JSON values.
 fn any_of(value: &str) -> Pattern {
     let text = Glob::parse(value).map_or_else(|| Check::Text(value.into()), Check::Glob);
     let number = value.parse().ok().filter(|number: &f64| number.is_finite()).map(Check::Number);
@@ -119,13 +120,13 @@ fn any_of(value: &str) -> Pattern {
 }
 
 impl Silence {
-    pub fn is_in_force(&self, now: Timestamp) -> bool {
+    pub fn is_active(&self, now: Timestamp) -> bool {
         now < self.until
     }
 
-    /// While it is in force it covers all that waits, later what was accepted in its time.
+    /// An active silence covers everything that is pending, an expired one what was accepted while it was active.
     fn covers(&self, accepted: Timestamp, now: Timestamp) -> bool {
-        accepted < self.until && (self.is_in_force(now) || self.since <= accepted)
+        accepted < self.until && (self.is_active(now) || self.since <= accepted)
     }
 }
 
@@ -134,15 +135,15 @@ impl Silences {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = all;
     }
 
-    /// Why `relay` must not say this event, in words to be kept with the delivery: `silence 3: deploy`.
-    /// `accepted` is when the queue took it.
-    pub fn hushes(&self, event: &Event, relay: &str, accepted: Timestamp) -> Option<String> {
-        let silence = self.silencing(event, relay, accepted, Timestamp::now)?;
+    /// Why `relay` must not send this event, for the delivery's record: `silence 3: deploy`.
+    /// `accepted` is when the store accepted it.
+    pub fn reason_to_suppress(&self, event: &Event, relay: &str, accepted: Timestamp) -> Option<String> {
+        let silence = self.covering(event, relay, accepted, Timestamp::now)?;
         Some(format!("silence {}: {}", silence.id, silence.why))
     }
 
-    /// The silence that hushes it; of several the one that lasts longest.
-    pub fn silencing(
+    /// The silence that suppresses it; of several the one that lasts longest.
+    pub fn covering(
         &self,
         event: &Event,
         relay: &str,
@@ -154,12 +155,12 @@ impl Silences {
             return None;
         }
         let now = now();
-        let silencing = all.iter().filter(|one| one.covers(accepted, now) && one.silence_match.takes(event, relay));
-        silencing.max_by_key(|one| (one.until, one.id)).cloned()
+        let matching = all.iter().filter(|one| one.covers(accepted, now) && one.silence_match.takes(event, relay));
+        matching.max_by_key(|one| (one.until, one.id)).cloned()
     }
 
-    pub fn in_force(&self, now: Timestamp) -> usize {
+    pub fn active_count(&self, now: Timestamp) -> usize {
         let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        all.iter().filter(|one| one.is_in_force(now)).count()
+        all.iter().filter(|one| one.is_active(now)).count()
     }
 }

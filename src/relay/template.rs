@@ -1,4 +1,4 @@
-//! One template: compiled once, rendered often, without `MiniJinja` where nothing but values are put in.
+//! One template: compiled once, rendered often. Templates of literals and plain paths are rendered without `MiniJinja`.
 
 use std::cell::OnceCell;
 use std::fmt;
@@ -10,24 +10,24 @@ use minijinja::value::Value;
 use serde_json::Value as Json;
 
 use super::engine::{self, LONGEST_SOURCE};
-use super::faults_in::{Kind, report_flaw, report_names};
 use super::fetched::Fetched;
-use super::tokens::{Part, Sort, Token, of_template};
-use super::view::{Context, Facts, ROOTS};
+use super::template_problems::{CodeKind, report_compile_error, report_names};
+use super::tokens::{Part, Token, TokenKind, of_template};
+use super::variables::{ROOTS, RootObject, Variables};
 use crate::config_reader::{ConfigReader, Problem, Spanned};
 use crate::event::{Body, Event, Name, Step};
 use crate::fault::Fault;
 use crate::message::Markup;
 
-/// Tags that load other templates: there are none.
+/// Tags that load other templates, which do not exist.
 const LOADERS: [&str; 4] = ["include", "extends", "import", "from"];
 
 #[derive(Clone)]
 pub struct Template {
     source: Arc<str>,
-    /// Literals and plain paths, where the template is nothing else.
+    /// Literals and plain paths, if the template has nothing else.
     plain: Option<Arc<[Piece]>>,
-    /// None where there are only literals.
+    /// None if there are only literals.
     engine: Option<Arc<Environment<'static>>>,
 }
 
@@ -37,37 +37,37 @@ enum Piece {
     Data(Box<[Step]>),
     Type,
     Source,
-    Kind,
+    CodeKind,
     Subject,
     Relay,
 }
 
-/// What a template is rendered about. Facts for `MiniJinja` are gathered when the first template needs them.
-pub(super) struct Occasion<'e> {
+/// What a template is rendered from. Variables for `MiniJinja` are made when the first template needs them.
+pub(super) struct TemplateInput<'e> {
     body: &'e Body,
     about: Option<(&'e Event, &'e Name, &'e Fetched)>,
     /// Roots beside `data`, where there is no event yet.
     others: &'e [(Name, Arc<Json>)],
-    facts: OnceCell<Arc<Facts>>,
+    variables: OnceCell<Arc<Variables>>,
 }
 
-impl<'e> Occasion<'e> {
+impl<'e> TemplateInput<'e> {
     pub(super) fn new(event: &'e Event, relay: &'e Name, fetched: &'e Fetched) -> Self {
-        Self { body: &event.data, about: Some((event, relay, fetched)), others: &[], facts: OnceCell::new() }
+        Self { body: &event.data, about: Some((event, relay, fetched)), others: &[], variables: OnceCell::new() }
     }
 
     pub(super) fn of_data(body: &'e Body, others: &'e [(Name, Arc<Json>)]) -> Self {
-        Self { body, about: None, others, facts: OnceCell::new() }
+        Self { body, about: None, others, variables: OnceCell::new() }
     }
 
     pub(super) fn context(&self, markup: Option<Markup>) -> Value {
-        let facts = self.facts.get_or_init(|| {
+        let variables = self.variables.get_or_init(|| {
             Arc::new(match self.about {
-                Some((event, relay, fetched)) => Facts::new(event, relay, fetched),
-                None => Facts::of_data(self.body.value(), self.others),
+                Some((event, relay, fetched)) => Variables::new(event, relay, fetched),
+                None => Variables::of_data(self.body.value(), self.others),
             })
         });
-        Value::from_object(Context { facts: Arc::clone(facts), markup })
+        Value::from_object(RootObject { variables: Arc::clone(variables), markup })
     }
 }
 
@@ -75,13 +75,13 @@ impl Template {
     /// What a relay's templates may use: `event`, `data` and `relay` (and the names of its `fetch`).
     pub const ROOTS: [&'static str; 3] = ROOTS;
 
-    /// Compiles what relays.toml says. `roots` are the names that it may use; what is wrong becomes problems.
-    pub fn compile(reading: &ConfigReader, said: &Spanned<String>, roots: &[&str]) -> Option<Self> {
+    /// Compiles a template of relays.toml. `roots` are the names that it may use. Errors become problems.
+    pub fn compile(reader: &ConfigReader, spanned: &Spanned<String>, roots: &[&str]) -> Option<Self> {
         let refuse = |part: Range<usize>, why: String| {
-            reading.problem(Problem::error(reading.place_in(said, part), why));
+            reader.problem(Problem::error(reader.place_in(spanned, part), why));
             None
         };
-        let source = said.value.as_str();
+        let source = spanned.value.as_str();
         if source.len() > LONGEST_SOURCE {
             return refuse(
                 0..source.len(),
@@ -90,29 +90,29 @@ impl Template {
         }
         let parts = of_template(source);
         let tags = parts.iter().filter_map(|part| match part {
-            Part::Tag(tokens) => tokens.iter().find(|token| token.sort == Sort::Name),
+            Part::Tag(tokens) => tokens.iter().find(|token| token.kind == TokenKind::Name),
             _ => None,
         });
         for tag in tags {
             if LOADERS.contains(&tag.text) {
                 return refuse(
                     tag.span.clone(),
-                    format!("`{}` has nothing to load: templates stand alone here", tag.text),
+                    format!("`{}` is not available: templates cannot load others", tag.text),
                 );
             }
         }
         let (engine, names) = match engine::template(source) {
             Ok(compiled) => compiled,
-            Err(flaw) => {
-                report_flaw(reading, said, Kind::Template, &flaw);
+            Err(error) => {
+                report_compile_error(reader, spanned, CodeKind::Template, &error);
                 return None;
             }
         };
         let tokens: Vec<&Token> = parts.iter().flat_map(tokens_of).collect();
-        report_names(reading, said, &tokens, &names, roots).then(|| Self::made(source, &parts, engine))
+        report_names(reader, spanned, &tokens, &names, roots).then(|| Self::made(source, &parts, engine))
     }
 
-    /// A text that is said as it stands, whatever is in it.
+    /// A literal text, not parsed.
     pub fn verbatim(text: &str) -> Self {
         let piece = Piece::Literal(text.into());
         Self { source: text.into(), plain: Some([piece].into()), engine: None }
@@ -126,7 +126,7 @@ impl Template {
         Self { source: source.into(), plain, engine }
     }
 
-    /// The text, where it says the same of every event.
+    /// The text, if it is the same for every event.
     pub fn literal(&self) -> Option<String> {
         match self.engine {
             None => Some(self.plain.iter().flat_map(|pieces| pieces.iter()).map(Piece::literal).collect()),
@@ -138,17 +138,18 @@ impl Template {
         &self.source
     }
 
-    /// What a source makes of a body, before there is an event: the roots are `data` and `others`. Nothing is escaped.
+    /// For sources, which render from a body before there is an event: the roots are `data` and `others`. Nothing is
+    /// escaped.
     pub fn render_data(&self, body: &Body, others: &[(Name, Arc<Json>)]) -> Result<String, Fault> {
-        self.render(&Occasion::of_data(body, others), None)
+        self.render(&TemplateInput::of_data(body, others), None)
     }
 
-    pub(super) fn render(&self, occasion: &Occasion, markup: Option<Markup>) -> Result<String, Fault> {
-        if let Some(text) = self.plain.as_ref().and_then(|pieces| directly(pieces, occasion, markup)) {
+    pub(super) fn render(&self, input: &TemplateInput, markup: Option<Markup>) -> Result<String, Fault> {
+        if let Some(text) = self.plain.as_ref().and_then(|pieces| render_pieces(pieces, input, markup)) {
             return Ok(text);
         }
         match &self.engine {
-            Some(engine) => engine::render(engine, occasion.context(markup)),
+            Some(engine) => engine::render(engine, input.context(markup)),
             None => Ok(String::new()),
         }
     }
@@ -182,11 +183,11 @@ fn tokens_of<'p, 's>(part: &'p Part<'s>) -> &'p [Token<'s>] {
     }
 }
 
-/// None where `MiniJinja` is needed.
+/// None if `MiniJinja` is needed.
 fn pieces(parts: &[Part]) -> Option<Vec<Piece>> {
     let last = parts.len().saturating_sub(1);
     let piece = |(at, part): (usize, &Part)| match part {
-        // As MiniJinja does, so that both ways say the same: the newline that ends a template is not said.
+        // As `MiniJinja` does: the newline at the end of a template is removed.
         Part::Literal(text) if at == last => Some(Piece::Literal(without_last_newline(text).into())),
         Part::Literal(text) => Some(Piece::Literal((*text).into())),
         Part::Value(tokens) => path_piece(tokens),
@@ -204,7 +205,7 @@ fn path_piece(tokens: &[Token]) -> Option<Piece> {
     let mut names = Vec::new();
     for (at, token) in tokens.iter().enumerate() {
         match at % 2 {
-            0 if token.sort == Sort::Name => names.push(token.text),
+            0 if token.kind == TokenKind::Name => names.push(token.text),
             1 if token.is_sign(".") => {}
             _ => return None,
         }
@@ -218,37 +219,37 @@ fn path_piece(tokens: &[Token]) -> Option<Piece> {
         }
         ["event", "type"] => Some(Piece::Type),
         ["event", "source"] => Some(Piece::Source),
-        ["event", "kind"] => Some(Piece::Kind),
+        ["event", "kind"] => Some(Piece::CodeKind),
         ["event", "subject"] => Some(Piece::Subject),
         ["relay"] | ["relay", "name"] => Some(Piece::Relay),
         _ => None,
     }
 }
 
-/// Beyond this many digits a number is no longer printed as it was written.
-const HONEST_DIGITS: usize = 19;
+/// With more digits, `MiniJinja` prints a number differently from how it was written.
+const EXACT_DIGITS: usize = 19;
 
-/// None where a value is no text and no plain number: how the rest is printed, `MiniJinja` decides.
-fn directly(pieces: &[Piece], occasion: &Occasion, markup: Option<Markup>) -> Option<String> {
+/// None if a value is neither a text nor a plain number: `MiniJinja` prints those.
+fn render_pieces(pieces: &[Piece], input: &TemplateInput, markup: Option<Markup>) -> Option<String> {
     let mut out = String::new();
     for piece in pieces {
         let from_data;
-        let value: &str = match (piece, occasion.about) {
+        let value: &str = match (piece, input.about) {
             (Piece::Literal(text), _) => {
                 out.push_str(text);
                 continue;
             }
             (Piece::Data(path), _) => {
-                from_data = occasion.body.plain(path)?;
+                from_data = input.body.plain(path)?;
                 let number = !from_data.is_empty() && from_data.bytes().all(|byte| byte.is_ascii_digit());
-                if number && from_data.len() > HONEST_DIGITS {
+                if number && from_data.len() > EXACT_DIGITS {
                     return None;
                 }
                 &from_data
             }
             (Piece::Type, Some((event, ..))) => &event.r#type,
             (Piece::Source, Some((event, ..))) => &event.source,
-            (Piece::Kind, Some((event, ..))) => &event.kind,
+            (Piece::CodeKind, Some((event, ..))) => &event.kind,
             (Piece::Subject, Some((event, ..))) => &event.subject,
             (Piece::Relay, Some((_, relay, _))) => relay,
             (_, None) => return None,

@@ -1,13 +1,12 @@
-//! The words and signs of a template or a condition, and where they stand.
+//! The tokens of a template or a condition, with their positions.
 //!
-//! `MiniJinja` compiles and runs them; it does not say where a name stands, nor whether a filter
-//! exists before it is first used. This small scanner does. It judges nothing: what it is shown
-//! has been compiled before, or will be refused right after.
+//! `MiniJinja` compiles and runs templates, but gives no positions of names and does not check that a filter exists
+//! before its first use. This scanner serves those checks. It reports no errors: `MiniJinja` does.
 
 use std::ops::Range;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Sort {
+pub(super) enum TokenKind {
     Name,
     Text,
     Number,
@@ -16,22 +15,22 @@ pub(super) enum Sort {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Token<'s> {
-    pub(super) sort: Sort,
+    pub(super) kind: TokenKind,
     pub(super) text: &'s str,
     pub(super) span: Range<usize>,
 }
 
 impl Token<'_> {
     pub(super) fn is_sign(&self, sign: &str) -> bool {
-        self.sort == Sort::Sign && self.text == sign
+        self.kind == TokenKind::Sign && self.text == sign
     }
 
     pub(super) fn is_name(&self, name: &str) -> bool {
-        self.sort == Sort::Name && self.text == name
+        self.kind == TokenKind::Name && self.text == name
     }
 }
 
-/// A stretch of a template.
+/// A part of a template.
 #[derive(Debug, PartialEq)]
 pub(super) enum Part<'s> {
     Literal(&'s str),
@@ -42,34 +41,34 @@ pub(super) enum Part<'s> {
     Comment,
 }
 
-/// Signs of two letters; everything else is one letter.
+/// Signs of two characters; all others have one.
 const PAIRS: [&str; 6] = ["==", "!=", "<=", ">=", "**", "//"];
 
 /// All of `source` as one expression.
 pub(super) fn of_expression(source: &str) -> Vec<Token<'_>> {
-    Scan { source, at: 0 }.tokens(None)
+    Scanner { source, at: 0 }.tokens(None)
 }
 
 pub(super) fn of_template(source: &str) -> Vec<Part<'_>> {
-    let mut scan = Scan { source, at: 0 };
+    let mut scanner = Scanner { source, at: 0 };
     let mut parts = Vec::new();
-    while let Some(literal) = scan.literal() {
+    while let Some(literal) = scanner.literal() {
         if !literal.is_empty() {
             parts.push(Part::Literal(literal));
         }
-        let Some(opening) = source.get(scan.at..scan.at + 2) else { break };
-        scan.at += 2;
+        let Some(opening) = source.get(scanner.at..scanner.at + 2) else { break };
+        scanner.at += 2;
         match opening {
-            "{{" => parts.push(Part::Value(scan.tokens(Some("}}")))),
+            "{{" => parts.push(Part::Value(scanner.tokens(Some("}}")))),
             "{%" => {
-                let tokens = scan.tokens(Some("%}"));
-                if tokens.iter().find(|token| token.sort == Sort::Name).is_some_and(|token| token.text == "raw") {
-                    scan.skip_raw();
+                let tokens = scanner.tokens(Some("%}"));
+                if tokens.iter().find(|token| token.kind == TokenKind::Name).is_some_and(|token| token.text == "raw") {
+                    scanner.skip_raw();
                 }
                 parts.push(Part::Tag(tokens));
             }
             _ => {
-                scan.skip_past("#}");
+                scanner.skip_past("#}");
                 parts.push(Part::Comment);
             }
         }
@@ -77,12 +76,12 @@ pub(super) fn of_template(source: &str) -> Vec<Part<'_>> {
     parts
 }
 
-struct Scan<'s> {
+struct Scanner<'s> {
     source: &'s str,
     at: usize,
 }
 
-impl<'s> Scan<'s> {
+impl<'s> Scanner<'s> {
     fn rest(&self) -> &'s str {
         self.source.get(self.at..).unwrap_or_default()
     }
@@ -128,22 +127,22 @@ impl<'s> Scan<'s> {
                 return tokens;
             }
             let Some(first) = trimmed.chars().next() else { return tokens };
-            let (sort, length) = match first {
-                '"' | '\'' => (Sort::Text, text_length(trimmed, first)),
-                letter if letter == '_' || letter.is_ascii_alphabetic() => (Sort::Name, name_length(trimmed)),
-                digit if digit.is_ascii_digit() => (Sort::Number, number_length(trimmed)),
-                _ if PAIRS.iter().any(|pair| trimmed.starts_with(pair)) => (Sort::Sign, 2),
+            let (kind, length) = match first {
+                '"' | '\'' => (TokenKind::Text, text_length(trimmed, first)),
+                letter if letter == '_' || letter.is_ascii_alphabetic() => (TokenKind::Name, name_length(trimmed)),
+                digit if digit.is_ascii_digit() => (TokenKind::Number, number_length(trimmed)),
+                _ if PAIRS.iter().any(|pair| trimmed.starts_with(pair)) => (TokenKind::Sign, 2),
                 sign => {
                     match sign {
                         '{' => braces += 1,
                         '}' => braces = braces.saturating_sub(1),
                         _ => {}
                     }
-                    (Sort::Sign, sign.len_utf8())
+                    (TokenKind::Sign, sign.len_utf8())
                 }
             };
             let text = trimmed.get(..length).unwrap_or(trimmed);
-            tokens.push(Token { sort, text, span: self.at..self.at + text.len() });
+            tokens.push(Token { kind, text, span: self.at..self.at + text.len() });
             self.at += text.len();
         }
     }
@@ -186,14 +185,14 @@ mod tests {
     }
 
     #[test]
-    fn expressions_fall_into_words_and_signs() {
+    fn expressions_are_split_into_tokens() {
         let tokens = of_expression("data.a!='it\\'s' and x>=1.5 // é");
         assert_eq!(words(&tokens), ["data", ".", "a", "!=", "'it\\'s'", "and", "x", ">=", "1.5", "//", "é"]);
         assert_eq!(tokens[4].span, 8..15);
     }
 
     #[test]
-    fn templates_fall_into_literals_and_tags() {
+    fn templates_are_split_into_literals_and_tags() {
         let parts = of_template("a {{ {'x': {'y': 1}} }}{# {{ no }} #}{% raw %}{{ no }}{% endraw %}{% if b %}é");
         let Part::Value(value) = &parts[1] else { panic!("{parts:?}") };
         assert_eq!(value.len(), 9);
@@ -205,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn what_never_ends_ends_with_the_source() {
+    fn unterminated_parts_end_with_the_source() {
         for odd in ["{{", "{%", "{#", "{{ 'x", "{{ \"é\\", "{% raw %}{{", "{", "{{ {", "\\"] {
             of_template(odd);
             of_expression(odd);

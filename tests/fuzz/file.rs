@@ -1,4 +1,4 @@
-//! relays.toml itself: whatever is in it, the answer is a configuration or its faults, with their places.
+//! relays.toml of any content: the result is a configuration, or errors with their positions.
 
 use std::fs;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::path::Path;
 use tidings::event::Body;
 
 use crate::engine::{Target, gist};
-use crate::relays::{event, relays, tell};
+use crate::relays::{event, outcomes, relays};
 
 const WORDS: &[&str] = &[
     "[source.tutum.",
@@ -79,9 +79,9 @@ fn relays_toml() {
     let faulty = faulty.filter(|path| path.extension().is_some_and(|extension| extension == "toml"));
     let read = |path: &Path| fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let mut corpus: Vec<_> = faulty.map(|path| read(&path)).collect();
-    assert!(corpus.len() > 5, "the faulty files are where they were");
+    assert!(corpus.len() > 5, "there are faulty files");
     let shipped = String::from_utf8(read(&top.join("relays.toml"))).expect("text");
-    // Whole it takes its time; a relay, a source, a sink each are enough. What is commented in there is uncommented.
+    // One block at a time, for speed, with its comments uncommented.
     let lines = shipped.lines().map(|line| line.strip_prefix("# ").unwrap_or(line));
     let plain: Vec<_> = lines.collect();
     corpus.extend(
@@ -92,10 +92,10 @@ fn relays_toml() {
     let event = event(data.expect("JSON"));
     Target { name: "relays_toml", corpus, words: WORDS, longest: 1 << 13 }.fuzz(|bytes| {
         match relays(&String::from_utf8_lossy(bytes)) {
-            Ok(relays) => tell(&relays, &event),
+            Ok(relays) => outcomes(&relays, &event),
             Err(report) => {
                 let first = report.lines().find(|line| line.contains("error")).unwrap_or_default();
-                assert!(report.contains("relays.toml"), "faults have their places: {report}");
+                assert!(report.contains("relays.toml"), "errors have positions: {report}");
                 vec![gist(first)]
             }
         }

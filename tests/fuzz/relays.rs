@@ -1,4 +1,4 @@
-//! What an event may do to the relays: matched, fetched for, and worded for every sink.
+//! Events of any content against the relays: matched, fetched for, and rendered for every sink.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tidings::config::Config;
 use tidings::event::{Body, Event, EventId, Name};
 use tidings::message::Markup;
-use tidings::relay::{Fetched, Outcome, Relays};
+use tidings::relay::{FetchOutcome, Fetched, Relays};
 
 use crate::corpus;
 use crate::engine::{Target, gist};
@@ -59,30 +59,32 @@ pub(crate) fn event(data: Body) -> Arc<Event> {
     })
 }
 
-/// What all relays make of an event, in few words. Whatever a template does, it does not for long, and says little.
-pub(crate) fn tell(relays: &Relays, event: &Arc<Event>) -> Vec<String> {
-    let mut told: Vec<_> =
+/// The results of all relays for an event, in short.
+pub(crate) fn outcomes(relays: &Relays, event: &Arc<Event>) -> Vec<String> {
+    let mut results: Vec<_> =
         relays.explain(event).iter().map(|one| format!("{} {}", one.taken, gist(&one.why))).collect();
     let _plan = relays.plan(event);
     for relay in relays {
         let mut fetched = Fetched::default();
-        for asked in relay.references(event) {
-            let outcome = match asked.reference {
-                Ok(Some(_)) => Outcome::Found(Arc::clone(event.data.value())),
-                Ok(None) => Outcome::NotAsked,
-                Err(fault) => Outcome::Failed(fault),
+        for wanted in relay.references(event) {
+            let outcome = match wanted.reference {
+                Ok(Some(_)) => FetchOutcome::Found(Arc::clone(event.data.value())),
+                Ok(None) => FetchOutcome::NotAsked,
+                Err(fault) => FetchOutcome::Failed(fault),
             };
-            fetched.put(asked.name, outcome);
+            fetched.put(wanted.name, outcome);
         }
-        told.push(format!("{:?}", relay.still_wants(event, &fetched).map_err(|fault| fault.reason())));
+        results.push(format!("{:?}", relay.still_wants(event, &fetched).map_err(|fault| fault.reason())));
         for (markup, kind) in
             Markup::ALL.into_iter().zip(["console", "slack", "google-chat", "discord", "mattermost", "teams"])
         {
-            let worded = relay.word(event, &fetched, markup, kind);
-            told.push(worded.map_or_else(|fault| fault.reason().to_owned(), |said| said.severity.word().to_owned()));
+            let rendered = relay.render(event, &fetched, markup, kind);
+            results.push(
+                rendered.map_or_else(|fault| fault.reason().to_owned(), |message| message.severity.word().to_owned()),
+            );
         }
     }
-    told
+    results
 }
 
 #[test]
@@ -117,10 +119,10 @@ fn event_data() {
     let mut corpus = corpus::messages();
     corpus.push(br##"{"n":17,"state":"Failed","list":["a",2],"link":"https://x.example","color":"#ff0000","parents":["/api/v1/stack/1/"]}"##.to_vec());
     Target { name: "event_data", corpus, words, longest: 1 << 14 }.fuzz(|bytes| {
-        let body = std::str::from_utf8(bytes).map_err(|_| "no text".to_owned());
+        let body = std::str::from_utf8(bytes).map_err(|_| "not UTF-8".to_owned());
         match body.and_then(|text| Body::parse(text).map_err(|error| gist(&error.to_string()))) {
-            Ok(body) => tell(&relays, &event(body)),
-            Err(said) => vec![said],
+            Ok(body) => outcomes(&relays, &event(body)),
+            Err(error) => vec![error],
         }
     });
 }

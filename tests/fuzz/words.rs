@@ -1,15 +1,15 @@
-//! The small languages that people type and strangers send: silences, patterns, spans of time, sizes, references.
+//! Small languages of operators and senders: silences, patterns, durations, sizes, references.
 
 use tidings::config_reader::{parse_duration, parse_rate, parse_size, print_duration};
 use tidings::event::{Body, EventId, path};
 use tidings::message::{Markup, Unit, cut};
 use tidings::outbound::{SecretUrl, own_host_only};
-use tidings::relay::{SilenceMatch, fits};
+use tidings::relay::{SilenceMatch, glob_matches};
 
 use crate::engine::{Target, gist};
 use crate::relays::event;
 
-/// A match in each line.
+/// One match in each line.
 #[test]
 fn silences() {
     let data = Body::parse(r#"{"state":"Init","n":3,"parents":["a",{"b":true}],"text":"a*b"}"#).expect("JSON");
@@ -46,7 +46,10 @@ fn silences() {
         match SilenceMatch::parse(&matches) {
             Ok(silence_match) => {
                 let takes = silence_match.takes(&event, "all");
-                assert!(takes || !silence_match.is_everything(), "from everything nothing escapes: {matches:?}");
+                assert!(
+                    takes || !silence_match.is_everything(),
+                    "a match of everything takes every event: {matches:?}"
+                );
                 format!("{takes} {}", silence_match.is_everything())
             }
             Err(fault) => gist(&fault.to_string()),
@@ -108,8 +111,8 @@ fn small_words() {
         }
         let own = own_host_only(&base, text);
         if let Ok(url) = &own {
-            let whose = (url.scheme(), url.host_str(), url.port_or_known_default(), url.username());
-            assert_eq!(whose, ("https", Some("api.example.com"), Some(443), ""), "{text:?} leads to {url}");
+            let parts = (url.scheme(), url.host_str(), url.port_or_known_default(), url.username());
+            assert_eq!(parts, ("https", Some("api.example.com"), Some(443), ""), "{text:?} leads to {url}");
         }
         let (short, most) = (cut(text, 100, Unit::Utf16), Unit::Utf16.count(text));
         assert!(Unit::Utf16.count(&short) <= 100 && (most > 100 || short == text), "{text:?}");
@@ -121,7 +124,7 @@ fn small_words() {
         }
         (
             (span.is_ok(), parse_size(text).is_ok(), parse_rate(text).is_ok(), path(text).is_some()),
-            (own.is_ok(), SecretUrl::parse(text).is_ok(), fits(text, "service.update"), fits("a*b*c", text)),
+            (own.is_ok(), SecretUrl::parse(text).is_ok(), glob_matches(text, "service.update"), glob_matches("a*b*c", text)),
             matches!(EventId::parse(text), EventId::Given(_)),
         )
     });

@@ -12,6 +12,7 @@ use super::{Bundle, BundleKind, FULL, FirstMember, LINES};
 use crate::config_reader::print_duration;
 use crate::event::{Event, EventId};
 use crate::message::{Markup, Message, Origin, Unit, cut};
+use crate::store::DeliveryId;
 
 /// Types that are named; the others are summed up.
 const TYPES_NAMED: usize = 10;
@@ -161,7 +162,7 @@ fn event(bundle: &Bundle) -> Event {
         "last": last.to_string(),
         "by": by,
     });
-    let number = bundle.ids().first().map_or(0, |id| id.0);
+    let number = bundle.ids().first().copied().unwrap_or(DeliveryId::from(0));
     let id = EventId::Given(format!("{sort}-{number}-{}", first.as_microsecond()).into());
     Event { id, ..Event::ours(&format!("delivery.{sort}"), &bundle.relay, last, &data) }
 }

@@ -173,7 +173,7 @@ impl PendingMessage {
 
     /// Pending messages are ordered by this.
     pub(super) fn position(&self) -> DeliveryId {
-        self.payload.ids().first().copied().unwrap_or(DeliveryId(i64::MAX))
+        self.payload.ids().first().copied().unwrap_or(DeliveryId::from(i64::MAX))
     }
 }
 

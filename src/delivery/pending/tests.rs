@@ -18,7 +18,7 @@ fn prepared(id: i64, relay: &str, key: &str) -> (Delivery, Box<Message>) {
     let (relay, sink) = (Name::from(relay), Name::from("ops"));
     let origin = Origin { event: Arc::clone(&event), relay: relay.clone() };
     let delivery = Delivery {
-        id: DeliveryId(id),
+        id: DeliveryId::from(id),
         event,
         relay,
         sink,
@@ -191,7 +191,7 @@ async fn bundles_are_bounded_in_number_and_members() {
         lane.gather(kind, Instant::now() + MINUTE, &delivery, &message, Vec::new());
     }
     assert!(lane.is_heavy());
-    assert_eq!(send(&mut lane).map(|message| message.position()), Some(DeliveryId(0)), "the oldest is sent");
+    assert_eq!(send(&mut lane).map(|message| message.position()), Some(DeliveryId::from(0)), "the oldest is sent");
     let mut lane = lane_of(LOOSE);
     for id in 0..10_001 {
         let (delivery, message) = prepared(id, "all", "");

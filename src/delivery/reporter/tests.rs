@@ -37,7 +37,7 @@ impl Lane {
 
 fn payload(r#type: &str) -> Payload {
     Payload::One(Delivery {
-        id: DeliveryId(1),
+        id: DeliveryId::from(1),
         event: Arc::new(Event::ours(r#type, "web", Timestamp::UNIX_EPOCH, &Value::Null)),
         relay: "all".into(),
         sink: "ops".into(),

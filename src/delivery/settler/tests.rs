@@ -31,7 +31,7 @@ impl Lane {
             Entry { event, routes, cursor: None, incident: None }
         };
         self.store.commit((0..count).map(entry).collect()).await.expect("committed");
-        let deliveries: Vec<Delivery> = self.store.line("ops").take(count).await.expect("readable");
+        let deliveries: Vec<Delivery> = self.store.stream("ops").take(count).await.expect("readable");
         deliveries.into_iter().map(Payload::One).collect()
     }
 

@@ -214,7 +214,7 @@ impl Harness {
         for row in rows.iter().flat_map(|row| &row.deliveries) {
             match states.iter_mut().find(|(name, _)| *name == row.state.word()) {
                 Some((_, count)) => *count += 1,
-                None => states.push((row.state.word(), 1)),
+                None => states.push((row.state.name(), 1)),
             }
         }
         states.sort_unstable();

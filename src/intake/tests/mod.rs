@@ -11,7 +11,7 @@ use super::*;
 use crate::config_reader::{ConfigReader, Node, TableReader};
 use crate::event::{Body, EventId};
 use crate::outbox::{INTAKE, Outbox, SourceStatus};
-use crate::relay::{Relay, with_room};
+use crate::relay::{Relay, with_compiler_stack};
 use crate::store::{DeliveryStream, Policy};
 
 struct Harness {
@@ -28,7 +28,7 @@ struct Harness {
 
 /// Takes `wanted`, and nothing else, to the sink `ops`.
 fn relays() -> Relays {
-    with_room(|| {
+    with_compiler_stack(|| {
         let text = "[relay]\nname = \"all\"\nmatch = { type = \"wanted\" }\ntext = \"x\"\nto = \"ops\"";
         let reading = ConfigReader::new(text, &|_| None);
         let tree = reading.tree();
@@ -111,7 +111,7 @@ fn wanted(numbers: std::ops::Range<u64>, size: usize) -> Vec<Event> {
 }
 
 fn small_disk() -> Policy {
-    Policy { max_pages: Some(200), ..Policy::default() }
+    Policy { max_size: Some(200 * 4096), ..Policy::default() }
 }
 
 /// More than the small disk holds.
@@ -120,7 +120,7 @@ const TOO_MUCH: usize = 4000;
 #[tokio::test]
 async fn a_group_is_committed_whole_in_order_and_with_its_cursor() {
     let harness = Harness::new(Policy::default());
-    let mut line = harness.store.line("ops");
+    let mut line = harness.store.stream("ops");
     assert_eq!(harness.out.cursor(), None);
     harness.out.put_all(wanted(0..1000, 0), Some("a".into())).await.expect("taken");
     assert_eq!((harness.out.cursor().as_deref(), harness.cursor().await.as_deref()), (Some("a"), Some("a")));
@@ -142,7 +142,7 @@ async fn a_cursor_moves_also_with_unwanted_events_and_without_any() {
     harness.out.put_all(Vec::new(), None).await.expect("nothing to do");
     harness.out.put(event("wanted", 4, 0), None).await.expect("taken");
     assert_eq!(harness.out.cursor().as_deref(), Some("d"), "what comes without a cursor moves none");
-    assert_eq!(harness.committed(&mut harness.store.line("ops")).await, [1, 4]);
+    assert_eq!(harness.committed(&mut harness.store.stream("ops")).await, [1, 4]);
 }
 
 #[tokio::test]
@@ -161,7 +161,7 @@ async fn a_refused_group_is_refused_whole_and_nothing_overtakes_it_with_its_curs
     // A source that goes on from the cursor is accepted again as soon as there is room.
     while harness.out.put_all(wanted(10..20, 0), Some("b".into())).await.is_err() {}
     assert_eq!((harness.out.cursor().as_deref(), harness.cursor().await.as_deref()), (Some("b"), Some("b")));
-    let mut committed = harness.committed(&mut harness.store.line("ops")).await;
+    let mut committed = harness.committed(&mut harness.store.stream("ops")).await;
     committed.retain(|n| *n != 501);
     assert_eq!(committed, (0..20).collect::<Vec<_>>());
     drop(bare);
@@ -173,7 +173,7 @@ async fn events_of_a_stream_that_the_disk_refused_wait_in_front_in_order() {
     for n in 0..400 {
         harness.out.offer(event("wanted", n, TOO_MUCH)).await.expect("room in the intake");
     }
-    let mut line = harness.store.line("ops");
+    let mut line = harness.store.stream("ops");
     let refusing = async {
         while !matches!(harness.store.health(), crate::store::Health::Refusing(_)) {
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -207,6 +207,6 @@ async fn a_put_with_a_timeout_is_refused_before_anything_was_taken() {
     assert_eq!(impatient.put(event("wanted", 9999, 0), None).await.expect_err("full").reason(), "busy");
     let harness = harness.started(intake);
     impatient.put(event("wanted", INTAKE as u64, 0), None).await.expect("taken");
-    let committed = harness.committed(&mut harness.store.line("ops")).await;
+    let committed = harness.committed(&mut harness.store.stream("ops")).await;
     assert_eq!(committed, (0..=INTAKE as u64).collect::<Vec<_>>());
 }

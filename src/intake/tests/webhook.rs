@@ -80,7 +80,7 @@ async fn the_answer_is_sent_once_the_event_is_on_disk() {
     assert!(early.is_err(), "answered {early:?} although nothing was written");
     let harness = harness.started(intake);
     assert_eq!(asking.await, (202, false));
-    assert_eq!(harness.committed(&mut harness.store.line("ops")).await, [7]);
+    assert_eq!(harness.committed(&mut harness.store.stream("ops")).await, [7]);
     listener.end().await;
 }
 
@@ -100,7 +100,7 @@ async fn a_full_disk_is_answered_with_503_and_what_was_refused_is_not_stored() {
         }
     }
     assert!(refused == 3 && taken.len() > 20, "{refused} of {}", taken.len());
-    assert_eq!(harness.committed(&mut harness.store.line("ops")).await, taken);
+    assert_eq!(harness.committed(&mut harness.store.stream("ops")).await, taken);
     listener.end().await;
 }
 
@@ -114,7 +114,7 @@ async fn a_full_intake_is_answered_with_429_and_what_was_refused_is_not_stored()
     assert_eq!(listener.post(9999).await, (429, true));
     let harness = harness.started(intake);
     assert_eq!(listener.post(INTAKE as u64).await, (202, false));
-    let committed = harness.committed(&mut harness.store.line("ops")).await;
+    let committed = harness.committed(&mut harness.store.stream("ops")).await;
     assert_eq!(committed, (0..=INTAKE as u64).collect::<Vec<_>>());
     listener.end().await;
 }

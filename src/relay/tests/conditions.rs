@@ -13,7 +13,7 @@ fn decides(when: &str, body: &str) -> Result<bool, String> {
 }
 
 #[test]
-fn conditions_say_what_match_cannot() {
+fn conditions_decide_what_match_cannot() {
     let body = r#"{"type":"vm","cpu":71,"up":true,"tags":["a","b"],"vm":{"name":"web"},"no":null,"neg":-2.5}"#;
     for (when, expected) in [
         ("data.cpu > 70 and data.up", true),
@@ -40,7 +40,7 @@ fn conditions_say_what_match_cannot() {
 }
 
 #[test]
-fn a_missing_field_is_no_match_also_where_an_operator_chokes_on_it() {
+fn a_missing_field_is_no_match_also_if_an_operator_fails_on_it() {
     for when in [
         "data.nope == 1",
         "data.nope != 1",
@@ -106,18 +106,18 @@ fn a_condition_over_what_is_fetched_waits_for_it() {
         fetched.put("stack".into(), outcome);
         fetched
     };
-    let found = |state: &str| fetched(Outcome::Found(serde_json::json!({ "state": state }).into()));
+    let found = |state: &str| fetched(FetchOutcome::Found(serde_json::json!({ "state": state }).into()));
     assert_eq!(relay.still_wants(&event, &found("Stopped")), Ok(true));
     assert_eq!(relay.still_wants(&event, &found("Running")), Ok(false));
-    assert_eq!(relay.still_wants(&event, &fetched(Outcome::NotAsked)), Ok(false));
+    assert_eq!(relay.still_wants(&event, &fetched(FetchOutcome::NotAsked)), Ok(false));
     assert_eq!(relay.still_wants(&event, &Fetched::default()), Ok(false));
-    let failed = fetched(Outcome::Failed(crate::fault::Fault::new("status_504", "504")));
-    assert_eq!(relay.still_wants(&event, &failed), Ok(true), "nobody can say no, so nothing is lost");
+    let failed = fetched(FetchOutcome::Failed(crate::fault::Fault::new("status_504", "504")));
+    assert_eq!(relay.still_wants(&event, &failed), Ok(true), "undecidable, so nothing is lost");
     assert_eq!(one("").get(0).still_wants(&event, &failed), Ok(true));
 }
 
 #[test]
-fn no_condition_runs_for_ever_or_breaks_the_compiler() {
+fn no_condition_runs_forever_or_overflows_the_compiler() {
     let deep = "not ".repeat(505) + "data.x";
     assert_eq!(decides(&deep, "{}"), Ok(true));
     let minuses = format!("{}1 == 1", "-".repeat(2000));

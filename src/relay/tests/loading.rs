@@ -7,7 +7,7 @@ fn of(line: &str) -> String {
 #[test]
 fn two_ampersands_are_no_and() {
     insta::assert_snapshot!(of(r#"when = 'event.type == "container" && event.kind == "nope"'"#), @r#"
-error: `&&` is no operator here
+error: `&&` is not an operator here
  --> relays.toml:3:35
   |
 3 | when = 'event.type == "container" && event.kind == "nope"'
@@ -16,7 +16,7 @@ error: `&&` is no operator here
   = help: write `and`
 "#);
     insta::assert_snapshot!(of(r#"when = 'data.type == "container" @ junk ( ('"#), @r#"
-error: `@` means nothing in a condition
+error: `@` is not allowed in a condition
  --> relays.toml:3:34
   |
 3 | when = 'data.type == "container" @ junk ( ('
@@ -91,13 +91,13 @@ error: a condition is one expression, not a list
   = help: write `and` or `or`
 "#);
     insta::assert_snapshot!(of("when = 'data.a) or (data.b'"), @r#"
-error: this `)` closes nothing
+error: unmatched `)`
  --> relays.toml:3:15
   |
 3 | when = 'data.a) or (data.b'
   |               ^
 "#);
-    assert!(of("when = ' '").contains("an empty condition decides nothing"));
+    assert!(of("when = ' '").contains("this condition is empty"));
     assert!(of("when = 'data.a = 1'").contains("write `==` to compare"));
 }
 
@@ -111,7 +111,7 @@ error: this template cannot be read: unexpected end of input, expected end of va
   |                    ^
 "#);
     insta::assert_snapshot!(of("text = 'x {% include \"other\" %}'"), @r#"
-error: `include` has nothing to load: templates stand alone here
+error: `include` is not available: templates cannot load others
  --> relays.toml:3:14
   |
 3 | text = 'x {% include "other" %}'
@@ -144,7 +144,7 @@ error: an event has no `action`
   |
   = help: known here: type, source, subject, kind, id; a field of the body is "data.action"
 
-error: `data..x` is no path
+error: `data..x` is not a path
  --> relays.toml:3:36
   |
 3 | match = { typ = "a", action = "b", "data..x" = 1 }
@@ -167,7 +167,7 @@ error: an empty list matches nothing
 3 | match = { type = { prefx = "a" }, "data.a" = [], "data.b" = { regex = "a(b" }, "data.c" = { lt = "3" }, "data.d" = {} }
   |                                              ^^
   |
-  = help: leave the path out to take everything
+  = help: remove the path to match everything
 
 error: this regex cannot be read: unclosed group
  --> relays.toml:3:72
@@ -181,17 +181,17 @@ error: expected a number, found a string
 3 | match = { type = { prefx = "a" }, "data.a" = [], "data.b" = { regex = "a(b" }, "data.c" = { lt = "3" }, "data.d" = {} }
   |                                                                                                  ^^^
 
-error: this pattern says nothing
+error: this pattern is empty
  --> relays.toml:3:116
   |
 3 | match = { type = { prefx = "a" }, "data.a" = [], "data.b" = { regex = "a(b" }, "data.c" = { lt = "3" }, "data.d" = {} }
   |                                                                                                                    ^^
   |
-  = help: say one of not, prefix, suffix, regex, exists, lt, le, gt, ge
+  = help: use one of not, prefix, suffix, regex, exists, lt, le, gt, ge
 "#);
-    assert!(of(r#"match = { "data.a" = { exists = false, prefix = "x" } }"#).contains("matches nothing else"));
+    assert!(of(r#"match = { "data.a" = { exists = false, prefix = "x" } }"#).contains("cannot be combined with other tests"));
     assert!(of(r#"match = { "data.a" = 1, data.a = 2 }"#).contains("matched twice"));
-    assert!(of(r#"match = { "data.a" = [[1]] }"#).contains("no further lists"));
+    assert!(of(r#"match = { "data.a" = [[1]] }"#).contains("cannot be nested"));
     assert!(of("match = 3").contains("must be a table"));
 }
 
@@ -226,13 +226,13 @@ error: `triger` is not one of trigger, acknowledge, resolve
   |
   = help: did you mean `trigger`?
 
-error: `event` is no name for what is fetched
+error: `event` is not a valid name for `fetch`
  --> relays.toml:5:7
   |
 5 | fetch.event = 'x'
   |       ^^^^^
   |
-  = help: letters, digits and `_`, and none of event, data, relay
+  = help: use letters, digits and `_`, and none of event, data, relay
 
 error: `fetch.a` must be a string, found a whole number
  --> relays.toml:6:11
@@ -266,7 +266,7 @@ error: unknown key `valeu`
         of("raw.slack = { a = { b = ['{{ x }}', '{{ y }}'] } }").matches("unknown name").count() == 2,
         "all at once"
     );
-    assert!(of("from = []").contains("hears no source"));
+    assert!(of("from = []").contains("has no sources"));
     assert!(problems("[[relay]]\nname = ' '\n").contains("a relay needs a name"));
 }
 
@@ -277,14 +277,14 @@ fn a_broken_reference_is_one_fault_and_not_two() {
 
 #[test]
 fn sources_compile_templates_over_data_alone() {
-    let reading = ConfigReader::new("", &|_| None);
-    let said = |text: &str| crate::config_reader::Spanned { value: text.to_owned(), span: 0..0 };
-    let template = Template::compile(&reading, &said("{{ data.type }}.{{ data.action }}"), &["data"]).expect("right");
+    let reader = ConfigReader::new("", &|_| None);
+    let text = |text: &str| crate::config_reader::Spanned { value: text.to_owned(), span: 0..0 };
+    let template = Template::compile(&reader, &text("{{ data.type }}.{{ data.action }}"), &["data"]).expect("right");
     assert_eq!(template.render_data(&tutum(CONTAINER).data, &[]).as_deref(), Ok("container.create"));
     assert_eq!(template.render_data(&Body::parse("{}").expect("JSON"), &[]).as_deref(), Ok("."));
-    assert!(Template::compile(&reading, &said("{{ event.type }}"), &["data"]).is_none());
+    assert!(Template::compile(&reader, &text("{{ event.type }}"), &["data"]).is_none());
     assert_eq!(
-        Template::compile(&reading, &said("as it is\n"), &["data"]).and_then(|t| t.literal()).as_deref(),
+        Template::compile(&reader, &text("as it is\n"), &["data"]).and_then(|t| t.literal()).as_deref(),
         Some("as it is")
     );
 }

@@ -172,8 +172,8 @@ d false `data.exit_code` is missing, wanted: more than 0
 e true `when` holds: data.state == 'Starting'
 f false `when` does not hold: data.state == 'Running'
 g false `when` failed: invalid operation: cannot compare string with number, in: data.state > 3
-h true taken so far; `when` waits for what is fetched: stack.state == 'Running'
-i true from and match take it
+h true accepted so far; `when` needs fetched data: stack.state == 'Running'
+i true from and match accept it
 "#);
     let plan = relays.plan(&event);
     assert_eq!(plan.wanted, [4, 7, 8]);

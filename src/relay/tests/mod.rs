@@ -4,8 +4,8 @@ mod conditions;
 mod loading;
 mod matching;
 mod quiet;
+mod rendering;
 mod silences;
-mod wording;
 
 use jiff::Timestamp;
 
@@ -42,20 +42,20 @@ fn read_all(file: &str) -> Vec<Relay> {
 }
 
 fn read_loosely(file: &str) -> (Vec<Relay>, String) {
-    with_room(|| {
-        let reading = ConfigReader::new(file, &|_| None);
-        let tree = reading.tree();
+    with_compiler_stack(|| {
+        let reader = ConfigReader::new(file, &|_| None);
+        let tree = reader.tree();
         let mut relays = Vec::new();
         if let Node::Table(members) = &tree.node
             && let Some((_, Item { node: Node::List(items), .. })) = members.iter().find(|(key, _)| key.name == "relay")
         {
             for item in items {
-                let table = TableReader::new(&reading, "relay", item);
+                let table = TableReader::new(&reader, "relay", item);
                 relays.extend(Relay::read(&table));
                 table.finish();
             }
         }
-        let findings = reading.into_findings();
+        let findings = reader.into_findings();
         (relays, render(&findings.problems, "relays.toml", &findings.text, false))
     })
 }

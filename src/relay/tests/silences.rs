@@ -1,7 +1,7 @@
 use super::*;
 
 fn silence_match(matches: &[&str]) -> SilenceMatch {
-    let matches: Vec<_> = matches.iter().map(|said| (*said).to_owned()).collect();
+    let matches: Vec<_> = matches.iter().map(|text| (*text).to_owned()).collect();
     SilenceMatch::parse(&matches).unwrap_or_else(|fault| panic!("{matches:?}: {fault}"))
 }
 
@@ -49,7 +49,7 @@ fn a_silence_matches_as_a_relay_does() {
 }
 
 #[test]
-fn numbers_and_flags_are_meant_as_they_are_typed() {
+fn numbers_and_flags_match_as_typed() {
     let event = tutum(r#"{"type":"a","action":"b","n":3,"text":"3","up":true,"eq":"x=y"}"#);
     for matches in ["data.n=3", "data.text=3", "data.up=true", "data.n!=4", "data.eq=x=y"] {
         assert!(silence_match(&[matches]).takes(&event, "one"), "{matches}");
@@ -60,7 +60,7 @@ fn numbers_and_flags_are_meant_as_they_are_typed() {
 }
 
 #[test]
-fn what_nothing_escapes_is_known() {
+fn a_match_of_everything_is_recognized() {
     for everything in [&[][..], &["type=*"], &["type=**", "source=*"], &["relay=*", "subject=*"]] {
         assert!(silence_match(everything).is_everything(), "{everything:?}");
     }
@@ -70,7 +70,7 @@ fn what_nothing_escapes_is_known() {
 }
 
 #[test]
-fn what_the_daemon_says_of_itself_is_hushed_only_by_name() {
+fn the_daemons_own_events_are_suppressed_only_by_name() {
     let lost = Event::ours("source.lost", "prod", Timestamp::UNIX_EPOCH, &serde_json::json!({}));
     let takes = |matches: &[&str]| silence_match(matches).takes(&lost, "alert prod");
     assert!(takes(&["source=tidings"]));
@@ -81,23 +81,23 @@ fn what_the_daemon_says_of_itself_is_hushed_only_by_name() {
 }
 
 #[test]
-fn what_cannot_be_meant_is_refused_with_the_way_out() {
-    let refused = |said: &str| SilenceMatch::parse(&[said.to_owned()]).expect_err(said).to_string();
-    insta::assert_snapshot!(refused("container.*"), @"`container.*` is no match; write it like type=container.* or data.state!=Init");
+fn invalid_matches_are_refused_with_a_hint() {
+    let refused = |text: &str| SilenceMatch::parse(&[text.to_owned()]).expect_err(text).to_string();
+    insta::assert_snapshot!(refused("container.*"), @"`container.*` is not a match; write it like type=container.* or data.state!=Init");
     insta::assert_snapshot!(refused("typ=container.*"), @"`typ=container.*`: an event has no `typ`; did you mean `type`? Fields of the body begin with `data.`");
     insta::assert_snapshot!(refused("state=Init"), @r#"`state=Init`: an event has no `state`; known here: type, source, subject, kind, id; a field of the body is "data.state""#);
     insta::assert_snapshot!(refused("relays=x"), @"`relays=x`: an event has no `relays`; did you mean `relay`?");
-    insta::assert_snapshot!(refused("data..x=1"), @"`data..x=1`: `data..x` is no path; write it like data.vm.name or data.parents[]");
-    insta::assert_snapshot!(refused("type="), @"`type=` says nothing: there is always a type");
+    insta::assert_snapshot!(refused("data..x=1"), @"`data..x=1`: `data..x` is not a path; write it like data.vm.name or data.parents[]");
+    insta::assert_snapshot!(refused("type="), @"`type=` never matches: every event has a type");
     insta::assert_snapshot!(refused("=x"), @r#"`=x`: an event has no ``; known here: type, source, subject, kind, id; a field of the body is "data.""#);
 }
 
 #[test]
-fn a_silence_covers_its_time_and_while_it_lasts_all_that_waits() {
+fn a_silence_covers_its_time_and_while_active_everything_pending() {
     let silences = Silences::default();
     let event = tutum(CONTAINER);
     let id = |accepted: i64, now: i64| {
-        silences.silencing(&event, "containers", at(accepted), || at(now)).map(|silence| silence.id)
+        silences.covering(&event, "containers", at(accepted), || at(now)).map(|silence| silence.id)
     };
     assert_eq!(id(10, 10), None);
     let silence = |id, matches: &[&str], since, until| {
@@ -110,13 +110,16 @@ fn a_silence_covers_its_time_and_while_it_lasts_all_that_waits() {
         silence(3, &["relay=containers"], 100, 300),
     ]);
     assert_eq!(id(150, 150), Some(3), "the one that lasts longest");
-    assert_eq!(id(50, 150), Some(3), "it waited already");
+    assert_eq!(id(50, 150), Some(3), "it was pending already");
     assert_eq!(id(299, 1000), Some(3), "accepted in its time, sent later");
     assert_eq!(id(50, 1000), None, "accepted before, and it is over");
     assert_eq!(id(300, 300), None);
-    assert_eq!((silences.in_force(at(150)), silences.in_force(at(250)), silences.in_force(at(900))), (3, 2, 0));
+    assert_eq!(
+        (silences.active_count(at(150)), silences.active_count(at(250)), silences.active_count(at(900))),
+        (3, 2, 0)
+    );
     let far = Timestamp::MAX.as_second();
     silences.replace(vec![silence(7, &["type=*"], 0, far)]);
-    let why = silences.clone().hushes(&event, "containers", Timestamp::now());
+    let why = silences.clone().reason_to_suppress(&event, "containers", Timestamp::now());
     assert_eq!(why.as_deref(), Some("silence 7: deploy"));
 }

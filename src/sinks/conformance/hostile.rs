@@ -11,7 +11,7 @@ use super::rows::ROWS;
 use crate::config_reader::{ConfigReader, Item, Node, TableReader};
 use crate::event::{Body, Event, EventId};
 use crate::message::{Markup, Message};
-use crate::relay::{Fetched, Relay, Relays, with_room};
+use crate::relay::{Fetched, Relay, Relays, with_compiler_stack};
 
 /// Relays with event data in every part of a message, and in none.
 const RELAYS: &str = r#"
@@ -62,7 +62,7 @@ const HOSTILE: &[&str] = &[
 ];
 
 fn relays() -> Relays {
-    with_room(|| {
+    with_compiler_stack(|| {
         let reading = ConfigReader::new(RELAYS, &|_| None);
         let tree = reading.tree();
         let Node::Table(members) = &tree.node else { panic!("no table") };

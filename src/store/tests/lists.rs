@@ -1,21 +1,19 @@
 use super::*;
 
-async fn with_some_dead() -> (TempDir, Store, Vec<Delivery>) {
-    let folder = folder();
-    let store = opened(&file(&folder));
-    let mut line = store.line("ops");
+async fn with_some_dead(fixture: &impl Fixture) -> (Store, Vec<Delivery>) {
+    let store = fixture.open();
+    let mut stream = store.stream("ops");
     store.commit((0..4).map(|n| to(&["ops", "room"], event(n))).collect()).await.unwrap();
-    let deliveries = taken(&mut line, 4).await;
+    let deliveries = taken(&mut stream, 4).await;
     store.settle(deliveries[0].id, Outcome::Delivered { receipt: Some("ts=1".to_owned()) }).await.unwrap();
-    store.settle(deliveries[1].id, buried("invalid_blocks")).await.unwrap();
-    store.settle(deliveries[2].id, buried("too long")).await.unwrap();
+    store.settle(deliveries[1].id, dead("invalid_blocks")).await.unwrap();
+    store.settle(deliveries[2].id, dead("too long")).await.unwrap();
     store.flush().await.unwrap();
-    (folder, store, deliveries)
+    (store, deliveries)
 }
 
-#[tokio::test]
-async fn events_are_listed_newest_first_with_what_became_of_them() {
-    let (_folder, store, deliveries) = with_some_dead().await;
+pub(super) async fn events_are_listed_newest_first_with_their_deliveries(fixture: impl Fixture) {
+    let (store, deliveries) = with_some_dead(&fixture).await;
     let due = Timestamp::from_second(2_000_000_000).unwrap();
     let postponed = Outcome::Postponed { due, attempts: 2, why: "status 503".to_owned(), reply: None };
     store.settle(deliveries[3].id, postponed).await.unwrap();
@@ -24,7 +22,7 @@ async fn events_are_listed_newest_first_with_what_became_of_them() {
     let subjects: Vec<_> = events.iter().map(|row| &*row.event.subject).collect();
     assert_eq!(subjects, ["/c/3/", "/c/2/", "/c/1/", "/c/0/"]);
     let ops: Vec<_> = events.iter().map(|row| &row.deliveries[0]).collect();
-    let states: Vec<_> = ops.iter().map(|delivery| delivery.state.word()).collect();
+    let states: Vec<_> = ops.iter().map(|delivery| delivery.state.name()).collect();
     assert_eq!(states, ["pending", "dead", "dead", "delivered"]);
     assert_eq!((ops[0].attempts, ops[0].due, ops[0].why.as_deref()), (2, Some(due), Some("status 503")));
     assert_eq!((ops[1].why.as_deref(), ops[1].reply.as_deref()), (Some("too long"), Some("no")));
@@ -32,12 +30,11 @@ async fn events_are_listed_newest_first_with_what_became_of_them() {
     assert_eq!(&*events[0].deliveries[1].sink, "room");
 }
 
-#[tokio::test]
-async fn events_are_filtered() {
-    let (_folder, store, _) = with_some_dead().await;
+pub(super) async fn events_are_filtered(fixture: impl Fixture) {
+    let (store, _) = with_some_dead(&fixture).await;
     let other = Event { r#type: "vm.[x]?".into(), source: "vc".into(), ..(*event(9)).clone() };
     store.commit(vec![to(&["pager"], Arc::new(other))]).await.unwrap();
-    let count = async |ask: EventFilter| store.events(ask).await.unwrap().len();
+    let count = async |filter: EventFilter| store.events(filter).await.unwrap().len();
     let all = EventFilter::default;
     assert_eq!(count(all()).await, 5);
     assert_eq!(count(EventFilter { limit: 2, ..all() }).await, 2);
@@ -51,15 +48,14 @@ async fn events_are_filtered() {
     assert_eq!(count(EventFilter { since: Some(Timestamp::UNIX_EPOCH), ..all() }).await, 5);
     let accepted = store.events(all()).await.unwrap()[0].accepted;
     let (since, until) = (Some(accepted), Some(accepted));
-    assert_eq!(count(EventFilter { since, until, ..all() }).await, 1, "both ends are meant");
+    assert_eq!(count(EventFilter { since, until, ..all() }).await, 1, "both ends are included");
     assert_eq!(count(EventFilter { until: Some(Timestamp::UNIX_EPOCH), ..all() }).await, 0);
 }
 
-#[tokio::test]
-async fn dead_letters_are_listed_replayed_and_dropped() {
-    let (_folder, store, deliveries) = with_some_dead().await;
-    let mut line = store.line("ops");
-    assert_eq!(taken(&mut line, 1).await[0].id, deliveries[3].id);
+pub(super) async fn dead_letters_are_listed_replayed_and_dropped(fixture: impl Fixture) {
+    let (store, deliveries) = with_some_dead(&fixture).await;
+    let mut stream = store.stream("ops");
+    assert_eq!(taken(&mut stream, 1).await[0].id, deliveries[3].id);
     assert_eq!(backlog(&store, "ops").await, (1, 2));
     let letters = store.dead(DeadFilter::default()).await.unwrap();
     let whys: Vec<_> = letters.iter().map(|letter| (&*letter.why, letter.attempts)).collect();
@@ -77,69 +73,45 @@ async fn dead_letters_are_listed_replayed_and_dropped() {
     }
     assert_eq!(store.replay(one.clone()).await.unwrap(), 1);
     assert_eq!(store.replay(one).await.unwrap(), 0, "a dead letter is replayed once");
-    let again = taken(&mut line, 1).await.remove(0);
+    let again = taken(&mut stream, 1).await.remove(0);
     assert!(again.id > deliveries[3].id && number(&again) == 2 && again.attempts == 0);
     assert!(again.accepted > deliveries[2].accepted, "or it would be given up at once");
     assert_eq!(backlog(&store, "ops").await, (2, 1));
     let rows = store.events(EventFilter::default()).await.unwrap();
     let states: Vec<_> = rows[1].deliveries.iter().map(|delivery| delivery.state).collect();
-    assert_eq!(states, [State::Replayed, State::Pending, State::Pending]);
+    assert_eq!(states, [DeliveryState::Replayed, DeliveryState::Pending, DeliveryState::Pending]);
     assert_eq!(store.drop_dead(DeadFilter::default()).await.unwrap(), 1);
     assert_eq!(backlog(&store, "ops").await, (2, 0));
     assert!(store.dead(DeadFilter::default()).await.unwrap().is_empty());
 }
 
-#[tokio::test]
-async fn thousands_of_dead_letters_are_replayed_in_order() {
-    let folder = folder();
-    let store = opened(&file(&folder));
-    let mut line = store.line("ops");
+pub(super) async fn thousands_of_dead_letters_are_replayed_in_order(fixture: impl Fixture) {
+    let store = fixture.open();
+    let mut stream = store.stream("ops");
     store.commit((0..2500).map(|n| to(&["ops"], event(n))).collect()).await.unwrap();
-    for delivery in taken(&mut line, 2500).await {
-        store.settle(delivery.id, buried("down")).await.unwrap();
+    for delivery in taken(&mut stream, 2500).await {
+        store.settle(delivery.id, dead("down")).await.unwrap();
     }
     assert_eq!(store.flush().await, Ok(()));
     assert_eq!(store.replay(DeadFilter { limit: Some(2200), ..DeadFilter::default() }).await.unwrap(), 2200);
     store.commit(vec![to(&["ops"], event(9999))]).await.unwrap();
-    let numbers: Vec<_> = taken(&mut line, 2201).await.iter().map(number).collect();
+    let numbers: Vec<_> = taken(&mut stream, 2201).await.iter().map(number).collect();
     assert_eq!(numbers, (0..2200).chain([9999]).collect::<Vec<_>>());
     assert_eq!(backlog(&store, "ops").await, (2201, 300));
 }
 
-#[tokio::test]
-async fn the_backlog_says_since_when() {
-    let folder = folder();
-    let store = opened(&file(&folder));
+pub(super) async fn the_backlog_has_the_time_of_its_oldest_delivery(fixture: impl Fixture) {
+    let store = fixture.open();
     assert!(store.backlog().await.unwrap().is_empty());
     store.commit(vec![to(&["ops", "room"], event(0)), to(&["ops"], event(1))]).await.unwrap();
-    let deliveries = taken(&mut store.line("ops"), 2).await;
+    let deliveries = taken(&mut store.stream("ops"), 2).await;
     let oldest = store.backlog().await.unwrap()[0].oldest.unwrap();
     assert_eq!(oldest.as_microsecond(), deliveries[0].accepted.as_microsecond());
-    let room = taken(&mut store.line("room"), 1).await;
+    let room = taken(&mut store.stream("room"), 1).await;
     store.settle(room[0].id, delivered()).await.unwrap();
     store.close().await.unwrap();
-    let store = opened(&file(&folder));
+    let store = fixture.open();
     let backlog = store.backlog().await.unwrap();
     let seen: Vec<_> = backlog.iter().map(|one| (&*one.sink, one.pending, one.oldest.is_some())).collect();
     assert_eq!(seen, [("ops", 2, true), ("room", 0, false)]);
-}
-
-#[tokio::test]
-async fn people_read_the_file_with_plain_sql_while_the_daemon_runs() {
-    let (folder, store, _) = with_some_dead().await;
-    let db = rusqlite::Connection::open_with_flags(file(&folder), rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
-    let row: (String, String, String, String) = db
-        .query_row(
-            "SELECT state, sink, why, json_extract(e.body, '$.number') || '' FROM deliveries d
-             JOIN events e ON e.seq = d.event WHERE why IS NOT NULL ORDER BY d.id",
-            [],
-            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
-        )
-        .unwrap();
-    assert_eq!(row, ("dead".to_owned(), "ops".to_owned(), "invalid_blocks".to_owned(), "1".to_owned()));
-    let accepted: String = db.query_row("SELECT accepted FROM events LIMIT 1", [], |row| row.get(0)).unwrap();
-    assert!(accepted.parse::<Timestamp>().is_ok(), "{accepted}");
-    store.commit(vec![to(&["ops"], event(5))]).await.unwrap();
-    let events: i64 = db.query_row("SELECT count(*) FROM events", [], |row| row.get(0)).unwrap();
-    assert_eq!(events, 5);
 }

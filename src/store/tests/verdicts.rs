@@ -21,12 +21,10 @@ async fn one(store: &Store) -> DeliveryRow {
     store.events(EventFilter::default()).await.unwrap()[0].deliveries[0].clone()
 }
 
-#[tokio::test]
-async fn every_attempt_keeps_its_time_and_the_latest_answer_stays() {
-    let folder = folder();
-    let store = opened(&file(&folder));
+pub(super) async fn every_attempt_keeps_its_time_and_the_latest_reply_stays(fixture: impl Fixture) {
+    let store = fixture.open();
     store.commit(vec![to(&["ops"], event(0))]).await.unwrap();
-    let delivery = taken(&mut store.line("ops"), 1).await.remove(0);
+    let delivery = taken(&mut store.stream("ops"), 1).await.remove(0);
     store.settle(delivery.id, postponed(1, Some("slow down"))).await.unwrap();
     store.settle(delivery.id, postponed(2, None)).await.unwrap();
     store.settle(delivery.id, Outcome::Dead { attempts: 2, why: "too old".to_owned(), reply: None }).await.unwrap();
@@ -39,49 +37,25 @@ async fn every_attempt_keeps_its_time_and_the_latest_answer_stays() {
     assert_eq!((row.tries, row.reply), (letter.tries, letter.reply));
 }
 
-#[tokio::test]
-async fn of_very_many_attempts_the_latest_are_kept() {
-    let folder = folder();
-    let store = opened(&file(&folder));
-    store.commit(vec![to(&["ops"], event(0))]).await.unwrap();
-    let many = u32::try_from(settle::TRIES).unwrap() + 20;
-    for attempts in 1..=many {
-        store.settle(DeliveryId(1), postponed(attempts, None)).await.unwrap();
-    }
-    store.flush().await.unwrap();
-    let row = one(&store).await;
-    assert_eq!((row.attempts, row.tries.len()), (many, settle::TRIES));
-    assert!(row.tries.is_sorted() && row.first_tried.unwrap() <= row.tries[0]);
-}
-
-#[tokio::test]
-async fn what_was_suppressed_is_settled_with_its_reason_and_is_neither_dead_nor_tried() {
-    let folder = folder();
-    let store = opened(&file(&folder));
+pub(super) async fn a_suppressed_delivery_has_its_reason_and_is_neither_dead_nor_tried(fixture: impl Fixture) {
+    let store = fixture.open();
     store.commit((0..3).map(|n| to(&["ops", "room"], event(n))).collect()).await.unwrap();
-    let deliveries = taken(&mut store.line("ops"), 3).await;
+    let deliveries = taken(&mut store.stream("ops"), 3).await;
     store.settle(deliveries[0].id, suppressed("muted: sat-sun")).await.unwrap();
     store.settle(deliveries[0].id, delivered()).await.unwrap();
     store.flush().await.unwrap();
     assert_eq!(backlog(&store, "ops").await, (2, 0));
     let rows = store.events(EventFilter::default()).await.unwrap();
     let row = &rows[2].deliveries[0];
-    assert_eq!((row.state, row.attempts, row.why.as_deref()), (State::Suppressed, 0, Some("muted: sat-sun")));
+    assert_eq!((row.state, row.attempts, row.why.as_deref()), (DeliveryState::Suppressed, 0, Some("muted: sat-sun")));
     assert!(row.settled.is_some() && row.first_tried.is_none() && row.tries.is_empty());
-    store.close().await.unwrap();
-    let db = rusqlite::Connection::open(file(&folder)).unwrap();
-    let sql = "SELECT state FROM deliveries WHERE why = 'muted: sat-sun'";
-    assert_eq!(db.query_row(sql, [], |row| row.get::<_, String>(0)).unwrap(), "suppressed");
 }
 
-#[tokio::test]
-async fn ten_thousand_are_settled_as_one() {
-    let folder = folder();
-    let path = file(&folder);
-    let store = opened(&path);
-    // Every other one is another sink's, so there are no neighbours.
+pub(super) async fn ten_thousand_are_settled_as_one(fixture: impl Fixture) {
+    let store = fixture.open();
+    // Every other one belongs to another sink, so no ids are consecutive.
     store.commit((0..10_000).map(|n| to(&["ops", "room"], event(n))).collect()).await.unwrap();
-    let mut ids: Vec<_> = taken(&mut store.line("ops"), 10_000).await.iter().map(|delivery| delivery.id).collect();
+    let mut ids: Vec<_> = taken(&mut store.stream("ops"), 10_000).await.iter().map(|delivery| delivery.id).collect();
     fastrand::shuffle(&mut ids);
     let all = async |outcome| {
         store.settle_all(ids.clone(), outcome, vec![note("thread:web", Some("ts"), far())]).await.unwrap();
@@ -93,15 +67,12 @@ async fn ten_thousand_are_settled_as_one() {
     all(Outcome::Delivered { receipt: Some("ts=1".to_owned()) }).await;
     assert_eq!((backlog(&store, "ops").await, backlog(&store, "room").await), ((0, 0), (10_000, 0)));
     let row = one(&store).await;
-    assert_eq!((row.state, row.attempts, row.receipt.as_deref()), (State::Delivered, 2, Some("ts=1")));
+    assert_eq!((row.state, row.attempts, row.receipt.as_deref()), (DeliveryState::Delivered, 2, Some("ts=1")));
     assert_eq!(store.notes("ops").await.unwrap().len(), 1);
 }
 
-#[tokio::test]
-async fn notes_are_of_their_sink_and_are_forgotten_when_told_or_when_they_run_out() {
-    let folder = folder();
-    let path = file(&folder);
-    let store = opened(&path);
+pub(super) async fn notes_belong_to_their_sink_until_deleted_or_expired(fixture: impl Fixture) {
+    let store = fixture.open();
     let now = Timestamp::now();
     let notes = vec![
         note("thread:web", Some("1"), far()),
@@ -121,32 +92,29 @@ async fn notes_are_of_their_sink_and_are_forgotten_when_told_or_when_they_run_ou
     assert_eq!(known(&store, "ops").await, expected);
     assert!(known(&store, "room").await.is_empty());
     store.close().await.unwrap();
-    let store = opened(&path);
+    let store = fixture.open();
     assert_eq!(known(&store, "ops").await, expected, "across a restart");
     store.close().await.unwrap();
 }
 
-#[tokio::test]
-async fn silences_are_kept_end_once_and_never_share_a_number() {
-    let folder = folder();
-    let path = file(&folder);
-    let store = opened(&path);
+pub(super) async fn silences_are_stored_end_once_and_never_share_an_id(fixture: impl Fixture) {
+    let store = fixture.open();
     let matches = vec!["type=container.*".to_owned(), "data.x=\"1\"".to_owned()];
     let first = store.add_silence(matches.clone(), "deploy".to_owned(), far()).await.unwrap();
     let second = store.add_silence(vec!["type=x".to_owned()], "noise".to_owned(), Timestamp::now()).await.unwrap();
     let third = store.add_silence(vec!["type=y".to_owned()], "more".to_owned(), far()).await.unwrap();
     assert_eq!([first.id, second.id, third.id], [1, 2, 3]);
     store.close().await.unwrap();
-    let store = opened(&path);
+    let store = fixture.open();
     let all = store.silences().await.unwrap();
     assert_eq!(all.iter().map(|one| &*one.why).collect::<Vec<_>>(), ["deploy", "noise", "more"]);
     assert_eq!((&all[0].matches, all[0].until, all[0].revoked), (&matches, far(), None));
-    assert_eq!(store.expire_silences(Some(2)).await.unwrap(), [] as [i64; 0], "it has run out already");
+    assert_eq!(store.expire_silences(Some(2)).await.unwrap(), [] as [i64; 0], "it has expired already");
     assert_eq!(store.expire_silences(Some(1)).await.unwrap(), [1]);
     assert_eq!(store.expire_silences(None).await.unwrap(), [3]);
     assert!(store.silences().await.unwrap()[0].revoked.is_some());
     store.close().await.unwrap();
-    let store = Store::open(&path, Policy { retention_age: Duration::ZERO, ..Policy::default() }).unwrap();
-    retention::until("all are swept", async || store.silences().await.unwrap().is_empty()).await;
+    let store = fixture.open_with(Policy { retention_age: Duration::ZERO, ..Policy::default() });
+    until("all are deleted", async || store.silences().await.unwrap().is_empty()).await;
     assert_eq!(store.add_silence(matches, "again".to_owned(), far()).await.unwrap().id, 4);
 }

@@ -19,7 +19,7 @@ fn at(time: &str) -> Timestamp {
 
 fn delivery(id: i64, r#type: &str, accepted: Timestamp) -> Delivery {
     Delivery {
-        id: DeliveryId(id),
+        id: DeliveryId::from(id),
         event: Arc::new(Event::ours(r#type, "/api/v1/container/1/", accepted, &json!({}))),
         relay: "containers".into(),
         sink: "ops".into(),
@@ -220,7 +220,7 @@ fn a_bundle_of_one_is_that_message() {
             (rendered.text, rendered.key, rendered.signal, rendered.link),
             (own.text, own.key, own.signal, own.link)
         );
-        assert_eq!(bundle.ids(), [DeliveryId(7)]);
+        assert_eq!(bundle.ids(), [DeliveryId::from(7)]);
         assert_eq!(bundle.first_event().map(|event| &*event.r#type), Some("container.start"));
     }
 }

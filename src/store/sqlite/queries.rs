@@ -1,4 +1,4 @@
-//! What people ask: events with what became of them, dead letters, incidents, backlogs.
+//! Listings: events with their deliveries, dead letters, incidents, notes, cursors.
 
 use std::sync::Arc;
 
@@ -6,17 +6,17 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 
 use super::rows::Columns;
-use super::words::{DeadFilter, DeadLetter, DeliveryId, DeliveryRow, EventFilter, EventRow, Incident, Note, State};
 use crate::event::Name;
+use crate::store::types::{DeadFilter, DeadLetter, DeliveryId, DeliveryRow, EventFilter, EventRow, Incident, Note};
 
-/// No listing is longer, or has more bytes of bodies, whatever was asked for.
-const LISTED: usize = 10_000;
-const LISTED_BYTES: usize = 16 << 20;
+/// No listing has more entries or more bytes, whatever the filter says.
+const MAX_LISTED: usize = 10_000;
+const MAX_LISTED_BYTES: usize = 16 << 20;
 
-/// What a lane may have to remember of one sink: some megabytes at most.
-const NOTES: i64 = 50_000;
+/// The notes of one sink: some megabytes at most.
+const MAX_NOTES: i64 = 50_000;
 
-pub(super) fn events(db: &Connection, ask: &EventFilter) -> rusqlite::Result<Vec<EventRow>> {
+pub(super) fn events(db: &Connection, filter: &EventFilter) -> rusqlite::Result<Vec<EventRow>> {
     let mut statement = db.prepare_cached(
         "SELECT seq, source, kind, type, subject, id, time, crc, body, accepted, routes FROM event e
          WHERE (:source IS NULL OR source = :source) AND (:type IS NULL OR type GLOB :type)
@@ -27,23 +27,23 @@ pub(super) fn events(db: &Connection, ask: &EventFilter) -> rusqlite::Result<Vec
          ORDER BY seq DESC LIMIT :limit",
     )?;
     let mut rows = statement.query(named_params! {
-        ":source": ask.source,
-        ":type": ask.r#type.as_deref().map(glob),
-        ":since": ask.since.map(Timestamp::as_microsecond),
-        ":until": ask.until.map(Timestamp::as_microsecond),
-        ":relay": ask.relay,
-        ":sink": ask.sink,
-        ":limit": bounded(Some(ask.limit)),
+        ":source": filter.source,
+        ":type": filter.r#type.as_deref().map(glob),
+        ":since": filter.since.map(Timestamp::as_microsecond),
+        ":until": filter.until.map(Timestamp::as_microsecond),
+        ":relay": filter.relay,
+        ":sink": filter.sink,
+        ":limit": bounded(Some(filter.limit)),
     })?;
     let mut found = Vec::new();
     let mut bytes = 0;
     while let Some(row) = rows.next()?
-        && bytes < LISTED_BYTES
+        && bytes < MAX_LISTED_BYTES
     {
         let mut columns = Columns::of(row);
         let (seq, event, accepted, routes) = (columns.number(0), columns.event(0), columns.time(9), columns.number(10));
         let deliveries = deliveries(db, seq, routes)?;
-        bytes += event.data.text().len() + deliveries.iter().map(weight).sum::<usize>();
+        bytes += event.data.text().len() + deliveries.iter().map(size).sum::<usize>();
         found.push(EventRow { event: Arc::new(event), accepted, deliveries, damage: columns.damage() });
     }
     Ok(found)
@@ -57,15 +57,15 @@ fn deliveries(db: &Connection, seq: i64, routes: i64) -> rusqlite::Result<Vec<De
          UNION ALL
          SELECT id, state, relay, sink, accepted, attempts, due, first_tried, tries, settled, why,
                 reply, receipt
-         FROM delivery INDEXED BY again WHERE event = ?1 AND again IS NOT NULL
+         FROM delivery INDEXED BY replayed WHERE event = ?1 AND replay_of IS NOT NULL
          LIMIT ?3",
     )?;
     let rows = statement.query_map(params![seq, routes, bounded(None)], |row| Ok(delivery(row)))?;
     rows.collect()
 }
 
-/// About what a listing of it takes in memory beyond the row itself.
-fn weight(row: &DeliveryRow) -> usize {
+/// Roughly the memory that a listing needs for it, beyond the row itself.
+fn size(row: &DeliveryRow) -> usize {
     let texts = [&row.why, &row.reply, &row.receipt];
     row.tries.len() * size_of::<Timestamp>() + texts.into_iter().flatten().map(String::len).sum::<usize>()
 }
@@ -74,7 +74,7 @@ fn delivery(row: &Row<'_>) -> DeliveryRow {
     let mut columns = Columns::of(row);
     DeliveryRow {
         id: DeliveryId(columns.number(0)),
-        state: State::from_code(columns.number(1)),
+        state: columns.state(1),
         relay: columns.name(2),
         sink: columns.name(3),
         accepted: columns.time(4),
@@ -89,34 +89,34 @@ fn delivery(row: &Row<'_>) -> DeliveryRow {
     }
 }
 
-/// Which dead letters [`DeadFilter`] means. `:ids` is a JSON list.
-pub(super) const MEANT: &str = "d.state = 2 AND (:ids IS NULL OR d.id IN (SELECT value FROM json_each(:ids)))
+/// The condition that stands for a [`DeadFilter`]. `:ids` is a JSON list.
+pub(super) const SELECTED_DEAD: &str = "d.state = 2 AND (:ids IS NULL OR d.id IN (SELECT value FROM json_each(:ids)))
     AND (:relay IS NULL OR d.relay = :relay) AND (:sink IS NULL OR d.sink = :sink)
     AND (:older IS NULL OR d.settled < :older)";
 
-pub(super) fn ids(ask: &DeadFilter) -> Option<String> {
-    let ids: Vec<i64> = ask.ids.iter().map(|id| id.0).collect();
+pub(super) fn ids(filter: &DeadFilter) -> Option<String> {
+    let ids: Vec<i64> = filter.ids.iter().map(|id| id.0).collect();
     (!ids.is_empty()).then(|| serde_json::Value::from(ids).to_string())
 }
 
-pub(super) fn dead(db: &Connection, ask: &DeadFilter) -> rusqlite::Result<Vec<DeadLetter>> {
+pub(super) fn dead(db: &Connection, filter: &DeadFilter) -> rusqlite::Result<Vec<DeadLetter>> {
     let mut statement = db.prepare_cached(&format!(
         "SELECT d.id, d.relay, d.sink, d.accepted, d.first_tried, d.settled, d.attempts, d.tries, d.why, d.reply,
                 e.seq, e.source, e.kind, e.type, e.subject, e.id, e.time, e.crc, e.body
          FROM delivery d INDEXED BY dead LEFT JOIN event e ON e.seq = d.event
-         WHERE {MEANT} ORDER BY d.id LIMIT :limit"
+         WHERE {SELECTED_DEAD} ORDER BY d.id LIMIT :limit"
     ))?;
     let mut rows = statement.query(named_params! {
-        ":ids": ids(ask),
-        ":relay": ask.relay,
-        ":sink": ask.sink,
-        ":older": ask.older_than.map(Timestamp::as_microsecond),
-        ":limit": bounded(ask.limit),
+        ":ids": ids(filter),
+        ":relay": filter.relay,
+        ":sink": filter.sink,
+        ":older": filter.older_than.map(Timestamp::as_microsecond),
+        ":limit": bounded(filter.limit),
     })?;
     let mut found = Vec::new();
     let mut bytes = 0;
     while let Some(row) = rows.next()?
-        && bytes < LISTED_BYTES
+        && bytes < MAX_LISTED_BYTES
     {
         let mut columns = Columns::of(row);
         let letter = DeadLetter {
@@ -125,7 +125,7 @@ pub(super) fn dead(db: &Connection, ask: &DeadFilter) -> rusqlite::Result<Vec<De
             sink: columns.name(2),
             accepted: columns.time(3),
             first_tried: columns.time_if_any(4),
-            buried: columns.time(5),
+            died: columns.time(5),
             attempts: columns.count(6),
             tries: columns.times(7),
             why: columns.text_if_any(8).unwrap_or_default(),
@@ -155,7 +155,7 @@ pub(super) fn notes(db: &Connection, sink: &str, now: Timestamp) -> rusqlite::Re
              (SELECT name, value, until FROM note WHERE sink = ?1 AND until > ?2 ORDER BY until DESC LIMIT ?3)
          ORDER BY name",
     )?;
-    let rows = statement.query_map(params![sink, now.as_microsecond(), NOTES], |row| {
+    let rows = statement.query_map(params![sink, now.as_microsecond(), MAX_NOTES], |row| {
         let mut columns = Columns::of(row);
         let (name, value) = (columns.text(0).into_owned(), columns.text_if_any(1));
         Ok(Note { name, value, until: columns.time(2) })
@@ -164,11 +164,11 @@ pub(super) fn notes(db: &Connection, sink: &str, now: Timestamp) -> rusqlite::Re
 }
 
 pub(super) fn cursor(db: &Connection, source: &str) -> rusqlite::Result<Option<String>> {
-    let mut statement = db.prepare_cached("SELECT place FROM cursor WHERE source = ?1")?;
+    let mut statement = db.prepare_cached("SELECT position FROM cursor WHERE source = ?1")?;
     statement.query_row([source], |row| row.get(0)).optional()
 }
 
-/// When the first pending delivery of each of `sinks` was accepted: one step down an index for each.
+/// When the oldest pending delivery of each of `sinks` was accepted: one index lookup each.
 pub(super) fn oldest(db: &Connection, sinks: &[Name]) -> rusqlite::Result<Vec<Option<Timestamp>>> {
     let mut statement = db.prepare_cached(
         "SELECT accepted FROM delivery INDEXED BY pending WHERE state = 0 AND sink = ?1 ORDER BY id LIMIT 1",
@@ -177,11 +177,11 @@ pub(super) fn oldest(db: &Connection, sinks: &[Name]) -> rusqlite::Result<Vec<Op
     sinks.iter().map(&mut oldest).collect()
 }
 
-/// Our globs know `*` alone; those of the database know more.
+/// In our globs only `*` is special; the database has more.
 fn glob(pattern: &str) -> String {
     pattern.replace('[', "[[]").replace('?', "[?]")
 }
 
 fn bounded(limit: Option<usize>) -> i64 {
-    i64::try_from(limit.unwrap_or(LISTED).min(LISTED)).unwrap_or(i64::MAX)
+    i64::try_from(limit.unwrap_or(MAX_LISTED).min(MAX_LISTED)).unwrap_or(i64::MAX)
 }

@@ -1,7 +1,6 @@
-//! The queue's vocabulary: what goes in, what comes out, what may be asked. Plain data.
+//! The store's vocabulary: what is written, what is read, and the filters of listings. Plain data.
 
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,23 +8,23 @@ use jiff::Timestamp;
 
 use crate::event::{Event, Name};
 
-/// How long and how much the state file remembers.
+/// How long and how much the store keeps.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
-    /// Settled events older than this go, and dead letters that have lain so long.
+    /// Settled events older than this are deleted, and letters that died longer ago than this.
     pub retention_age: Duration,
-    /// Beyond this many bytes the oldest settled events go early. What is pending or dead is never dropped for room.
+    /// Beyond this many bytes the oldest settled events are deleted early. What is pending or dead never is.
     pub retention_size: u64,
-    /// How long the ids of events are remembered, so that one seen twice is planned once.
+    /// How long the ids of events are remembered, so that a repeated event is planned once.
     pub remember: Duration,
-    /// A hard limit in pages of 4 KiB, past which the queue behaves as on a full disk.
-    pub max_pages: Option<u32>,
+    /// A hard limit in bytes, at which the store behaves as on a full disk.
+    pub max_size: Option<u64>,
 }
 
 impl Default for Policy {
     fn default() -> Self {
         const DAY: Duration = Duration::from_secs(24 * 3600);
-        Self { retention_age: 7 * DAY, retention_size: 1 << 30, remember: DAY, max_pages: None }
+        Self { retention_age: 7 * DAY, retention_size: 1 << 30, remember: DAY, max_size: None }
     }
 }
 
@@ -33,9 +32,9 @@ impl Default for Policy {
 #[derive(Debug, Clone)]
 pub struct Entry {
     pub event: Arc<Event>,
-    /// Empty: the event itself is not kept, only what comes with it.
+    /// Empty: the event itself is not stored, only its cursor and incident.
     pub routes: Vec<Route>,
-    /// The new place of the event's source in its own history.
+    /// The new cursor of the event's source.
     pub cursor: Option<String>,
     pub incident: Option<IncidentChange>,
 }
@@ -48,7 +47,7 @@ pub struct Route {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Committed {
-    /// The source gave the same id before: nothing was written again (the cursor still moved).
+    /// The source sent the same id before: nothing was written again (the cursor still moved).
     pub duplicate: bool,
 }
 
@@ -58,7 +57,7 @@ pub enum IncidentChange {
     Closed { source: Name },
 }
 
-/// An outage that was told and is not over.
+/// An outage that was reported and is not over.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Incident {
     pub source: Name,
@@ -68,9 +67,27 @@ pub struct Incident {
     pub event: String,
 }
 
-/// Rises with every delivery, so it is also the order in which a sink gets them.
+/// Opaque. Later deliveries of a sink have greater ids; ids are not contiguous.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct DeliveryId(pub i64);
+pub struct DeliveryId(pub(super) i64);
+
+impl DeliveryId {
+    /// Sorts after every delivery.
+    pub const MAX: Self = Self(i64::MAX);
+}
+
+/// For the admin API, which shows ids as numbers.
+impl From<DeliveryId> for i64 {
+    fn from(id: DeliveryId) -> Self {
+        id.0
+    }
+}
+
+impl From<i64> for DeliveryId {
+    fn from(number: i64) -> Self {
+        Self(number)
+    }
+}
 
 impl fmt::Display for DeliveryId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -85,17 +102,17 @@ pub struct Delivery {
     pub event: Arc<Event>,
     pub relay: Name,
     pub sink: Name,
-    /// When the queue took it, or when it was replayed: `give_up` counts from here.
+    /// When it was committed or replayed: `give_up` counts from here.
     pub accepted: Timestamp,
     pub attempts: u32,
-    /// Not before this.
+    /// Not to be sent before this.
     pub due: Option<Timestamp>,
     pub first_tried: Option<Timestamp>,
-    /// A person asked for it once more.
+    /// It was dead and an operator replayed it.
     pub again: bool,
 }
 
-/// What became of a delivery. `attempts` counts all so far, the latest included.
+/// The verdict on a delivery. `attempts` counts all so far, including the latest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     Delivered {
@@ -112,60 +129,53 @@ pub enum Outcome {
         why: String,
         reply: Option<String>,
     },
-    /// Not sent, and on purpose: muted, silenced, said already, not wanted. No attempt, and never counted as lost.
+    /// Not sent, on purpose: muted, silenced, a repetition, or not wanted. Neither an attempt nor a loss.
     Suppressed {
         why: String,
     },
 }
 
-/// What a lane wants to remember beside a verdict.
+/// What a lane remembers, written together with a verdict.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Note {
     pub name: String,
-    /// None: forget it.
+    /// None: delete the note.
     pub value: Option<String>,
-    /// From this time on it is as if it were forgotten.
+    /// When it expires.
     pub until: Timestamp,
 }
 
-/// An operator's wish that certain things not be said for a while.
+/// An operator's rule to suppress matching messages for a while.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Silence {
     pub id: i64,
-    /// `type=container.*` and the like: the queue keeps them and understands none.
+    /// `type=container.*` and the like. The store does not interpret them.
     pub matches: Vec<String>,
     pub why: String,
     pub since: Timestamp,
     pub until: Timestamp,
-    /// When a person ended it before its time.
+    /// When an operator ended it early.
     pub revoked: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
+pub enum DeliveryState {
     Pending,
     Delivered,
     Dead,
-    /// Was dead; another delivery tries again.
+    /// Was dead; a new delivery replaces it.
     Replayed,
-    /// Was dead; a person let it go.
+    /// Was dead; an operator dropped it.
     Dropped,
-    /// Not sent, and on purpose.
+    /// Not sent, on purpose.
     Suppressed,
 }
 
-impl State {
+impl DeliveryState {
     pub const ALL: [Self; 6] =
         [Self::Pending, Self::Delivered, Self::Dead, Self::Replayed, Self::Dropped, Self::Suppressed];
 
-    /// As the state file writes it: the place in [`State::ALL`].
-    pub(super) fn from_code(code: i64) -> Self {
-        let place = usize::try_from(code).unwrap_or(usize::MAX);
-        // A code that we never wrote is damage; as dead it is at least seen.
-        Self::ALL.get(place).copied().unwrap_or(Self::Dead)
-    }
-
-    pub fn word(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::Pending => "pending",
             Self::Delivered => "delivered",
@@ -181,7 +191,7 @@ impl State {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventFilter {
     pub source: Option<String>,
-    /// `*` stands for anything.
+    /// A glob: `*` matches anything.
     pub r#type: Option<String>,
     pub relay: Option<String>,
     pub sink: Option<String>,
@@ -203,7 +213,7 @@ pub struct EventRow {
     pub event: Arc<Event>,
     pub accepted: Timestamp,
     pub deliveries: Vec<DeliveryRow>,
-    /// What is wrong with the stored event, if it can no longer be read whole.
+    /// What is wrong with the stored event, if it can no longer be read completely.
     pub damage: Option<String>,
 }
 
@@ -212,30 +222,30 @@ pub struct DeliveryRow {
     pub id: DeliveryId,
     pub relay: Name,
     pub sink: Name,
-    pub state: State,
+    pub state: DeliveryState,
     pub accepted: Timestamp,
     pub attempts: u32,
     pub due: Option<Timestamp>,
     pub first_tried: Option<Timestamp>,
-    /// When each attempt failed, the latest last; of very many the latest.
+    /// When each attempt failed, oldest first; only the latest if there were very many.
     pub tries: Vec<Timestamp>,
-    /// When it was delivered, buried or suppressed.
+    /// When it was delivered, died or was suppressed.
     pub settled: Option<Timestamp>,
-    /// Why the latest attempt failed, or why there was none.
+    /// Why the latest attempt failed, or why none was made.
     pub why: Option<String>,
-    /// The latest answer to an attempt that failed.
+    /// The latest reply to a failed attempt.
     pub reply: Option<String>,
     pub receipt: Option<String>,
 }
 
-/// Which dead letters are meant, oldest first. Everything left out means all of them.
+/// Which dead letters to use, oldest first. The default selects all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DeadFilter {
     /// Empty: any.
     pub ids: Vec<DeliveryId>,
     pub relay: Option<String>,
     pub sink: Option<String>,
-    /// Buried before this time.
+    /// Died before this time.
     pub older_than: Option<Timestamp>,
     pub limit: Option<usize>,
 }
@@ -248,54 +258,28 @@ pub struct DeadLetter {
     pub sink: Name,
     pub accepted: Timestamp,
     pub first_tried: Option<Timestamp>,
-    pub buried: Timestamp,
+    pub died: Timestamp,
     pub attempts: u32,
-    /// When each attempt failed, the latest last; of very many the latest.
+    /// When each attempt failed, oldest first; only the latest if there were very many.
     pub tries: Vec<Timestamp>,
     pub why: String,
-    /// What the receiver answered last, if it did.
+    /// The latest reply of the receiver, if any.
     pub reply: Option<String>,
 }
 
-/// How much waits for one sink.
+/// The pending and dead deliveries of one sink.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Backlog {
     pub sink: Name,
     pub pending: u64,
     pub dead: u64,
-    /// When the first of the pending ones was accepted.
+    /// When the oldest pending one was accepted.
     pub oldest: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Health {
     Writable,
-    /// The latest transaction failed, and why. Ends when one succeeds.
+    /// Why the latest attempt to write failed. Ends when one succeeds.
     Refusing(String),
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum StoreError {
-    #[error("no room to write the queue down: {0}")]
-    Full(String),
-    #[error("the state file failed: {0}")]
-    Io(String),
-    #[error("the queue is closed")]
-    Closed,
-}
-
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    #[error("cannot make the folder {}: {why}; make it, let this user write to it, or set `state` in relays.toml", folder.display())]
-    Folder { folder: PathBuf, why: std::io::Error },
-    #[error("{} is in use by {holder}: two daemons must not share one state file; stop the other (`fuser {}.lock` shows it) or set `state` in relays.toml", file.display(), file.display())]
-    Locked { file: PathBuf, holder: String },
-    #[error("{} was written by a newer tidings (schema {found}, this one knows up to {known}): start that version again, or move the file away", file.display())]
-    Newer { file: PathBuf, found: i64, known: i64 },
-    #[error("{} is a database of some other program: set `state` in relays.toml to a file of its own", file.display())]
-    Foreign { file: PathBuf },
-    #[error("cannot use {}: {why}; this user must be able to read and write the file and its folder", file.display())]
-    Unusable { file: PathBuf, why: String },
-    #[error("cannot start the thread {name}: {why}")]
-    Thread { name: &'static str, why: std::io::Error },
 }

@@ -10,24 +10,24 @@ use crate::message::{Field, Markup, Message, Severity, Signal};
 
 const SERVICE: &str = r#"{"type":"service","action":"update","state":"Running","parents":["/api/v1/stack/f24b/"],"resource_uri":"/api/v1/service/d0b1/"}"#;
 
-fn word(lines: &str, body: &str) -> Message {
-    one(lines).get(0).word(&Arc::new(tutum(body)), &Fetched::default(), Markup::Slack, "slack").expect("worded")
+fn message_of(lines: &str, body: &str) -> Message {
+    one(lines).get(0).render(&Arc::new(tutum(body)), &Fetched::default(), Markup::Slack, "slack").expect("rendered")
 }
 
 fn text(template: &str, body: &str) -> String {
-    word(&format!("text = '''{template}'''"), body).text
+    message_of(&format!("text = '''{template}'''"), body).text
 }
 
 fn fails(template: &str, body: &str) -> Fault {
     let relays = one(&format!("text = '''{template}'''"));
-    relays.get(0).word(&Arc::new(tutum(body)), &Fetched::default(), Markup::Slack, "slack").expect_err(template)
+    relays.get(0).render(&Arc::new(tutum(body)), &Fetched::default(), Markup::Slack, "slack").expect_err(template)
 }
 
 #[test]
 fn the_seeds_container_text_letter_for_letter() {
     let lines = r#"match = { type = "container.*" }
 text  = "Your container was {{ data.action | past }} on Tutum!\nCheck {{ data.resource_uri }} to see more details.""#;
-    let message = word(lines, CONTAINER);
+    let message = message_of(lines, CONTAINER);
     assert_eq!(
         message.text,
         "Your container was created on Tutum!\nCheck /api/v1/container/df3eb045-8bb9-46c1-ac59-a67ce0f4d875/ to see more details."
@@ -49,8 +49,8 @@ fn the_seeds_service_text_letter_for_letter() {
     let [reference] = relay.references(&event).try_into().expect("one");
     assert_eq!((&*reference.name, reference.reference), ("stack", Ok(Some("/api/v1/stack/f24b/".to_owned()))));
     let mut fetched = Fetched::default();
-    fetched.put("stack".into(), Outcome::Found(json!({"name":"web <1>","state":"Running"}).into()));
-    let message = relay.word(&Arc::new(event), &fetched, Markup::Slack, "slack").expect("worded");
+    fetched.put("stack".into(), FetchOutcome::Found(json!({"name":"web <1>","state":"Running"}).into()));
+    let message = relay.render(&Arc::new(event), &fetched, Markup::Slack, "slack").expect("rendered");
     assert_eq!(
         message.text,
         "A Service on Tutum was updated.\nIt belonged to the web &lt;1&gt; Stack.\nThe Stack state is: Running"
@@ -61,8 +61,8 @@ fn the_seeds_service_text_letter_for_letter() {
 fn a_fetch_that_failed_adds_one_line() {
     let relays = one(SERVICES);
     let mut fetched = Fetched::default();
-    fetched.put("stack".into(), Outcome::Failed(Fault::new("status_504", "504")));
-    let message = relays.get(0).word(&Arc::new(tutum(SERVICE)), &fetched, Markup::Slack, "slack").expect("worded");
+    fetched.put("stack".into(), FetchOutcome::Failed(Fault::new("status_504", "504")));
+    let message = relays.get(0).render(&Arc::new(tutum(SERVICE)), &fetched, Markup::Slack, "slack").expect("rendered");
     assert_eq!(
         message.text,
         "A Service on Tutum was updated.\nIt belonged to the  Stack.\nThe Stack state is: \n(stack could not be fetched: 504)"
@@ -112,35 +112,39 @@ fn what_comes_out_of_an_event_is_escaped_and_what_the_author_wrote_is_not() {
 
 #[test]
 fn without_text_the_type_and_the_subject_are_said() {
-    assert_eq!(word("", SERVICE).text, "service.update: /api/v1/service/d0b1/");
-    assert_eq!(word("", r#"{"type":"<","action":"b"}"#).text, "&lt;.b");
+    assert_eq!(message_of("", SERVICE).text, "service.update: /api/v1/service/d0b1/");
+    assert_eq!(message_of("", r#"{"type":"<","action":"b"}"#).text, "&lt;.b");
 }
 
 #[test]
 fn without_text_the_kinds_own_words_go_first_and_broken_ones_are_not_used() {
-    let reading = ConfigReader::new("", &|_| None);
+    let reader = ConfigReader::new("", &|_| None);
     let template = |text: &str| {
-        let said = Spanned { value: text.to_owned(), span: 0..0 };
-        Template::compile(&reading, &said, &Template::ROOTS).expect("a template")
+        let text = Spanned { value: text.to_owned(), span: 0..0 };
+        Template::compile(&reader, &text, &Template::ROOTS).expect("a template")
     };
     let mut defaults = Defaults::default();
-    defaults.teach("tutum", "service.update", template("{{ data.parents[0] | upper }} <!here>"));
-    defaults.teach("tutum", "service.scale", template("{{ data.parents | round }}"));
-    defaults.teach("tutum", "service.stop", template("{{ data.nothing }}"));
-    defaults.teach("tutum", "service.*", template("{{ event.type | split('.') | last | past }}"));
-    defaults.teach("docker", "*", template("another kind"));
+    defaults.add("tutum", "service.update", template("{{ data.parents[0] | upper }} <!here>"));
+    defaults.add("tutum", "service.scale", template("{{ data.parents | round }}"));
+    defaults.add("tutum", "service.stop", template("{{ data.nothing }}"));
+    defaults.add("tutum", "service.*", template("{{ event.type | split('.') | last | past }}"));
+    defaults.add("docker", "*", template("another kind"));
     let defaults = Arc::new(defaults);
-    let said = |body: &str, lines: &str| {
+    let text = |body: &str, lines: &str| {
         let file = format!("[[relay]]\nname = \"one\"\n{lines}");
         let relays = Relays::compile(read_all(&file).into_iter().map(|relay| relay.with_defaults(&defaults)).collect());
-        relays.get(0).word(&Arc::new(tutum(body)), &Fetched::default(), Markup::Slack, "slack").expect("worded").text
+        relays
+            .get(0)
+            .render(&Arc::new(tutum(body)), &Fetched::default(), Markup::Slack, "slack")
+            .expect("rendered")
+            .text
     };
-    assert_eq!(said(SERVICE, ""), "/API/V1/STACK/F24B/ <!here>");
-    assert_eq!(said(SERVICE, "text = \"mine\""), "mine");
-    assert_eq!(said(&SERVICE.replace("update", "start"), ""), "started");
+    assert_eq!(text(SERVICE, ""), "/API/V1/STACK/F24B/ <!here>");
+    assert_eq!(text(SERVICE, "text = \"mine\""), "mine");
+    assert_eq!(text(&SERVICE.replace("update", "start"), ""), "started");
     for action in ["scale", "stop"] {
         let plain = format!("service.{action}: /api/v1/service/d0b1/");
-        assert_eq!(said(&SERVICE.replace("update", action), ""), plain, "{action}");
+        assert_eq!(text(&SERVICE.replace("update", action), ""), plain, "{action}");
     }
 }
 
@@ -154,15 +158,15 @@ link = "https://x/{{ data.x }}"
 color = "{{ data.nope }}"
 key = "{{ data.x }}\u0007-{{ data.n }}"
 signal = "{{ data.signal }}""#;
-    let message = word(lines, r#"{"type":"a","x":"1<2","n":4,"signal":"resolve"}"#);
+    let message = message_of(lines, r#"{"type":"a","x":"1<2","n":4,"signal":"resolve"}"#);
     assert_eq!(message.title.as_deref(), Some("a <1&lt;2>"));
     assert_eq!(message.severity, Severity::Critical);
     assert_eq!(message.fields, [Field { name: "n".into(), value: "4".into(), short: true }]);
     assert_eq!(message.link.as_deref(), Some("https://x/1<2"));
     assert_eq!((message.color, message.key.as_str(), message.signal), (None, "1<2-4", Some(Signal::Resolve)));
-    let message = word(lines, r#"{"n":1,"signal":"explode"}"#);
+    let message = message_of(lines, r#"{"n":1,"signal":"explode"}"#);
     assert_eq!((message.severity, message.signal, message.title.as_deref()), (Severity::Warning, None, Some(" <>")));
-    assert_eq!(word("severity = '{{ data.s }}'", r#"{"s":"dire"}"#).severity, Severity::Info);
+    assert_eq!(message_of("severity = '{{ data.s }}'", r#"{"s":"dire"}"#).severity, Severity::Info);
 }
 
 #[test]
@@ -172,13 +176,17 @@ text = "x"
 raw.slack = { text = "*{{ data.x }}*", unfurl = false, blocks = [{ type = "section", n = 3, f = 1.5, text = "{{ data.nope }}" }] }
 raw.google-chat = { text = "{{ data.x }}" }"#;
     let relays = one(lines);
-    let word = |markup, kind: &str| {
-        relays.get(0).word(&Arc::new(tutum(r#"{"x":"<a>"}"#)), &Fetched::default(), markup, kind).expect("worded").raw
+    let message_of = |markup, kind: &str| {
+        relays
+            .get(0)
+            .render(&Arc::new(tutum(r#"{"x":"<a>"}"#)), &Fetched::default(), markup, kind)
+            .expect("rendered")
+            .raw
     };
     let slack = json!({"text":"*&lt;a&gt;*","unfurl":false,"blocks":[{"type":"section","n":3,"f":1.5,"text":""}]});
-    assert_eq!(word(Markup::Slack, "slack"), Some(slack));
-    assert_eq!(word(Markup::GoogleChat, "google-chat"), Some(json!({"text":"<\u{200b}a>"})));
-    assert_eq!(word(Markup::Plain, "console"), None);
+    assert_eq!(message_of(Markup::Slack, "slack"), Some(slack));
+    assert_eq!(message_of(Markup::GoogleChat, "google-chat"), Some(json!({"text":"<\u{200b}a>"})));
+    assert_eq!(message_of(Markup::Plain, "console"), None);
     assert_eq!(relays.get(0).raw_kinds().map(|kind| kind.value.as_str()).collect::<Vec<_>>(), ["slack", "google-chat"]);
 }
 
@@ -188,7 +196,7 @@ fn bombs_are_capped_and_loops_run_out_of_fuel() {
     let body = json!({ "l": list }).to_string();
     let looping = "{% for a in data.l %}{% for b in data.l %}{% if a %}{% endif %}{% endfor %}{% endfor %}";
     assert_eq!(fails(looping, &body).to_string(), "engine ran out of fuel");
-    assert_eq!(fails("{{ 'x' * 100000 }}", "{}").to_string(), "the text grew past 65536 bytes");
+    assert_eq!(fails("{{ 'x' * 100000 }}", "{}").to_string(), "the text is longer than 65536 bytes");
     assert_eq!(fails("{{ 'x' * 999999999 }}", "{}").reason(), "template");
     assert_eq!(fails("{% block a %}{{ self.a() }}{% endblock %}", "{}").reason(), "template");
     assert_eq!(fails("{{ data.x }}", &json!({ "x": "y".repeat(70_000) }).to_string()).reason(), "template");
@@ -197,11 +205,11 @@ fn bombs_are_capped_and_loops_run_out_of_fuel() {
 
 #[test]
 fn the_programs_own_relays_say_one_thing_for_each_type() {
-    let says = |r#type, text: &str, signal| Says { r#type, text: Template::verbatim(text), signal };
+    let says = |r#type, text: &str, signal| TypeText { r#type, text: Template::verbatim(text), signal };
     let relay = Relay::built_in(BuiltIn {
         name: "alert prod".into(),
         subject: Some("pr*d".to_owned()),
-        says: vec![
+        texts: vec![
             says("source.lost", "Tutum Stream connection closed.", Some(Signal::Trigger)),
             says("source.recovered", "Tutum Stream connection open.", Some(Signal::Resolve)),
         ],
@@ -218,16 +226,16 @@ fn the_programs_own_relays_say_one_thing_for_each_type() {
     {
         assert_eq!(relays.plan(&event).wanted == [0], wanted);
     }
-    let word = |kind| {
+    let message_of = |kind| {
         relays
             .get(0)
-            .word(&Arc::new(ours(kind, "pr*d")), &Fetched::default(), Markup::Plain, "pagerduty")
-            .expect("worded")
+            .render(&Arc::new(ours(kind, "pr*d")), &Fetched::default(), Markup::Plain, "pagerduty")
+            .expect("rendered")
     };
-    let message = word("source.recovered");
+    let message = message_of("source.recovered");
     assert_eq!((message.text.as_str(), message.signal), ("Tutum Stream connection open.", Some(Signal::Resolve)));
     assert_eq!((message.key.as_str(), message.client.as_deref()), ("tutum-stream", Some("tidings")));
-    assert_eq!((word("source.lost").signal, message.severity), (Some(Signal::Trigger), Severity::Critical));
+    assert_eq!((message_of("source.lost").signal, message.severity), (Some(Signal::Trigger), Severity::Critical));
 }
 
 fn json_value() -> impl Strategy<Value = Value> {
@@ -253,18 +261,18 @@ proptest! {
         literal in "[a-z<&\\n\\r]{0,4}", end in "[a-z\\n\\r]{0,3}", a in json_value(), b in json_value(), digits in "[1-9][0-9]{0,24}",
     ) {
         let source = format!("{literal}{{{{ data.a }}}}.{{{{data.b.a}}}}{{{{ data.n }}}}{{{{ event.type }}}}{end}");
-        // A comment that says nothing takes the short way away.
+        // With a comment, the template needs the engine.
         let long_way = format!("{{# #}}{source}");
         let body = format!(r#"{{"type":"é<","a":{a},"b":{b},"n":{digits}}}"#);
-        let said = |text: &str| Spanned { value: text.to_owned(), span: 0..0 };
-        let reading = ConfigReader::new("", &|_| None);
-        let template = |text: &str| {
-            let template = Template::compile(&reading, &said(text), &Template::ROOTS).expect("compiles");
+        let spanned = |text: &str| Spanned { value: text.to_owned(), span: 0..0 };
+        let reader = ConfigReader::new("", &|_| None);
+        let render = |source: &str| {
+            let template = Template::compile(&reader, &spanned(source), &Template::ROOTS).expect("compiles");
             let relay = "r".into();
             let (event, nothing) = (tutum(&body), Fetched::default());
-            let occasion = super::super::template::Occasion::new(&event, &relay, &nothing);
-            [None, Some(Markup::Slack), Some(Markup::Plain)].map(|markup| template.render(&occasion, markup).expect("renders"))
+            let input = super::super::template::TemplateInput::new(&event, &relay, &nothing);
+            [None, Some(Markup::Slack), Some(Markup::Plain)].map(|markup| template.render(&input, markup).expect("renders"))
         };
-        prop_assert_eq!(template(&source), template(&long_way));
+        prop_assert_eq!(render(&source), render(&long_way));
     }
 }

@@ -1,4 +1,4 @@
-//! One path's patterns that can be looked up by the value that lies there.
+//! The patterns of one path that can be looked up by its value.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -10,9 +10,9 @@ use super::pattern::{Check, Test};
 use super::ranges::{Bound, Ranges};
 use crate::event::Picked;
 
-/// How a test is found again.
+/// How a test is looked up.
 #[derive(Debug)]
-pub(super) enum Key {
+pub(super) enum LookupKey {
     Text(Box<str>),
     Number(u64),
     Flag(bool),
@@ -22,62 +22,62 @@ pub(super) enum Key {
     Glob(Glob),
 }
 
-/// None where a test has to be asked.
-pub(super) fn key_of(test: &Test) -> Option<Key> {
+/// None if a test must be evaluated.
+pub(super) fn lookup_key(test: &Test) -> Option<LookupKey> {
     if test.exists.is_some() || test.not.is_some() {
         return None;
     }
     let [check] = test.checks.as_slice() else { return None };
     match check {
-        Check::Text(wanted) => Some(Key::Text(wanted.clone())),
-        Check::Number(number) => Some(Key::Number(number_key(*number))),
-        Check::Flag(flag) => Some(Key::Flag(*flag)),
-        Check::Less(limit) => Some(Key::Bound(Bound::Less, *limit)),
-        Check::AtMost(limit) => Some(Key::Bound(Bound::AtMost, *limit)),
-        Check::More(limit) => Some(Key::Bound(Bound::More, *limit)),
-        Check::AtLeast(limit) => Some(Key::Bound(Bound::AtLeast, *limit)),
-        Check::Prefix(prefix) => Some(Key::Prefix(prefix.clone())),
-        Check::Suffix(suffix) => Some(Key::Suffix(suffix.clone())),
-        Check::Glob(glob) if glob.has_middle() => Some(Key::Glob(glob.clone())),
+        Check::Text(wanted) => Some(LookupKey::Text(wanted.clone())),
+        Check::Number(number) => Some(LookupKey::Number(number_key(*number))),
+        Check::Flag(flag) => Some(LookupKey::Flag(*flag)),
+        Check::Less(limit) => Some(LookupKey::Bound(Bound::Less, *limit)),
+        Check::AtMost(limit) => Some(LookupKey::Bound(Bound::AtMost, *limit)),
+        Check::More(limit) => Some(LookupKey::Bound(Bound::More, *limit)),
+        Check::AtLeast(limit) => Some(LookupKey::Bound(Bound::AtLeast, *limit)),
+        Check::Prefix(prefix) => Some(LookupKey::Prefix(prefix.clone())),
+        Check::Suffix(suffix) => Some(LookupKey::Suffix(suffix.clone())),
+        Check::Glob(glob) if glob.has_middle() => Some(LookupKey::Glob(glob.clone())),
         Check::Glob(glob) => match (glob.prefix(), glob.suffix()) {
-            (prefix, "") => Some(Key::Prefix(prefix.into())),
-            ("", suffix) => Some(Key::Suffix(suffix.into())),
-            _ => Some(Key::Glob(glob.clone())),
+            (prefix, "") => Some(LookupKey::Prefix(prefix.into())),
+            ("", suffix) => Some(LookupKey::Suffix(suffix.into())),
+            _ => Some(LookupKey::Glob(glob.clone())),
         },
         Check::Regex(_) | Check::Folded(_) => None,
     }
 }
 
-/// Zero has two spellings; everything else is equal when its bits are.
+/// Zero has two representations; other numbers are equal if their bits are.
 fn number_key(number: f64) -> u64 {
     if number == 0.0 { 0 } else { number.to_bits() }
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Keys {
-    texts: HashMap<Box<str>, Posting>,
-    numbers: HashMap<u64, Posting>,
-    flags: [Posting; 2],
+pub(super) struct LookupTable {
+    texts: HashMap<Box<str>, RelaySet>,
+    numbers: HashMap<u64, RelaySet>,
+    flags: [RelaySet; 2],
     ranges: Ranges,
-    prefixes: BTreeMap<usize, HashMap<Box<str>, Posting>>,
-    suffixes: BTreeMap<usize, HashMap<Box<str>, Posting>>,
+    prefixes: BTreeMap<usize, HashMap<Box<str>, RelaySet>>,
+    suffixes: BTreeMap<usize, HashMap<Box<str>, RelaySet>>,
     globs: Globs,
 }
 
-/// Relays of one key: a few numbers, or, where that is shorter, all of them as bits.
+/// The relays of one key: a list of numbers, or bits where those are shorter.
 #[derive(Debug)]
-enum Posting {
+enum RelaySet {
     Few(Vec<u32>),
     Many(Bits),
 }
 
-impl Default for Posting {
+impl Default for RelaySet {
     fn default() -> Self {
         Self::Few(Vec::new())
     }
 }
 
-impl Posting {
+impl RelaySet {
     fn push(&mut self, relay: usize) {
         match self {
             Self::Few(relays) => relays.extend(u32::try_from(relay)),
@@ -105,33 +105,37 @@ impl Posting {
     }
 }
 
-impl Keys {
-    pub(super) fn add(&mut self, key: Key, relay: usize) {
+impl LookupTable {
+    pub(super) fn add(&mut self, key: LookupKey, relay: usize) {
         match key {
-            Key::Text(text) => self.texts.entry(text).or_default().push(relay),
-            Key::Number(number) => self.numbers.entry(number).or_default().push(relay),
-            Key::Flag(flag) => self.flags[usize::from(flag)].push(relay),
-            Key::Bound(bound, limit) => self.ranges.add(bound, limit, relay),
-            Key::Prefix(text) => self.prefixes.entry(text.len()).or_default().entry(text).or_default().push(relay),
-            Key::Suffix(text) => self.suffixes.entry(text.len()).or_default().entry(text).or_default().push(relay),
-            Key::Glob(glob) => self.globs.add(glob, relay),
+            LookupKey::Text(text) => self.texts.entry(text).or_default().push(relay),
+            LookupKey::Number(number) => self.numbers.entry(number).or_default().push(relay),
+            LookupKey::Flag(flag) => self.flags[usize::from(flag)].push(relay),
+            LookupKey::Bound(bound, limit) => self.ranges.add(bound, limit, relay),
+            LookupKey::Prefix(text) => {
+                self.prefixes.entry(text.len()).or_default().entry(text).or_default().push(relay);
+            }
+            LookupKey::Suffix(text) => {
+                self.suffixes.entry(text.len()).or_default().entry(text).or_default().push(relay);
+            }
+            LookupKey::Glob(glob) => self.globs.add(glob, relay),
         }
     }
 
-    /// Called once, when everything was added.
+    /// Called once, after everything was added.
     pub(super) fn seal(&mut self, count: usize) {
         self.globs.seal();
         self.ranges.seal();
         let lengths = self.prefixes.values_mut().chain(self.suffixes.values_mut()).flat_map(HashMap::values_mut);
         let exact = self.texts.values_mut().chain(self.numbers.values_mut()).chain(&mut self.flags);
-        lengths.chain(exact).for_each(|posting| posting.seal(count));
+        lengths.chain(exact).for_each(|relays| relays.seal(count));
     }
 
-    /// Adds to `found` the relays that take this value.
+    /// Adds to `found` the relays that match this value.
     pub(super) fn find(&self, value: &Picked, found: &mut [u64]) {
-        let mut add = |posting: Option<&Posting>| {
-            if let Some(posting) = posting {
-                posting.add_to(found);
+        let mut add = |relays: Option<&RelaySet>| {
+            if let Some(relays) = relays {
+                relays.add_to(found);
             }
         };
         match value {
@@ -157,7 +161,7 @@ impl Keys {
     }
 }
 
-/// Globs with something between their stars, or at both ends: all their longest pieces are looked for in one pass.
+/// Globs with a middle piece or with both prefix and suffix: one pass searches for the longest piece of each.
 #[derive(Debug, Default)]
 struct Globs {
     all: Vec<(Glob, u32)>,
@@ -184,22 +188,22 @@ impl Globs {
                 globs.extend(u32::try_from(at));
             }
         }
-        // It fails for millions of pieces only; then each glob is asked.
+        // It fails only for millions of pieces; then each glob is evaluated.
         self.pieces = (!pieces.is_empty()).then(|| AhoCorasick::new(pieces).ok()).flatten();
     }
 
     fn find(&self, text: &str, found: &mut [u64]) {
-        let mut ask = |(glob, relay): &(Glob, u32)| {
+        let mut evaluate = |(glob, relay): &(Glob, u32)| {
             if glob.matches(text) {
                 bits::set(found, *relay as usize);
             }
         };
         match &self.pieces {
-            None => self.all.iter().for_each(ask),
+            None => self.all.iter().for_each(evaluate),
             Some(pieces) => {
                 let hits =
                     pieces.find_overlapping_iter(text).filter_map(|hit| self.by_piece.get(hit.pattern().as_usize()));
-                hits.flatten().filter_map(|at| self.all.get(*at as usize)).for_each(&mut ask);
+                hits.flatten().filter_map(|at| self.all.get(*at as usize)).for_each(&mut evaluate);
             }
         }
     }

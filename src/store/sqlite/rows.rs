@@ -1,4 +1,4 @@
-//! Reading stored rows without trusting them: a disk may have changed a bit since we wrote it.
+//! Reads stored rows without trusting them: a bit on disk may have flipped since they were written.
 
 use std::borrow::Cow;
 
@@ -8,8 +8,9 @@ use rusqlite::types::ValueRef;
 use serde_json::Value;
 
 use crate::event::{Body, Event, EventId, Name};
+use crate::store::types::DeliveryState;
 
-/// The columns of one row. Every reading gives something; [`Columns::damage`] says whether it was what we wrote.
+/// The columns of one row. Reading a damaged column returns a default; [`Columns::damage`] reports it.
 pub(super) struct Columns<'r, 's> {
     row: &'r Row<'s>,
     damage: Option<String>,
@@ -20,12 +21,12 @@ impl<'r, 's> Columns<'r, 's> {
         Self { row, damage: None }
     }
 
-    /// The first thing found wrong so far.
+    /// The first damage found.
     pub(super) fn damage(self) -> Option<String> {
         self.damage
     }
 
-    fn wrong(&mut self, column: usize, what: &str) {
+    fn report(&mut self, column: usize, what: &str) {
         if self.damage.is_none() {
             let name = self.row.as_ref().column_name(column).unwrap_or("column");
             self.damage = Some(format!("the stored `{name}` is damaged: {what}"));
@@ -40,28 +41,34 @@ impl<'r, 's> Columns<'r, 's> {
         match self.value(column) {
             ValueRef::Integer(number) => number,
             other => {
-                self.wrong(column, &format!("expected an integer, found {}", other.data_type()));
+                self.report(column, &format!("expected an integer, found {}", other.data_type()));
                 0
             }
         }
     }
 
+    /// The index in [`DeliveryState::ALL`]. An unknown one is damage; as dead it is at least visible.
+    pub(super) fn state(&mut self, column: usize) -> DeliveryState {
+        let index = usize::try_from(self.number(column)).unwrap_or(usize::MAX);
+        DeliveryState::ALL.get(index).copied().unwrap_or(DeliveryState::Dead)
+    }
+
     pub(super) fn count(&mut self, column: usize) -> u32 {
         let number = self.number(column);
         u32::try_from(number).unwrap_or_else(|_| {
-            self.wrong(column, "out of range");
+            self.report(column, "out of range");
             0
         })
     }
 
-    pub(super) fn is_there(&self, column: usize) -> bool {
+    pub(super) fn is_set(&self, column: usize) -> bool {
         !matches!(self.value(column), ValueRef::Null)
     }
 
     pub(super) fn time(&mut self, column: usize) -> Timestamp {
         let micros = self.number(column);
         Timestamp::from_microsecond(micros).unwrap_or_else(|_| {
-            self.wrong(column, "out of range");
+            self.report(column, "out of range");
             Timestamp::UNIX_EPOCH
         })
     }
@@ -73,13 +80,13 @@ impl<'r, 's> Columns<'r, 's> {
         }
     }
 
-    /// Times with commas between them; those that are none are left out.
+    /// Comma-separated times; invalid ones are left out.
     pub(super) fn times(&mut self, column: usize) -> Vec<Timestamp> {
         let Some(text) = self.text_if_any(column) else { return Vec::new() };
         let time = |part: &str| part.parse().ok().and_then(|micros| Timestamp::from_microsecond(micros).ok());
         let times: Vec<_> = text.split(',').filter_map(time).collect();
         if times.len() != text.split(',').count() {
-            self.wrong(column, "not a list of times");
+            self.report(column, "not a list of times");
         }
         times
     }
@@ -89,12 +96,12 @@ impl<'r, 's> Columns<'r, 's> {
             ValueRef::Text(bytes) => {
                 let text = String::from_utf8_lossy(bytes);
                 if matches!(text, Cow::Owned(_)) {
-                    self.wrong(column, "not UTF-8");
+                    self.report(column, "not UTF-8");
                 }
                 text
             }
             other => {
-                self.wrong(column, &format!("expected text, found {}", other.data_type()));
+                self.report(column, &format!("expected text, found {}", other.data_type()));
                 Cow::Borrowed("")
             }
         }
@@ -130,7 +137,7 @@ impl<'r, 's> Columns<'r, 's> {
             Err("its checksum does not match".to_owned())
         };
         let data = data.unwrap_or_else(|why| {
-            self.wrong(at + 8, &why);
+            self.report(at + 8, &why);
             Body::from_value(&Value::Null)
         });
         Event { id, source, kind, r#type, time, subject, data }

@@ -1,16 +1,16 @@
-//! Silences in the state file: what operators asked to hush, and until when. What they match is not our business.
+//! Silences in the state file. What they match is interpreted elsewhere.
 
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
 use super::rows::Columns;
-use super::words::Silence;
-use super::work::Work;
+use super::transaction::WriteTransaction;
+use crate::store::types::Silence;
 
-/// More silences than anybody keeps in mind; one listing shows no more.
-const LISTED: i64 = 10_000;
+/// No listing is longer.
+const MAX_LISTED: i64 = 10_000;
 
-/// A silence that is to be.
+/// A silence to add.
 #[derive(Debug)]
 pub(super) struct NewSilence {
     pub(super) matches: Vec<String>,
@@ -19,7 +19,7 @@ pub(super) struct NewSilence {
     pub(super) until: Timestamp,
 }
 
-impl Work<'_> {
+impl WriteTransaction<'_> {
     pub(super) fn add_silence(&self, new: &NewSilence) -> rusqlite::Result<Silence> {
         let NewSilence { matches, why, since, until } = new;
         let list = serde_json::Value::from(matches.clone()).to_string();
@@ -30,7 +30,7 @@ impl Work<'_> {
         Ok(Silence { id, matches, why, since: *since, until: *until, revoked: None })
     }
 
-    /// Ends one that is in force, or all of them. Gives those that were.
+    /// Ends one that is active, or all of them. Returns those that it ended.
     pub(super) fn expire_silences(&self, id: Option<i64>, now: Timestamp) -> rusqlite::Result<Vec<i64>> {
         let sql = "UPDATE silence SET revoked = ?1 WHERE revoked IS NULL AND until > ?1 AND (?2 IS NULL OR id = ?2)
                    RETURNING id";
@@ -42,16 +42,16 @@ impl Work<'_> {
     }
 }
 
-/// All that are still kept, in force or over, oldest first.
+/// All stored silences, active and expired, oldest first.
 pub(super) fn list(db: &Connection) -> rusqlite::Result<Vec<Silence>> {
     let sql = "SELECT id, matches, why, since, until, revoked FROM silence ORDER BY id DESC LIMIT ?1";
     let mut statement = db.prepare_cached(sql)?;
-    let rows = statement.query_map([LISTED], |row| {
+    let rows = statement.query_map([MAX_LISTED], |row| {
         let mut columns = Columns::of(row);
         let matches = columns.text(1).into_owned();
         Ok(Silence {
             id: columns.number(0),
-            // A damaged list becomes one that matches nothing: whoever compiles it says so.
+            // A damaged list becomes one that does not compile, which is reported there.
             matches: serde_json::from_str(&matches).unwrap_or_else(|_| vec![matches]),
             why: columns.text(2).into_owned(),
             since: columns.time(3),

@@ -9,14 +9,14 @@ async fn crashed(folder: &TempDir) -> (Vec<u8>, Vec<u8>) {
     let store = opened(&path);
     store.commit((12..24).map(|n| to(&["ops", "room"], event(n))).collect()).await.unwrap();
     let note = Note { name: "thread:web".to_owned(), value: Some("ts".to_owned()), until: Timestamp::MAX };
-    store.settle_all(vec![DeliveryId(2)], buried("no"), vec![("ops".into(), note)]).await.unwrap();
+    store.settle_all(vec![DeliveryId(2)], dead("no"), vec![("ops".into(), note)]).await.unwrap();
     store.add_silence(vec!["type=x".to_owned()], "deploy".to_owned(), Timestamp::MAX).await.unwrap();
     store.flush().await.unwrap();
-    let read = |suffix| std::fs::read(open::beside(&path, suffix)).unwrap();
+    let read = |suffix| std::fs::read(beside(&path, suffix)).unwrap();
     (read(""), read("-wal"))
 }
 
-/// Opens and uses what is left. Whatever was broken must end in words, in time.
+/// Opens and uses what is left. Any damage must end in an error or a warning, in time.
 async fn survives(folder: &TempDir, main: &[u8], log: &[u8]) {
     let path = folder.path().join("broken.db");
     for entry in std::fs::read_dir(folder.path()).unwrap() {
@@ -26,14 +26,14 @@ async fn survives(folder: &TempDir, main: &[u8], log: &[u8]) {
         }
     }
     std::fs::write(&path, main).unwrap();
-    std::fs::write(open::beside(&path, "-wal"), log).unwrap();
+    std::fs::write(beside(&path, "-wal"), log).unwrap();
     let Ok(store) = Store::open(&path, Policy::default()) else { return };
     let used = async {
-        let mut line = store.line("ops");
+        let mut stream = store.stream("ops");
         let committed = store.commit(vec![to(&["ops"], event(99))]).await;
         if committed.is_ok() {
             let mut last = 0;
-            while let Ok(deliveries) = line.take(5).await {
+            while let Ok(deliveries) = stream.take(5).await {
                 for delivery in &deliveries {
                     assert!(delivery.id.0 > last, "each comes once, in order");
                     last = delivery.id.0;
@@ -96,15 +96,15 @@ async fn a_damaged_file_is_set_aside_with_a_warning() {
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .find(|path| path.to_string_lossy().contains(".damaged-"))
-        .expect("it is kept");
+        .expect("the file is kept");
     assert!(warning.contains(&*aside.to_string_lossy()) && warning.contains("starts empty"), "{warning}");
     store.close().await.unwrap();
 
-    // The main file is gone, its log is not: nothing may be thrown away in silence.
+    // The main file is gone, its log is not: nothing may be deleted silently.
     let path = folder.path().join("emptied.db");
     for (main, log, warnings) in [(&[][..], &log[..], 1), (&[], &[], 1), (&main, &log, 0)] {
         std::fs::write(&path, main).unwrap();
-        std::fs::write(open::beside(&path, "-wal"), log).unwrap();
+        std::fs::write(beside(&path, "-wal"), log).unwrap();
         let store = opened(&path);
         assert_eq!(store.warnings().len(), warnings, "{:?}", store.warnings());
         store.close().await.unwrap();
@@ -112,7 +112,7 @@ async fn a_damaged_file_is_set_aside_with_a_warning() {
 }
 
 #[tokio::test]
-async fn a_body_that_no_longer_matches_its_checksum_is_buried() {
+async fn a_body_that_no_longer_matches_its_checksum_becomes_a_dead_letter() {
     let folder = folder();
     let path = file(&folder);
     let store = opened(&path);
@@ -123,9 +123,9 @@ async fn a_body_that_no_longer_matches_its_checksum_is_buried() {
     db.execute("DELETE FROM event WHERE seq = 3", []).unwrap();
     drop(db);
     let store = opened(&path);
-    let mut line = store.line("ops");
-    assert_eq!(number(&taken(&mut line, 1).await[0]), 0);
-    assert_empty(&mut line).await;
+    let mut stream = store.stream("ops");
+    assert_eq!(number(&taken(&mut stream, 1).await[0]), 0);
+    assert_empty(&mut stream).await;
     store.flush().await.unwrap();
     let dead = store.dead(DeadFilter::default()).await.unwrap();
     let whys: Vec<_> = dead.iter().map(|letter| &*letter.why).collect();

@@ -1,4 +1,4 @@
-//! What templates and conditions see: windows onto an event, converted only where they look.
+//! What templates and conditions can access: views of an event, converted on access.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,28 +6,28 @@ use std::sync::Arc;
 use minijinja::value::{Enumerator, Object, ObjectRepr, Value};
 use serde_json::Value as Json;
 
-use super::fetched::{Fetched, Outcome};
+use super::fetched::{FetchOutcome, Fetched};
 use crate::event::{Event, Name};
 use crate::message::Markup;
 
-/// The formatter asks the context for this; no template can spell it.
+/// The formatter looks this up in the context; it is not a valid name in a template.
 pub(super) const MARKUP: &str = "%markup";
 
-/// The names that templates find at the root, and those inside `event`.
+/// The names at the root, and those inside `event`.
 pub(super) const ROOTS: [&str; 3] = ["event", "data", "relay"];
 pub(super) const ENVELOPE: [&str; 7] = ["id", "source", "type", "time", "subject", "kind", "data"];
 
-/// Everything that one event offers; made once, whatever number of templates looks at it.
+/// All variables of one event, shared by all its templates.
 #[derive(Debug)]
-pub(super) struct Facts {
+pub(super) struct Variables {
     data: Arc<Json>,
     event: Option<Value>,
     relay: Option<Value>,
-    /// What was fetched, or what a source names beside the body.
+    /// Fetched data, or what a source provides beside the body.
     others: Vec<(Name, Arc<Json>)>,
 }
 
-impl Facts {
+impl Variables {
     pub(super) fn of_data(data: &Arc<Json>, others: &[(Name, Arc<Json>)]) -> Self {
         Self { data: Arc::clone(data), event: None, relay: None, others: others.to_vec() }
     }
@@ -43,14 +43,14 @@ impl Facts {
             subject: event.subject.clone(),
             data: Arc::clone(&data),
         };
-        let found = |(name, outcome): (&Name, &Outcome)| match outcome {
-            Outcome::Found(value) => Some((name.clone(), Arc::clone(value))),
-            Outcome::NotAsked | Outcome::Failed(_) => None,
+        let found = |(name, outcome): (&Name, &FetchOutcome)| match outcome {
+            FetchOutcome::Found(value) => Some((name.clone(), Arc::clone(value))),
+            FetchOutcome::NotAsked | FetchOutcome::Failed(_) => None,
         };
         Self {
             data,
             event: Some(Value::from_object(envelope)),
-            relay: Some(Value::from_object(Named(relay.clone()))),
+            relay: Some(Value::from_object(RelayName(relay.clone()))),
             others: fetched.iter().filter_map(found).collect(),
         }
     }
@@ -58,24 +58,24 @@ impl Facts {
 
 /// The root of one evaluation.
 #[derive(Debug)]
-pub(super) struct Context {
-    pub(super) facts: Arc<Facts>,
+pub(super) struct RootObject {
+    pub(super) variables: Arc<Variables>,
     /// None: nothing is escaped.
     pub(super) markup: Option<Markup>,
 }
 
-impl Object for Context {
+impl Object for RootObject {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
         self.get_value_by_str(key.as_str()?)
     }
 
     fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
         match key {
-            "data" => Some(window(&self.facts.data)),
-            "event" => self.facts.event.clone(),
-            "relay" => self.facts.relay.clone(),
+            "data" => Some(view(&self.variables.data)),
+            "event" => self.variables.event.clone(),
+            "relay" => self.variables.relay.clone(),
             MARKUP => self.markup.map(|markup| Value::from(markup as usize)),
-            _ => self.facts.others.iter().find(|(name, _)| &**name == key).map(|(_, value)| window(value)),
+            _ => self.variables.others.iter().find(|(name, _)| &**name == key).map(|(_, value)| view(value)),
         }
     }
 }
@@ -104,7 +104,7 @@ impl Object for Envelope {
             "time" => &self.time,
             "subject" => &self.subject,
             "kind" => &self.kind,
-            "data" => return Some(window(&self.data)),
+            "data" => return Some(view(&self.data)),
             _ => return None,
         };
         Some(Value::from(text))
@@ -117,9 +117,9 @@ impl Object for Envelope {
 
 /// `{{ relay }}` and `{{ relay.name }}` are the same.
 #[derive(Debug)]
-struct Named(Name);
+struct RelayName(Name);
 
-impl Object for Named {
+impl Object for RelayName {
     fn repr(self: &Arc<Self>) -> ObjectRepr {
         ObjectRepr::Plain
     }
@@ -133,21 +133,21 @@ impl Object for Named {
     }
 }
 
-/// A list or an object inside a tree that is shared, found again by the way down to it.
+/// A list or an object inside a shared tree, by its path.
 #[derive(Debug)]
-struct Window {
+struct JsonView {
     tree: Arc<Json>,
-    way: Vec<Turn>,
+    path: Vec<PathStep>,
 }
 
 #[derive(Debug, Clone)]
-enum Turn {
+enum PathStep {
     Key(Box<str>),
     Index(usize),
 }
 
-fn window(tree: &Arc<Json>) -> Value {
-    scalar(tree).unwrap_or_else(|| Value::from_object(Window { tree: Arc::clone(tree), way: Vec::new() }))
+fn view(tree: &Arc<Json>) -> Value {
+    scalar(tree).unwrap_or_else(|| Value::from_object(JsonView { tree: Arc::clone(tree), path: Vec::new() }))
 }
 
 fn scalar(json: &Json) -> Option<Value> {
@@ -164,34 +164,34 @@ fn scalar(json: &Json) -> Option<Value> {
     }
 }
 
-impl Window {
+impl JsonView {
     fn here(&self) -> &Json {
-        let step = |json: &Json, turn: &Turn| match turn {
-            Turn::Key(key) => json.get(&**key).is_some(),
-            Turn::Index(index) => json.get(index).is_some(),
+        let exists = |json: &Json, step: &PathStep| match step {
+            PathStep::Key(key) => json.get(&**key).is_some(),
+            PathStep::Index(index) => json.get(index).is_some(),
         };
-        self.way.iter().fold(&*self.tree, |json, turn| {
-            debug_assert!(step(json, turn), "ways are only made of turns that were there");
-            match turn {
-                Turn::Key(key) => json.get(&**key).unwrap_or(&Json::Null),
-                Turn::Index(index) => json.get(index).unwrap_or(&Json::Null),
+        self.path.iter().fold(&*self.tree, |json, step| {
+            debug_assert!(exists(json, step), "paths consist of existing steps");
+            match step {
+                PathStep::Key(key) => json.get(&**key).unwrap_or(&Json::Null),
+                PathStep::Index(index) => json.get(index).unwrap_or(&Json::Null),
             }
         })
     }
 
-    fn member(&self, turn: Turn) -> Option<Value> {
-        let found = match &turn {
-            Turn::Key(key) => self.here().get(&**key)?,
-            Turn::Index(index) => self.here().get(index)?,
+    fn member(&self, step: PathStep) -> Option<Value> {
+        let found = match &step {
+            PathStep::Key(key) => self.here().get(&**key)?,
+            PathStep::Index(index) => self.here().get(index)?,
         };
         Some(scalar(found).unwrap_or_else(|| {
-            let way = self.way.iter().cloned().chain([turn]).collect();
-            Value::from_object(Self { tree: Arc::clone(&self.tree), way })
+            let path = self.path.iter().cloned().chain([step]).collect();
+            Value::from_object(Self { tree: Arc::clone(&self.tree), path })
         }))
     }
 }
 
-impl Object for Window {
+impl Object for JsonView {
     fn repr(self: &Arc<Self>) -> ObjectRepr {
         if self.here().is_array() { ObjectRepr::Seq } else { ObjectRepr::Map }
     }
@@ -199,12 +199,12 @@ impl Object for Window {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
         match key.as_str() {
             Some(key) => self.get_value_by_str(key),
-            None => self.member(Turn::Index(key.as_usize()?)),
+            None => self.member(PathStep::Index(key.as_usize()?)),
         }
     }
 
     fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
-        self.member(Turn::Key(key.into()))
+        self.member(PathStep::Key(key.into()))
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {

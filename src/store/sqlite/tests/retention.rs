@@ -4,42 +4,33 @@ async fn events(store: &Store) -> usize {
     store.events(EventFilter { limit: 10_000, ..EventFilter::default() }).await.unwrap().len()
 }
 
-pub(super) async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    let waiting = async {
-        while !holds().await {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, waiting).await.unwrap_or_else(|_| panic!("never: {what}"));
-}
-
 #[tokio::test]
-async fn settled_events_go_with_their_age_and_pending_ones_stay() {
+async fn settled_events_are_deleted_by_age_and_pending_ones_stay() {
     let folder = folder();
     let path = file(&folder);
     let store = opened(&path);
     store.commit((0..1500).map(|n| to(&["ops"], event(n))).collect()).await.unwrap();
-    for delivery in taken(&mut store.line("ops"), 1500).await {
+    for delivery in taken(&mut store.stream("ops"), 1500).await {
         match number(&delivery) {
             700 => (),
-            701 => store.settle(delivery.id, buried("no")).await.unwrap(),
+            701 => store.settle(delivery.id, dead("no")).await.unwrap(),
             _ => store.settle(delivery.id, delivered()).await.unwrap(),
         }
     }
     store.close().await.unwrap();
     let policy = Policy { retention_age: Duration::ZERO, ..Policy::default() };
     let store = Store::open(&path, policy).unwrap();
-    // The pending one, and the newest, whose id must not be given again.
+    // The pending one, and the newest, whose id must not be used again.
     until("two are left", async || events(&store).await == 2).await;
-    assert_eq!(backlog(&store, "ops").await, (1, 0), "dead letters outlive their age no more than others");
-    assert_eq!(number(&taken(&mut store.line("ops"), 1).await[0]), 700);
+    assert_eq!(backlog(&store, "ops").await, (1, 0), "dead letters are deleted by age too");
+    assert_eq!(number(&taken(&mut store.stream("ops"), 1).await[0]), 700);
     store.commit(vec![to(&["ops"], event(0))]).await.unwrap();
     let newest = store.events(EventFilter::default()).await.unwrap()[0].deliveries[0].id;
     assert_eq!(newest, DeliveryId(1501));
 }
 
 #[tokio::test]
-async fn beyond_the_size_the_oldest_settled_events_go_and_the_file_shrinks() {
+async fn beyond_the_size_the_oldest_settled_events_are_deleted_and_the_file_shrinks() {
     let folder = folder();
     let path = file(&folder);
     let store = opened(&path);
@@ -49,10 +40,10 @@ async fn beyond_the_size_the_oldest_settled_events_go_and_the_file_shrinks() {
         let entries = (start..start + 500).map(|n| to(&["ops"], Arc::new(large(n)))).collect();
         store.commit(entries).await.unwrap();
     }
-    for delivery in taken(&mut store.line("ops"), 3000).await {
+    for delivery in taken(&mut store.stream("ops"), 3000).await {
         match number(&delivery) {
             0..10 => (),
-            10..20 => store.settle(delivery.id, buried("no")).await.unwrap(),
+            10..20 => store.settle(delivery.id, dead("no")).await.unwrap(),
             _ => store.settle(delivery.id, delivered()).await.unwrap(),
         }
     }
@@ -66,16 +57,16 @@ async fn beyond_the_size_the_oldest_settled_events_go_and_the_file_shrinks() {
         db.pragma_query_value(None, "page_count", |row| row.get::<_, i64>(0)).unwrap()
     };
     until("the file is small", async || pages().await * 4096 <= 2_000_000).await;
-    assert_eq!(backlog(&store, "ops").await, (10, 10), "what is pending or dead is never dropped for room");
+    assert_eq!(backlog(&store, "ops").await, (10, 10), "what is pending or dead is never deleted for its size");
     let left = store.events(EventFilter { limit: 10_000, ..EventFilter::default() }).await.unwrap();
-    assert!(left.len() > 300, "no more went than had to: {}", left.len());
+    assert!(left.len() > 300, "no more was deleted than necessary: {}", left.len());
     assert_eq!(&*left[0].event.subject, "/c/2999/");
     store.close().await.unwrap();
     assert!(size() <= limit, "{}", size());
 }
 
 #[tokio::test]
-async fn ids_are_forgotten_after_their_time() {
+async fn ids_are_deleted_after_their_time() {
     let folder = folder();
     let path = file(&folder);
     let store = opened(&path);
@@ -84,12 +75,12 @@ async fn ids_are_forgotten_after_their_time() {
     let store = Store::open(&path, Policy { remember: Duration::ZERO, ..Policy::default() }).unwrap();
     let db = rusqlite::Connection::open(&path).unwrap();
     let seen = async || db.query_row("SELECT count(*) FROM seen", [], |row| row.get::<_, i64>(0)).unwrap() == 0;
-    until("all ids are forgotten", seen).await;
+    until("all ids are deleted", seen).await;
     store.close().await.unwrap();
 }
 
 #[tokio::test]
-async fn notes_go_when_they_have_run_out() {
+async fn expired_notes_are_deleted() {
     let folder = folder();
     let path = file(&folder);
     let store = opened(&path);

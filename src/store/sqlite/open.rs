@@ -1,4 +1,4 @@
-//! Opening the state file: lock it, judge it, migrate it; set it aside when it is damaged.
+//! Opens the state file: locks, checks and migrates it; sets it aside if it is damaged.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{Read, Seek, Write};
@@ -9,24 +9,25 @@ use jiff::Timestamp;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::schema::{self, Found};
-use super::words::{OpenError, Policy};
+use crate::store::error::OpenError;
+use crate::store::types::Policy;
 
-/// Smaller files are read through and checked at every start; larger ones when something was seen wrong with them.
+/// Smaller files are checked completely at every start; larger ones only after damage was seen.
 const CHECKED_AT_EVERY_START: u64 = 16 << 20;
 
-/// An operator's own write transaction makes us wait so long before it becomes an error.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long to wait for another program's write transaction before it is an error.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(1);
 
 pub(super) struct Opened {
     pub(super) db: Connection,
-    /// Held for as long as the queue writes.
-    pub(super) lock: File,
-    /// What the operator must hear about how it went.
+    /// Held as long as the store is open.
+    pub(super) file_lock: File,
+    /// For the operator.
     pub(super) warnings: Vec<String>,
 }
 
-enum Trouble {
-    /// Its content is broken: a fresh file helps.
+enum AttemptError {
+    /// The content is damaged: an empty file helps.
     Damaged(String),
     Fatal(OpenError),
 }
@@ -35,51 +36,51 @@ pub(super) fn open(file: &Path, policy: &Policy) -> Result<Opened, OpenError> {
     if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         fs::create_dir_all(folder).map_err(|why| OpenError::Folder { folder: folder.into(), why })?;
     }
-    let lock = lock(file)?;
+    let file_lock = lock(file)?;
     let mut warnings = Vec::new();
     if size(file) == Some(0) && size(&beside(file, "-wal")).unwrap_or(0) == 0 {
-        warnings.push(format!("{} was an empty file: the queue starts empty", file.display()));
+        warnings.push(format!("{} was an empty file: the store starts empty", file.display()));
     }
-    let trouble = match attempt(file, policy) {
+    let damage = match attempt(file, policy) {
         Ok(db) => {
-            forget_suspicion(file);
-            return Ok(Opened { db, lock, warnings });
+            remove_suspect_mark(file);
+            return Ok(Opened { db, file_lock, warnings });
         }
-        Err(Trouble::Fatal(error)) => return Err(error),
-        Err(Trouble::Damaged(why)) => why,
+        Err(AttemptError::Fatal(error)) => return Err(error),
+        Err(AttemptError::Damaged(why)) => why,
     };
     let aside = set_aside(file)?;
     warnings.push(format!(
-        "{} is damaged ({trouble}): it was set aside as {} and the queue starts empty; what was pending is in there",
+        "{} is damaged ({damage}): it was set aside as {}, and the store starts empty; pending deliveries are in that file",
         file.display(),
         aside.display()
     ));
     match attempt(file, policy) {
         Ok(db) => {
-            forget_suspicion(file);
-            Ok(Opened { db, lock, warnings })
+            remove_suspect_mark(file);
+            Ok(Opened { db, file_lock, warnings })
         }
-        Err(Trouble::Fatal(error)) => Err(error),
-        Err(Trouble::Damaged(why)) => Err(OpenError::Unusable { file: file.into(), why }),
+        Err(AttemptError::Fatal(error)) => Err(error),
+        Err(AttemptError::Damaged(why)) => Err(OpenError::Unusable { file: file.into(), why }),
     }
 }
 
-/// A second pair of eyes on the same file; the writer's connection stands already.
+/// A read-only connection to the file; the writer's connection is open already.
 pub(super) fn reader(file: &Path) -> Result<Connection, OpenError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let open = || {
         let db = Connection::open_with_flags(file, flags)?;
-        db.busy_timeout(PATIENCE)?;
+        db.busy_timeout(BUSY_TIMEOUT)?;
         db.pragma_update(None, "cache_size", -1000)?;
         Ok(db)
     };
     open().map_err(|error: rusqlite::Error| OpenError::Unusable { file: file.into(), why: error.to_string() })
 }
 
-/// Leaves word for the next start that the file must be read through, however large it is.
-pub(super) fn suspect(file: &Path) {
+/// Leaves a mark that makes the next start check the file completely, whatever its size.
+pub(super) fn mark_as_suspect(file: &Path) {
     if let Err(error) = File::create(beside(file, ".suspect")) {
-        tracing::warn!(file = %file.display(), %error, "the state file is damaged, and no mark could be left for the next start");
+        tracing::warn!(file = %file.display(), %error, "the state file is damaged, and no mark can be left for the next start");
     }
 }
 
@@ -87,7 +88,7 @@ pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
 }
 
-fn forget_suspicion(file: &Path) {
+fn remove_suspect_mark(file: &Path) {
     let mark = beside(file, ".suspect");
     if mark.exists()
         && let Err(error) = fs::remove_file(&mark)
@@ -102,7 +103,7 @@ fn lock(file: &Path) -> Result<File, OpenError> {
     let mut lock = File::options().read(true).write(true).create(true).truncate(false).open(path).map_err(unusable)?;
     match lock.try_lock() {
         Ok(()) => {
-            // For the one who is refused: who holds it.
+            // Shown to the second process.
             lock.set_len(0).and_then(|()| write!(lock, "{}", std::process::id())).map_err(unusable)?;
             Ok(lock)
         }
@@ -119,40 +120,40 @@ fn lock(file: &Path) -> Result<File, OpenError> {
     }
 }
 
-fn attempt(file: &Path, policy: &Policy) -> Result<Connection, Trouble> {
-    let judged = |error: rusqlite::Error| {
+fn attempt(file: &Path, policy: &Policy) -> Result<Connection, AttemptError> {
+    let classified = |error: rusqlite::Error| {
         let why = error.to_string();
         if is_damage(&error) {
-            Trouble::Damaged(why)
+            AttemptError::Damaged(why)
         } else {
-            Trouble::Fatal(OpenError::Unusable { file: file.into(), why })
+            AttemptError::Fatal(OpenError::Unusable { file: file.into(), why })
         }
     };
     let (size_of_file, size_of_wal) = (size(file), size(&beside(file, "-wal")).unwrap_or(0));
     if size_of_file.unwrap_or(0) == 0 && size_of_wal > 0 {
-        // SQLite would throw the log away, in silence.
-        return Err(Trouble::Damaged("it is empty, but its write-ahead log is not".to_owned()));
+        // SQLite would silently delete the log.
+        return Err(AttemptError::Damaged("it is empty, but its write-ahead log is not".to_owned()));
     }
-    let mut db = Connection::open(file).map_err(judged)?;
-    db.busy_timeout(PATIENCE).map_err(judged)?;
-    let version = match schema::look(&db).map_err(judged)? {
-        Found::Foreign => return Err(Trouble::Fatal(OpenError::Foreign { file: file.into() })),
+    let mut db = Connection::open(file).map_err(classified)?;
+    db.busy_timeout(BUSY_TIMEOUT).map_err(classified)?;
+    let version = match schema::inspect(&db).map_err(classified)? {
+        Found::Foreign => return Err(AttemptError::Fatal(OpenError::Foreign { file: file.into() })),
         Found::Ours(found) if found > schema::known() => {
-            return Err(Trouble::Fatal(OpenError::Newer { file: file.into(), found, known: schema::known() }));
+            return Err(AttemptError::Fatal(OpenError::Newer { file: file.into(), found, known: schema::known() }));
         }
         Found::Ours(version) => Some(version),
         Found::Empty => None,
     };
-    let worth_checking =
+    let check_completely =
         size_of_file.unwrap_or(0) + size_of_wal <= CHECKED_AT_EVERY_START || beside(file, ".suspect").exists();
-    if version.is_some() && worth_checking {
-        check(&db).map_err(|why| why.map_or_else(judged, Trouble::Damaged))?;
+    if version.is_some() && check_completely {
+        check(&db).map_err(|why| why.map_or_else(classified, AttemptError::Damaged))?;
     }
-    prepare(&mut db, version, policy).map_err(judged)?;
+    prepare(&mut db, version, policy).map_err(classified)?;
     probe(&db).map_err(|error| match error.sqlite_error_code() {
-        // Our own version, and yet a table is not as we made it.
-        Some(ErrorCode::Unknown) => Trouble::Damaged(error.to_string()),
-        _ => judged(error),
+        // The version is known, but a table differs from its schema.
+        Some(ErrorCode::Unknown) => AttemptError::Damaged(error.to_string()),
+        _ => classified(error),
     })?;
     Ok(db)
 }
@@ -162,14 +163,14 @@ fn check(db: &Connection) -> Result<(), Result<String, rusqlite::Error>> {
     match verdict {
         Ok(verdict) if verdict == "ok" => Ok(()),
         Ok(verdict) => Err(Ok(verdict)),
-        Err(rusqlite::Error::InvalidColumnType(..)) => Err(Ok("its check gave no answer".to_owned())),
+        Err(rusqlite::Error::InvalidColumnType(..)) => Err(Ok("its check returned nothing".to_owned())),
         Err(error) => Err(Err(error)),
     }
 }
 
 fn prepare(db: &mut Connection, version: Option<i64>, policy: &Policy) -> rusqlite::Result<()> {
     if version.is_none() {
-        // Before the log is on, or the file would never shrink.
+        // Before the log is enabled, or the file would never shrink.
         db.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
         db.execute_batch("VACUUM")?;
     }
@@ -177,25 +178,27 @@ fn prepare(db: &mut Connection, version: Option<i64>, policy: &Policy) -> rusqli
     db.pragma_update(None, "synchronous", "FULL")?;
     db.pragma_update(None, "foreign_keys", false)?;
     db.pragma_update(None, "temp_store", "MEMORY")?;
-    // After a burst the log is cut back to this.
+    // After a burst the log is truncated to this.
     db.pragma_update(None, "journal_size_limit", 16 << 20)?;
     db.set_prepared_statement_cache_capacity(64);
     schema::migrate(db, version.unwrap_or(0))?;
-    if let Some(pages) = policy.max_pages {
+    if let Some(size) = policy.max_size {
+        let page_size: u32 = db.pragma_query_value(None, "page_size", |row| row.get(0))?;
+        let pages = u32::try_from(size / u64::from(page_size.max(1))).unwrap_or(u32::MAX);
         db.pragma_update(None, "max_page_count", pages)?;
     }
     Ok(())
 }
 
-/// Touches every table, so that a file without one is found now and not at the first commit.
+/// Reads every table, so that a missing one is found now and not at the first commit.
 fn probe(db: &Connection) -> rusqlite::Result<()> {
-    for table in ["event", "delivery", "tally", "cursor", "incident", "seen", "room", "note", "silence"] {
+    for table in ["event", "delivery", "tally", "cursor", "incident", "seen", "reserve", "note", "silence"] {
         db.query_row(&format!("SELECT EXISTS (SELECT 1 FROM {table})"), [], |_| Ok(()))?;
     }
     Ok(())
 }
 
-/// Moves the file and its log out of the way, under a name that `sqlite3` can still open.
+/// Renames the file and its log so that `sqlite3` can still open them.
 fn set_aside(file: &Path) -> Result<PathBuf, OpenError> {
     let now = Timestamp::now();
     let unusable = |why: std::io::Error| OpenError::Unusable { file: file.into(), why: why.to_string() };

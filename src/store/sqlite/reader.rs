@@ -1,4 +1,4 @@
-//! Threads that read the state file while the writer writes: one for what lanes wait for, one for people's listings.
+//! Threads that read the file while the writer writes: one for short reads of lanes, one for operators' listings.
 
 use std::path::Path;
 
@@ -6,15 +6,16 @@ use rusqlite::{Connection, params};
 use tokio::sync::{mpsc, oneshot};
 
 use super::open;
-use super::ready_buffer::{Broken, Page, SHELF_BYTES};
+use super::ready_buffer::{CAPACITY_BYTES, Page, Unreadable};
 use super::rows::Columns;
-use super::words::{Delivery, DeliveryId, OpenError, StoreError};
 use crate::event::Name;
+use crate::store::error::{OpenError, StoreError};
+use crate::store::types::{Delivery, DeliveryId};
 
-/// Questions wait their turn; whoever asks one more waits before the listener.
-const QUESTIONS: usize = 64;
+/// How many reads wait for the thread; further callers wait for a free slot.
+const WAITING_READS: usize = 64;
 
-/// How many deliveries a lane in arrears reads at once.
+/// How many deliveries a sink that is behind reads at once.
 pub(super) const PAGE: usize = 512;
 
 enum Job {
@@ -30,14 +31,14 @@ pub(super) struct Reader {
 impl Reader {
     pub(super) fn start(name: &'static str, file: &Path) -> Result<Self, OpenError> {
         let db = open::reader(file)?;
-        let (jobs, mut inbox) = mpsc::channel(QUESTIONS);
+        let (jobs, mut inbox) = mpsc::channel(WAITING_READS);
         let work = move || {
             while let Some(job) = inbox.blocking_recv() {
                 match job {
                     Job::Read(read) => read(&db),
                     Job::End(done) => {
                         drop(db);
-                        // Nobody waits any more: fine.
+                        // The caller may be gone.
                         let _: Result<(), ()> = done.send(());
                         return;
                     }
@@ -49,24 +50,24 @@ impl Reader {
         Ok(Self { jobs })
     }
 
-    pub(super) async fn ask<T: Send + 'static>(
+    pub(super) async fn read<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<rusqlite::Result<T>, StoreError> {
-        let (answer, answered) = oneshot::channel();
+        let (reply, replied) = oneshot::channel();
         let job = Job::Read(Box::new(move |db| {
-            // Whoever asked may have left meanwhile.
-            drop(answer.send(read(db)));
+            // The caller may be gone.
+            drop(reply.send(read(db)));
         }));
         self.jobs.send(job).await.map_err(|_| StoreError::Closed)?;
-        answered.await.map_err(|_| StoreError::Closed)
+        replied.await.map_err(|_| StoreError::Closed)
     }
 
     /// Resolves when the connection is closed.
     pub(super) async fn end(&self) {
         let (done, ended) = oneshot::channel();
         if self.jobs.send(Job::End(done)).await.is_ok() {
-            // An error means that it has ended already.
+            // An error means that it ended before.
             let _: Result<(), _> = ended.await;
         }
     }
@@ -75,7 +76,7 @@ impl Reader {
 /// The pending deliveries of `sink` above `after`.
 pub(super) fn page(db: &Connection, sink: &Name, after: i64) -> rusqlite::Result<Page> {
     let mut statement = db.prepare_cached(
-        "SELECT d.id, d.relay, d.accepted, d.attempts, d.due, d.first_tried, d.again,
+        "SELECT d.id, d.relay, d.accepted, d.attempts, d.due, d.first_tried, d.replay_of,
                 e.seq, e.source, e.kind, e.type, e.subject, e.id, e.time, e.crc, e.body
          FROM delivery d INDEXED BY pending LEFT JOIN event e ON e.seq = d.event
          WHERE d.state = 0 AND d.sink = ?1 AND d.id > ?2 ORDER BY d.id LIMIT ?3",
@@ -87,7 +88,7 @@ pub(super) fn page(db: &Connection, sink: &Name, after: i64) -> rusqlite::Result
         let mut columns = Columns::of(row);
         let id = columns.number(0);
         if id <= page.last.max(after) {
-            // A damaged index may go round in circles; a healthy one always rises.
+            // A damaged index may loop; in an intact one ids always rise.
             break;
         }
         page.last = id;
@@ -97,7 +98,7 @@ pub(super) fn page(db: &Connection, sink: &Name, after: i64) -> rusqlite::Result
         let attempts = columns.count(3);
         let due = columns.time_if_any(4);
         let first_tried = columns.time_if_any(5);
-        let again = columns.is_there(6);
+        let again = columns.is_set(6);
         let event = columns.event(7);
         match columns.damage() {
             None => {
@@ -105,9 +106,9 @@ pub(super) fn page(db: &Connection, sink: &Name, after: i64) -> rusqlite::Result
                 let (event, sink) = (event.into(), sink.clone());
                 page.found.push(Delivery { id, event, relay, sink, accepted, attempts, due, first_tried, again });
             }
-            Some(why) => page.broken.push(Broken { id, attempts, why }),
+            Some(why) => page.unreadable.push(Unreadable { id, attempts, why }),
         }
-        if page.found.len() + page.broken.len() >= PAGE || bytes >= SHELF_BYTES {
+        if page.found.len() + page.unreadable.len() >= PAGE || bytes >= CAPACITY_BYTES {
             page.full = true;
             break;
         }

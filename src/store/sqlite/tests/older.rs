@@ -42,13 +42,13 @@ async fn a_file_of_the_first_version_goes_on_where_it_was() {
     db.execute_batch(V1).unwrap();
     db.execute("UPDATE event SET crc = ?1", [crc32c::crc32c(b"{\"number\":0}")]).unwrap();
     drop(db);
-    // The sweep would take what is that old.
+    // Retention would delete what is that old.
     let policy = Policy { retention_age: Duration::from_secs(100 * 366 * 86_400), ..Policy::default() };
     let store = Store::open(&path, policy).unwrap();
     assert!(store.warnings().is_empty(), "{:?}", store.warnings());
     assert_eq!(backlog(&store, "ops").await, (1, 1));
     assert_eq!(store.cursor("prod").await.unwrap().as_deref(), Some("7"));
-    let delivery = taken(&mut store.line("ops"), 1).await.remove(0);
+    let delivery = taken(&mut store.stream("ops"), 1).await.remove(0);
     assert_eq!((delivery.id, number(&delivery), delivery.attempts), (DeliveryId(1), 0, 2));
     let due = Timestamp::from_second(2_000_000_000).unwrap();
     let outcome = Outcome::Postponed { due, attempts: 3, why: "503".to_owned(), reply: Some("busy".to_owned()) };
@@ -57,8 +57,11 @@ async fn a_file_of_the_first_version_goes_on_where_it_was() {
     store.flush().await.unwrap();
     let rows = store.events(EventFilter::default()).await.unwrap();
     let states: Vec<_> = rows[0].deliveries.iter().map(|row| (row.state, row.attempts, row.tries.len())).collect();
-    // Of the attempts before the times are not known.
-    assert_eq!(states, [(State::Suppressed, 3, 1), (State::Delivered, 1, 0), (State::Dead, 3, 0)]);
+    // The times of earlier attempts are unknown.
+    assert_eq!(
+        states,
+        [(DeliveryState::Suppressed, 3, 1), (DeliveryState::Delivered, 1, 0), (DeliveryState::Dead, 3, 0)]
+    );
     assert_eq!(rows[0].deliveries[0].reply.as_deref(), Some("busy"));
     assert!(store.silences().await.unwrap().is_empty());
     store.commit(vec![to(&["ops"], event(1))]).await.unwrap();

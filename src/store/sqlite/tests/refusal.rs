@@ -1,7 +1,7 @@
 use super::*;
 
-fn full_after(pages: u32) -> Policy {
-    Policy { max_pages: Some(pages), ..Policy::default() }
+fn full_after(pages: u64) -> Policy {
+    Policy { max_size: Some(pages * 4096), ..Policy::default() }
 }
 
 async fn until_refused(store: &Store) -> usize {
@@ -10,7 +10,7 @@ async fn until_refused(store: &Store) -> usize {
         let entry = to(&["ops"], Arc::new(Event { data, ..(*event(n)).clone() }));
         match store.commit(vec![entry]).await {
             Ok(_) => (),
-            Err(StoreError::Full(_)) => return n,
+            Err(CommitError { error: StoreError::Full(_), .. }) => return n,
             Err(other) => panic!("{other}"),
         }
     }
@@ -18,29 +18,29 @@ async fn until_refused(store: &Store) -> usize {
 }
 
 #[tokio::test]
-async fn a_full_disk_refuses_in_words_and_goes_on_when_there_is_room() {
+async fn a_full_disk_refuses_with_an_error_and_continues_when_there_is_space() {
     let folder = folder();
     let store = Store::open(&file(&folder), full_after(120)).unwrap();
     assert_eq!(store.health(), Health::Writable);
-    let mut line = store.line("ops");
+    let mut stream = store.stream("ops");
     let fitting = until_refused(&store).await;
     assert!(fitting > 20, "{fitting}");
     assert!(matches!(store.health(), Health::Refusing(why) if why.contains("tidings.db")));
-    let deliveries = taken(&mut line, fitting).await;
+    let deliveries = taken(&mut stream, fitting).await;
     assert_eq!(deliveries.iter().map(number).collect::<Vec<_>>(), (0..fitting).collect::<Vec<_>>());
     for delivery in deliveries.iter().skip(1) {
         store.settle(delivery.id, delivered()).await.unwrap();
     }
     store.flush().await.expect("verdicts have a reserve");
     assert_eq!(backlog(&store, "ops").await, (1, 0));
-    assert_empty(&mut line).await;
+    assert_empty(&mut stream).await;
     store.close().await.unwrap();
 
-    // The operator makes room.
+    // The operator makes space.
     let store = opened(&file(&folder));
     store.commit(vec![to(&["ops"], event(fitting))]).await.unwrap();
     assert_eq!(store.health(), Health::Writable);
-    let numbers: Vec<_> = taken(&mut store.line("ops"), 2).await.iter().map(number).collect();
+    let numbers: Vec<_> = taken(&mut store.stream("ops"), 2).await.iter().map(number).collect();
     assert_eq!(numbers, [0, fitting]);
 }
 
@@ -49,35 +49,38 @@ async fn verdicts_have_a_reserve_that_commits_cannot_use() {
     let folder = folder();
     let path = file(&folder);
     let store = Store::open(&path, full_after(300)).unwrap();
-    let mut line = store.line("ops");
+    let mut stream = store.stream("ops");
     let mut fitting = 0;
     while store.commit(vec![to(&["ops"; 40], event(fitting))]).await.is_ok() {
         fitting += 1;
     }
-    for delivery in taken(&mut line, fitting * 40).await {
+    for delivery in taken(&mut stream, fitting * 40).await {
         store.settle(delivery.id, delivered()).await.unwrap();
     }
     store.flush().await.unwrap();
     assert_eq!(backlog(&store, "ops").await, (0, 0));
     let db = rusqlite::Connection::open(&path).unwrap();
-    let reserves = || db.query_row("SELECT count(*) FROM room", [], |row| row.get::<_, i64>(0)).unwrap();
+    let reserves = || db.query_row("SELECT count(*) FROM reserve", [], |row| row.get::<_, i64>(0)).unwrap();
     assert_eq!(reserves(), 0, "the verdicts made their rows longer, so they needed it");
-    assert!(matches!(store.commit(vec![to(&["ops"], event(0))]).await, Err(StoreError::Full(_))));
+    assert!(matches!(
+        store.commit(vec![to(&["ops"], event(0))]).await,
+        Err(CommitError { error: StoreError::Full(_), .. })
+    ));
     assert!(matches!(store.health(), Health::Refusing(_)));
     db.execute("DELETE FROM delivery WHERE id < 6000", []).unwrap();
-    tokio::time::timeout(PATIENCE, writable(&store)).await.expect("the queue looks for room by itself");
+    tokio::time::timeout(PATIENCE, writable(&store)).await.expect("the store detects the space by itself");
     assert_eq!(reserves(), 1);
     store.commit(vec![to(&["ops"], event(1))]).await.unwrap();
 }
 
 #[tokio::test]
-async fn on_a_full_disk_verdicts_are_written_without_what_people_would_read() {
+async fn on_a_full_disk_verdicts_are_written_without_their_replies() {
     let folder = folder();
     let store = Store::open(&file(&folder), full_after(300)).unwrap();
-    let mut line = store.line("ops");
+    let mut stream = store.stream("ops");
     let fitting = until_refused(&store).await;
     let due = Timestamp::from_second(2_000_000_000).unwrap();
-    let ids = taken(&mut line, fitting).await.into_iter().map(|delivery| delivery.id);
+    let ids = taken(&mut stream, fitting).await.into_iter().map(|delivery| delivery.id);
     for id in ids {
         let (why, reply) = ("status 503".to_owned(), Some("x".repeat(2000)));
         store.settle(id, Outcome::Postponed { due, attempts: 1, why, reply }).await.unwrap();
@@ -96,7 +99,7 @@ async fn writable(store: &Store) {
 }
 
 #[tokio::test]
-async fn room_that_comes_back_is_found_without_being_asked() {
+async fn space_that_comes_back_is_detected_without_a_request() {
     let folder = folder();
     let path = file(&folder);
     let store = Store::open(&path, full_after(200)).unwrap();
@@ -104,7 +107,7 @@ async fn room_that_comes_back_is_found_without_being_asked() {
     assert!(matches!(store.health(), Health::Refusing(_)));
     let db = rusqlite::Connection::open(&path).unwrap();
     db.execute("DELETE FROM event WHERE seq > 3", []).unwrap();
-    tokio::time::timeout(PATIENCE, writable(&store)).await.expect("the queue looks for room by itself");
+    tokio::time::timeout(PATIENCE, writable(&store)).await.expect("the store detects the space by itself");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -112,29 +115,32 @@ async fn verdicts_are_kept_while_nothing_can_be_written() {
     let folder = folder();
     let path = file(&folder);
     let store = opened(&path);
-    let mut line = store.line("ops");
+    let mut stream = store.stream("ops");
     store.commit((0..50).map(|n| to(&["ops"], event(n))).collect()).await.unwrap();
-    let deliveries = taken(&mut line, 50).await;
-    // An operator who holds the file for longer than our patience.
+    let deliveries = taken(&mut stream, 50).await;
+    // Another program holds the file for longer than the timeout.
     let db = rusqlite::Connection::open(&path).unwrap();
     db.execute_batch("BEGIN IMMEDIATE").unwrap();
     for delivery in &deliveries {
         store.settle(delivery.id, delivered()).await.unwrap();
     }
-    assert!(matches!(store.flush().await, Err(StoreError::Io(_))));
-    assert!(matches!(store.commit(vec![to(&["ops"], event(50))]).await, Err(StoreError::Io(_))));
+    assert!(matches!(store.flush().await, Err(StoreError::Failed(_))));
+    assert!(matches!(
+        store.commit(vec![to(&["ops"], event(50))]).await,
+        Err(CommitError { error: StoreError::Failed(_), .. })
+    ));
     assert!(matches!(store.health(), Health::Refusing(_)));
     assert_eq!(backlog(&store, "ops").await, (50, 0));
     db.execute_batch("COMMIT").unwrap();
     let settled = async { while store.flush().await.is_err() {} };
     tokio::time::timeout(PATIENCE, settled).await.unwrap();
     store.commit(vec![to(&["ops"], event(51))]).await.unwrap();
-    assert_eq!(number(&taken(&mut line, 1).await[0]), 51, "what was refused was not written");
+    assert_eq!(number(&taken(&mut stream, 1).await[0]), 51, "what was refused was not written");
     assert_eq!(backlog(&store, "ops").await, (1, 0));
 }
 
 #[tokio::test]
-async fn two_queues_on_one_file_are_refused_in_words() {
+async fn a_second_store_on_one_file_is_refused_with_the_holder() {
     let folder = folder();
     let path = file(&folder);
     let first = opened(&path);
@@ -146,7 +152,7 @@ async fn two_queues_on_one_file_are_refused_in_words() {
 }
 
 #[test]
-fn a_folder_that_cannot_be_made_is_named() {
+fn a_folder_that_cannot_be_created_is_named() {
     let folder = folder();
     std::fs::write(folder.path().join("state"), "a file").unwrap();
     let error = Store::open(&file(&folder), Policy::default()).unwrap_err();

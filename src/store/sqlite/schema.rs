@@ -1,20 +1,19 @@
-//! The tables of the state file, and how older ones become today's.
+//! The tables of the state file, and the migrations from older versions.
 //!
-//! An event's `seq` is the id of its first delivery and its deliveries follow each other, so they are
-//! found without an index; only replayed ones, which come later, have one. Times are microseconds
-//! since 1970 in UTC. People look at the views `events`, `deliveries` and `silences`. `room` holds pages
-//! in reserve for the writer.
+//! An event's `seq` is the id of its first delivery and its deliveries follow it, so they are found without an index;
+//! replayed ones, which come later, have one. Times are microseconds since 1970 in UTC. The views `events`,
+//! `deliveries` and `silences` are for operators. `reserve` holds space for the writer.
 
 use rusqlite::{Connection, TransactionBehavior};
 
-/// "tidi", so that we neither adopt nor spoil the database of another program.
+/// "tidi", so that the database of another program is neither used nor changed.
 pub(super) const APPLICATION: i64 = 0x7469_6469;
 
 /// Entry n leads from version n to n + 1. Never change one that was released; add one.
-const MIGRATIONS: [&str; 2] = [FIRST, SECOND];
+const MIGRATIONS: [&str; 3] = [FIRST, SECOND, THIRD];
 
 pub(super) fn known() -> i64 {
-    i64::try_from(MIGRATIONS.len()).expect("a handful")
+    i64::try_from(MIGRATIONS.len()).expect("there are few migrations")
 }
 
 const FIRST: &str = "
@@ -105,14 +104,23 @@ CREATE VIEW silences AS
     FROM silence;
 ";
 
-/// What a file is, judged by its header and its tables.
+/// Plain names.
+const THIRD: &str = "
+ALTER TABLE room RENAME TO reserve;
+ALTER TABLE cursor RENAME COLUMN place TO position;
+ALTER TABLE delivery RENAME COLUMN again TO replay_of;
+DROP INDEX again;
+CREATE INDEX replayed ON delivery(event) WHERE replay_of IS NOT NULL;
+";
+
+/// What a file is, according to its header and tables.
 pub(super) enum Found {
     Ours(i64),
     Empty,
     Foreign,
 }
 
-pub(super) fn look(db: &Connection) -> rusqlite::Result<Found> {
+pub(super) fn inspect(db: &Connection) -> rusqlite::Result<Found> {
     let application: i64 = db.pragma_query_value(None, "application_id", |row| row.get(0))?;
     let version: i64 = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
     let tables: i64 = db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
@@ -123,7 +131,7 @@ pub(super) fn look(db: &Connection) -> rusqlite::Result<Found> {
     })
 }
 
-/// From `version` to today's, all or nothing.
+/// From `version` to the current one, all or nothing.
 pub(super) fn migrate(db: &mut Connection, version: i64) -> rusqlite::Result<()> {
     let from = usize::try_from(version).unwrap_or(0);
     if from >= MIGRATIONS.len() {

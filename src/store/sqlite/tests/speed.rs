@@ -1,4 +1,4 @@
-//! Figures for whoever changes the hot path: `cargo test --release --lib store::tests::speed -- --ignored --nocapture`
+//! Figures for changes of the hot path: `cargo test --release --lib store::sqlite::tests::speed -- --ignored --nocapture`
 
 use tokio::time::Instant;
 
@@ -9,11 +9,11 @@ const AT_ONCE: usize = 64;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "prints a figure, asserts nothing"]
-#[expect(clippy::print_stdout, reason = "a figure for a person")]
+#[expect(clippy::print_stdout, reason = "prints a figure")]
 async fn events_per_second() {
     let folder = folder();
     let store = opened(&file(&folder));
-    let mut line = store.line("ops");
+    let mut stream = store.stream("ops");
     let pad = "x".repeat(700);
     let make = |n: usize| {
         let data = Body::parse(format!(r#"{{"number":{n},"pad":"{pad}"}}"#)).unwrap();
@@ -28,7 +28,7 @@ async fn events_per_second() {
     let settle = async {
         let mut count = 0;
         while count < EVENTS {
-            for delivery in line.take(AT_ONCE).await.unwrap() {
+            for delivery in stream.take(AT_ONCE).await.unwrap() {
                 count += 1;
                 store.settle(delivery.id, delivered()).await.unwrap();
             }
@@ -44,7 +44,7 @@ async fn events_per_second() {
 
 #[tokio::test]
 #[ignore = "writes a million rows"]
-#[expect(clippy::print_stdout, reason = "a figure for a person")]
+#[expect(clippy::print_stdout, reason = "prints a figure")]
 async fn a_large_backlog_opens_at_once() {
     let folder = folder();
     let store = opened(&file(&folder));
@@ -55,20 +55,20 @@ async fn a_large_backlog_opens_at_once() {
     let began = Instant::now();
     let store = opened(&file(&folder));
     let opening = began.elapsed();
-    let first = taken(&mut store.line("ops"), 1).await;
+    let first = taken(&mut store.stream("ops"), 1).await;
     println!("opened in {opening:?}, first of a million in {:?}", began.elapsed());
     assert_eq!(number(&first[0]), 0);
 }
 
 #[tokio::test]
 #[ignore = "prints a figure, asserts nothing"]
-#[expect(clippy::print_stdout, reason = "a figure for a person")]
+#[expect(clippy::print_stdout, reason = "prints a figure")]
 async fn a_digest_of_ten_thousand() {
     let folder = folder();
     let store = opened(&file(&folder));
-    for (sinks, how) in [(&["ops"][..], "neighbours"), (&["ops", "room"], "no neighbours")] {
+    for (sinks, how) in [(&["ops"][..], "consecutive"), (&["ops", "room"], "not consecutive")] {
         store.commit((0..10_000).map(|n| to(sinks, event(n))).collect()).await.unwrap();
-        let ids: Vec<_> = taken(&mut store.line("ops"), 10_000).await.iter().map(|delivery| delivery.id).collect();
+        let ids: Vec<_> = taken(&mut store.stream("ops"), 10_000).await.iter().map(|delivery| delivery.id).collect();
         let began = Instant::now();
         store.settle_all(ids, Outcome::Delivered { receipt: Some("ts".to_owned()) }, Vec::new()).await.unwrap();
         store.flush().await.unwrap();

@@ -1,11 +1,11 @@
-//! Makes comparisons with what is missing come out false.
+//! Makes comparisons with missing values false.
 //!
-//! To `MiniJinja` a missing field is less than every number and unequal to every text, so
-//! `data.cpu < 10` would hold for events that have no `cpu` at all. So every comparison is compiled
-//! with a guard in front: `data.cpu < 10` as `(comparable(true, data.cpu, 10) and data.cpu < 10)`.
+//! To `MiniJinja` a missing field is less than every number and unequal to every text, so `data.cpu < 10` would hold for
+//! events without `cpu`. Therefore every comparison is compiled with a guard: `data.cpu < 10` becomes
+//! `(comparable(true, data.cpu, 10) and data.cpu < 10)`.
 
 use super::engine::COMPARABLE;
-use super::tokens::{Sort, Token};
+use super::tokens::{Token, TokenKind};
 
 /// `source` with every comparison guarded. It must be an expression that compiles.
 pub(super) fn guarded(source: &str, tokens: &[Token]) -> String {
@@ -14,7 +14,7 @@ pub(super) fn guarded(source: &str, tokens: &[Token]) -> String {
     out
 }
 
-/// One level of brackets: `and`, commas and the like separate what is compared.
+/// One level of brackets: `and`, commas and the like separate comparisons.
 fn level(source: &str, tokens: &[Token], out: &mut String) {
     let mut start = 0;
     let mut operators: Vec<(usize, usize)> = Vec::new();
@@ -22,9 +22,9 @@ fn level(source: &str, tokens: &[Token], out: &mut String) {
     while at < tokens.len() {
         let (role, length) = role(tokens, start, at);
         match role {
-            Role::Operand => {}
-            Role::Operator => operators.push((at, length)),
-            Role::Separator => {
+            TokenRole::Operand => {}
+            TokenRole::Operator => operators.push((at, length)),
+            TokenRole::Separator => {
                 comparison(source, tokens.get(start..at).unwrap_or_default(), start, &operators, out);
                 operators.clear();
                 copy(source, tokens.get(at..at + length).unwrap_or_default(), out);
@@ -36,37 +36,39 @@ fn level(source: &str, tokens: &[Token], out: &mut String) {
     comparison(source, tokens.get(start..).unwrap_or_default(), start, &operators, out);
 }
 
-enum Role {
+enum TokenRole {
     Operand,
     Operator,
     Separator,
 }
 
 /// What the token at `at` is, in a comparison that began at `start`, and how many tokens belong to it.
-fn role(tokens: &[Token], start: usize, at: usize) -> (Role, usize) {
-    let Some(token) = tokens.get(at) else { return (Role::Operand, 1) };
+fn role(tokens: &[Token], start: usize, at: usize) -> (TokenRole, usize) {
+    let Some(token) = tokens.get(at) else { return (TokenRole::Operand, 1) };
     let before = at.checked_sub(1).and_then(|at| tokens.get(at));
-    match (token.sort, token.text) {
-        (Sort::Sign, "(" | "[" | "{") => (Role::Operand, bracketed(tokens, at)),
+    match (token.kind, token.text) {
+        (TokenKind::Sign, "(" | "[" | "{") => (TokenRole::Operand, bracketed(tokens, at)),
         // An attribute or a test of that name.
-        (Sort::Name, _)
+        (TokenKind::Name, _)
             if before.is_some_and(|before| before.is_sign(".") || before.is_name("is") || before.is_sign("|")) =>
         {
-            (Role::Operand, 1)
+            (TokenRole::Operand, 1)
         }
-        (Sort::Name, "in") if before.is_some_and(|before| before.is_name("not")) => (Role::Operand, 1),
-        (Sort::Name, "and" | "or" | "if" | "else") | (Sort::Sign, "," | ":" | "=") => (Role::Separator, 1),
-        (Sort::Name, "not") if at == start => (Role::Separator, 1),
-        (Sort::Name, "not") => (Role::Operator, 2),
-        (Sort::Name, "in") | (Sort::Sign, "==" | "!=" | "<" | ">" | "<=" | ">=") => (Role::Operator, 1),
-        _ => (Role::Operand, 1),
+        (TokenKind::Name, "in") if before.is_some_and(|before| before.is_name("not")) => (TokenRole::Operand, 1),
+        (TokenKind::Name, "and" | "or" | "if" | "else") | (TokenKind::Sign, "," | ":" | "=") => {
+            (TokenRole::Separator, 1)
+        }
+        (TokenKind::Name, "not") if at == start => (TokenRole::Separator, 1),
+        (TokenKind::Name, "not") => (TokenRole::Operator, 2),
+        (TokenKind::Name, "in") | (TokenKind::Sign, "==" | "!=" | "<" | ">" | "<=" | ">=") => (TokenRole::Operator, 1),
+        _ => (TokenRole::Operand, 1),
     }
 }
 
 /// How many tokens there are from the bracket at `at` to the one that closes it.
 fn bracketed(tokens: &[Token], at: usize) -> usize {
     let mut depth = 0usize;
-    for (length, token) in tokens.iter().skip(at).enumerate().filter(|(_, token)| token.sort == Sort::Sign) {
+    for (length, token) in tokens.iter().skip(at).enumerate().filter(|(_, token)| token.kind == TokenKind::Sign) {
         match token.text {
             "(" | "[" | "{" => depth += 1,
             ")" | "]" | "}" => depth = depth.saturating_sub(1),
@@ -103,7 +105,7 @@ fn comparison(source: &str, tokens: &[Token], start: usize, operators: &[(usize,
     out.push_str(") ");
 }
 
-/// Tokens as they were written, but for what is compared inside their brackets.
+/// Copies tokens unchanged, except for comparisons inside their brackets.
 fn copy(source: &str, tokens: &[Token], out: &mut String) {
     let mut at = 0;
     let mut end = None;
@@ -115,7 +117,7 @@ fn copy(source: &str, tokens: &[Token], out: &mut String) {
         out.push_str(token.text);
         end = Some(token.span.end);
         at += 1;
-        if token.sort == Sort::Sign && matches!(token.text, "(" | "[" | "{") {
+        if token.kind == TokenKind::Sign && matches!(token.text, "(" | "[" | "{") {
             let inside = bracketed(tokens, at - 1).saturating_sub(2);
             level(source, tokens.get(at..at + inside).unwrap_or_default(), out);
             out.push(' ');

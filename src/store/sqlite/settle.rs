@@ -1,43 +1,56 @@
-//! Verdicts, and the notes that lanes make beside them, as the writer writes them down.
+//! Writes verdicts, and the notes that come with them.
 
 use jiff::Timestamp;
 use rusqlite::{Rows, params};
 
-use super::words::{DeliveryId, Note, Outcome};
-use super::work::{Changes, Work};
+use super::counts::CountChanges;
+use super::transaction::WriteTransaction;
 use crate::event::Name;
+use crate::store::types::{DeliveryId, Note, Outcome};
 
-/// A verdict on its way to disk, with what its sink notes down about it.
+/// A verdict on its way to disk, with its notes.
 #[derive(Debug)]
-pub(super) struct Settle {
-    pub(super) which: Which,
+pub(super) struct Settlement {
+    pub(super) target: Target,
     pub(super) outcome: Outcome,
     pub(super) notes: Vec<(Name, Note)>,
     pub(super) at: Timestamp,
 }
 
-/// Most verdicts are about one delivery; those about many share a message.
+/// Most verdicts are about one delivery; the others about all deliveries of one message.
 #[derive(Debug)]
-pub(super) enum Which {
+pub(in crate::store) enum Target {
     One(DeliveryId),
     Many(Vec<DeliveryId>),
 }
 
-/// How many times of failed attempts are kept for one delivery; then the oldest go.
-pub(super) const TRIES: usize = 1000;
+/// How many times of failed attempts are stored for one delivery; then the oldest are removed.
+pub(super) const MAX_TRIES: usize = 1000;
 
-/// A time as it is stored, from 2001 to 2286, with its comma.
+/// The length of a stored time, from 2001 to 2286, with its comma.
 const TRY_LENGTH: usize = 17;
 
-/// Whether everything that is known is written, or only what must be.
+/// How much of a verdict is written.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Extent {
-    Whole,
-    /// The disk is full: the reserve is for verdicts, not for what people would like to read about them.
-    Bare,
+pub(super) enum Detail {
+    Full,
+    /// The disk is full, and the reserve is for verdicts: without replies and times of attempts.
+    Minimal,
 }
 
-impl Which {
+impl From<DeliveryId> for Target {
+    fn from(id: DeliveryId) -> Self {
+        Self::One(id)
+    }
+}
+
+impl From<Vec<DeliveryId>> for Target {
+    fn from(ids: Vec<DeliveryId>) -> Self {
+        Self::Many(ids)
+    }
+}
+
+impl Target {
     fn ids(&self) -> &[DeliveryId] {
         match self {
             Self::One(id) => std::slice::from_ref(id),
@@ -45,7 +58,7 @@ impl Which {
         }
     }
 
-    /// Neighbours as their first and last: a run holds only ids that are all meant.
+    /// Consecutive ids as their first and last.
     fn runs(&self) -> Vec<(i64, i64)> {
         if let Self::One(id) = self {
             return vec![(id.0, id.0)];
@@ -58,15 +71,15 @@ impl Which {
     }
 }
 
-impl Work<'_> {
-    /// Every statement asks for what is still pending: a verdict that comes twice changes nothing.
-    pub(super) fn settle(&mut self, settles: &[Settle], extent: Extent) -> rusqlite::Result<()> {
+impl WriteTransaction<'_> {
+    /// Every statement requires the pending state: a repeated verdict changes nothing.
+    pub(super) fn settle(&mut self, settlements: &[Settlement], detail: Detail) -> rusqlite::Result<()> {
         let mut delivered = Vec::new();
-        for Settle { which, outcome, notes, at } in settles {
+        for Settlement { target, outcome, notes, at } in settlements {
             let micros = at.as_microsecond();
             match outcome {
-                Outcome::Delivered { receipt: None } => delivered.extend(which.ids().iter().map(|id| (id.0, micros))),
-                _ => self.settle_as(outcome, &which.runs(), micros, extent)?,
+                Outcome::Delivered { receipt: None } => delivered.extend(target.ids().iter().map(|id| (id.0, micros))),
+                _ => self.settle_as(outcome, &target.runs(), micros, detail)?,
             }
             for (sink, note) in notes {
                 self.note(sink, note)?;
@@ -77,9 +90,9 @@ impl Work<'_> {
         self.deliver(&delivered)
     }
 
-    fn settle_as(&mut self, outcome: &Outcome, runs: &[(i64, i64)], at: i64, extent: Extent) -> rusqlite::Result<()> {
-        let whole = extent == Extent::Whole;
-        let longest = i64::try_from(TRIES * TRY_LENGTH - 1).unwrap_or(i64::MAX);
+    fn settle_as(&mut self, outcome: &Outcome, runs: &[(i64, i64)], at: i64, detail: Detail) -> rusqlite::Result<()> {
+        let full = detail == Detail::Full;
+        let longest = i64::try_from(MAX_TRIES * TRY_LENGTH - 1).unwrap_or(i64::MAX);
         for (first, last) in runs {
             match outcome {
                 Outcome::Delivered { receipt } => {
@@ -87,7 +100,7 @@ impl Work<'_> {
                                       first_tried = coalesce(first_tried, ?3), receipt = ?4
                                WHERE id BETWEEN ?1 AND ?2 AND state = 0 RETURNING sink";
                     let mut update = self.db.prepare_cached(sql)?;
-                    count_out(&mut self.changes, update.query(params![first, last, at, receipt])?, 0)?;
+                    count_settled(&mut self.changes, update.query(params![first, last, at, receipt])?, 0)?;
                 }
                 Outcome::Postponed { due, attempts, why, reply } => {
                     let sql = format!(
@@ -95,10 +108,10 @@ impl Work<'_> {
                                 first_tried = coalesce(first_tried, ?3)
                          WHERE id BETWEEN ?1 AND ?2 AND state = 0"
                     );
-                    let reply = reply.as_ref().filter(|_| whole);
+                    let reply = reply.as_ref().filter(|_| full);
                     let due = due.as_microsecond();
                     let mut update = self.db.prepare_cached(&sql)?;
-                    update.execute(params![first, last, at, attempts, why, reply, whole, longest, due])?;
+                    update.execute(params![first, last, at, attempts, why, reply, full, longest, due])?;
                 }
                 Outcome::Dead { attempts, why, reply } => {
                     let sql = format!(
@@ -106,23 +119,23 @@ impl Work<'_> {
                                 reply = coalesce(?6, reply), first_tried = coalesce(first_tried, ?3)
                          WHERE id BETWEEN ?1 AND ?2 AND state = 0 RETURNING sink"
                     );
-                    let reply = reply.as_ref().filter(|_| whole);
+                    let reply = reply.as_ref().filter(|_| full);
                     let mut update = self.db.prepare_cached(&sql)?;
-                    let dead = update.query(params![first, last, at, attempts, why, reply, whole, longest])?;
-                    count_out(&mut self.changes, dead, 1)?;
+                    let dead = update.query(params![first, last, at, attempts, why, reply, full, longest])?;
+                    count_settled(&mut self.changes, dead, 1)?;
                 }
                 Outcome::Suppressed { why } => {
                     let sql = "UPDATE delivery SET state = 5, settled = ?3, due = NULL, why = ?4
                                WHERE id BETWEEN ?1 AND ?2 AND state = 0 RETURNING sink";
                     let mut update = self.db.prepare_cached(sql)?;
-                    count_out(&mut self.changes, update.query(params![first, last, at, why])?, 0)?;
+                    count_settled(&mut self.changes, update.query(params![first, last, at, why])?, 0)?;
                 }
             }
         }
         Ok(())
     }
 
-    /// The most of what there is, and all of one kind: neighbours in one statement each, whoever handed them in.
+    /// The most frequent verdict: consecutive ids in one statement, also from several settlements.
     fn deliver(&mut self, delivered: &[(i64, i64)]) -> rusqlite::Result<()> {
         let sql = "UPDATE delivery SET state = 1, attempts = attempts + 1, settled = ?3, due = NULL,
                           first_tried = coalesce(first_tried, ?3)
@@ -130,7 +143,7 @@ impl Work<'_> {
         let mut update = self.db.prepare_cached(sql)?;
         for run in delivered.chunk_by(|(id, _), (following, _)| id + 1 == *following) {
             if let (Some((first, _)), Some((last, at))) = (run.first(), run.last()) {
-                count_out(&mut self.changes, update.query(params![first, last, at])?, 0)?;
+                count_settled(&mut self.changes, update.query(params![first, last, at])?, 0)?;
             }
         }
         Ok(())
@@ -152,14 +165,14 @@ impl Work<'_> {
     }
 }
 
-/// Notes the time (?3) of an attempt, where there was one: burying what is too old is none. ?7 says whether to,
-/// ?8 how long the list may be.
+/// Appends the time (?3) of an attempt, if one was made: giving up on an old delivery is none. ?7: whether to append,
+/// ?8: the longest list.
 const TRIED: &str = "tries = CASE WHEN NOT ?7 OR ?4 <= attempts THEN tries
     ELSE coalesce(CASE WHEN length(tries) >= ?8 THEN substr(tries, instr(tries, ',') + 1) ELSE tries END || ',', '')
          || ?3 END";
 
-/// Each row is the sink of a delivery that is no longer pending; `dead` of 1 says that it died.
-fn count_out(changes: &mut Changes, mut sinks: Rows<'_>, dead: i64) -> rusqlite::Result<()> {
+/// Each row is the sink of a delivery that is no longer pending; `dead` is 1 if it died.
+fn count_settled(changes: &mut CountChanges, mut sinks: Rows<'_>, dead: i64) -> rusqlite::Result<()> {
     while let Some(row) = sinks.next()? {
         let count = changes.of(row.get_ref(0)?.as_str().unwrap_or_default());
         count.pending -= 1;

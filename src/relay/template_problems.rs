@@ -1,31 +1,36 @@
-//! Says what is wrong inside a template or a condition: where exactly, and what was probably meant.
+//! Reports errors inside templates and conditions, with their position and a suggestion.
 
-use super::engine::{Flaw, knows_filter, knows_test};
+use super::engine::{CompileError, knows_filter, knows_test};
 use super::filters;
-use super::tokens::{Sort, Token};
-use super::view::ENVELOPE;
+use super::tokens::{Token, TokenKind};
+use super::variables::ENVELOPE;
 use crate::config_reader::{ConfigReader, Problem, Spanned, nearest};
 
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Kind {
+pub(super) enum CodeKind {
     Template,
     Condition,
 }
 
-/// What `MiniJinja` could not compile.
-pub(super) fn report_flaw(reading: &ConfigReader, said: &Spanned<String>, kind: Kind, flaw: &Flaw) {
+/// An error of `MiniJinja`'s compiler.
+pub(super) fn report_compile_error(
+    reader: &ConfigReader,
+    spanned: &Spanned<String>,
+    kind: CodeKind,
+    error: &CompileError,
+) {
     let what = match kind {
-        Kind::Template => "this template cannot be read",
-        Kind::Condition => "this condition cannot be read",
+        CodeKind::Template => "this template cannot be read",
+        CodeKind::Condition => "this condition cannot be read",
     };
-    let whole = 0..said.value.len();
-    let place = flaw.place.clone().filter(|place| place.start < place.end && place.end <= whole.end).unwrap_or(whole);
-    let problem = Problem::error(reading.place_in(said, place), format!("{what}: {}", flaw.said));
+    let whole = 0..spanned.value.len();
+    let place = error.span.clone().filter(|place| place.start < place.end && place.end <= whole.end).unwrap_or(whole);
+    let problem = Problem::error(reader.place_in(spanned, place), format!("{what}: {}", error.message));
     let hint = match kind {
-        Kind::Condition if has_single_equals(&said.value) => Some("write `==` to compare"),
+        CodeKind::Condition if has_single_equals(&spanned.value) => Some("write `==` to compare"),
         _ => None,
     };
-    reading.problem(match hint {
+    reader.problem(match hint {
         Some(hint) => problem.hint(hint),
         None => problem,
     });
@@ -37,8 +42,8 @@ fn has_single_equals(source: &str) -> bool {
 
 /// Reports unknown filters, tests and roots; true when there are none.
 pub(super) fn report_names(
-    reading: &ConfigReader,
-    said: &Spanned<String>,
+    reader: &ConfigReader,
+    spanned: &Spanned<String>,
     tokens: &[&Token],
     used: &[String],
     roots: &[&str],
@@ -46,38 +51,38 @@ pub(super) fn report_names(
     let mut all_known = true;
     let mut report = |token: Option<&Token>, message: String, hint: String| {
         all_known = false;
-        let part = token.map_or(0..said.value.len(), |token| token.span.clone());
-        reading.problem(Problem::error(reading.place_in(said, part), message).hint(hint));
+        let part = token.map_or(0..spanned.value.len(), |token| token.span.clone());
+        reader.problem(Problem::error(reader.place_in(spanned, part), message).hint(hint));
     };
-    for (at, token) in tokens.iter().enumerate().filter(|(_, token)| token.sort == Sort::Name) {
+    for (at, token) in tokens.iter().enumerate().filter(|(_, token)| token.kind == TokenKind::Name) {
         let before = |steps: usize| at.checked_sub(steps).and_then(|at| tokens.get(at));
         let is_at = |steps: usize, name: &str| before(steps).is_some_and(|token| token.is_name(name));
         let steps = if is_at(1, "not") { 2 } else { 1 };
         // `data.is` is a field.
         let behind_is = is_at(steps, "is") && !before(steps + 1).is_some_and(|token| token.is_sign("."));
         if before(1).is_some_and(|token| token.is_sign("|")) && !knows_filter(token.text) {
-            let hint = way_out(token.text, &filters::KNOWN, "the README lists the filters");
+            let hint = suggestion(token.text, &filters::KNOWN, "the README lists the filters");
             report(Some(token), format!("there is no filter `{}`", token.text), hint);
         } else if behind_is && token.text != "not" && !knows_test(token.text) {
-            let hint = way_out(token.text, &filters::KNOWN_TESTS, "compare with `==` instead");
+            let hint = suggestion(token.text, &filters::KNOWN_TESTS, "compare with `==` instead");
             report(Some(token), format!("there is no test `{}`", token.text), hint);
         }
     }
     for name in used.iter().filter(|name| !roots.contains(&name.as_str())) {
-        let stands = |at: usize, token: &Token| {
+        let is_use = |at: usize, token: &Token| {
             let free = at
                 .checked_sub(1)
                 .and_then(|at| tokens.get(at))
                 .is_none_or(|before| !before.is_sign(".") && !before.is_sign("|"));
             free && token.is_name(name)
         };
-        let token = tokens.iter().enumerate().find(|(at, token)| stands(*at, token)).map(|(_, token)| *token);
+        let token = tokens.iter().enumerate().find(|(at, token)| is_use(*at, token)).map(|(_, token)| *token);
         report(token, format!("unknown name `{name}`"), name_hint(name, roots));
     }
     all_known
 }
 
-fn way_out(word: &str, known: &[&'static str], otherwise: &str) -> String {
+fn suggestion(word: &str, known: &[&'static str], otherwise: &str) -> String {
     match nearest(word, known.iter().copied()) {
         Some(word) => format!("did you mean `{word}`?"),
         None => otherwise.to_owned(),
