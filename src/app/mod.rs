@@ -18,7 +18,7 @@ use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 
 use crate::admin;
-use crate::config::{Config, SinkPart};
+use crate::config::{Config, SinkSettings};
 use crate::delivery::{self, Fetcher, Lane, LaneState, RateLimit, RateLimits};
 use crate::event::{Name, OURSELVES};
 use crate::fault::Fault;
@@ -77,8 +77,8 @@ struct OpenSink {
 }
 
 impl OpenSink {
-    fn new(said: SinkPart, net: &Outbound, rate_limits: &mut RateLimits) -> Self {
-        let SinkPart { name, config, lane: habits } = said;
+    fn new(said: SinkSettings, net: &Outbound, rate_limits: &mut RateLimits) -> Self {
+        let SinkSettings { name, config, lane: habits } = said;
         let (kind, sink) = (config.kind(), Arc::new(config.open(net)));
         pace(&sink, &habits, rate_limits);
         Self { name, kind, sink, habits }
@@ -93,9 +93,9 @@ fn pace(sink: &AnySink, habits: &delivery::LaneConfig, rate_limits: &mut RateLim
 
 impl App {
     pub fn build(config: Config) -> anyhow::Result<Self> {
-        let Config { daemon, sources, sinks, relays, remarks, .. } = config;
-        for remark in remarks {
-            warn!("{remark}");
+        let Config { daemon, sources, sinks, relays, warnings, .. } = config;
+        for warning in warnings {
+            warn!("{warning}");
         }
         let metrics = Metrics::new();
         metrics.config_loaded(Timestamp::now());
@@ -119,9 +119,9 @@ impl App {
             let source = Arc::new(said.config.open(&net));
             let (outbox, status) = Outbox::new(said.name.clone(), kind, arrivals.clone());
             let (shown, _) = watch::channel(Condition::new(State::Connecting));
-            fetcher.push((said.name.clone(), Arc::clone(&source), said.fetcher));
+            fetcher.push((said.name.clone(), Arc::clone(&source), said.fetch));
             metrics.source(&said.name);
-            parts.push(SourcePart { name: said.name, source, outbox, status, habits: said.watch, shown });
+            parts.push(SourcePart { name: said.name, source, outbox, status, habits: said.health, shown });
         }
         let fetcher = Arc::new(Fetcher::new(fetcher, &metrics));
 

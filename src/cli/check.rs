@@ -8,12 +8,12 @@ use super::args::Common;
 use super::config_file::{self, process_env};
 use super::failure::{Exit, Failure};
 use super::{logging, print};
-use crate::config::{Config, Rejected};
+use crate::config::{Config, ConfigError};
 
 pub(super) fn check(common: &Common) -> Result<Exit, Failure> {
     let config = read(common)?;
-    for remark in &config.remarks {
-        warn!("{remark}");
+    for warning in &config.warnings {
+        warn!("{warning}");
     }
     let (sources, sinks, relays) = (config.sources.len(), config.sinks.len(), config.relays.len());
     let path = config.path.display();
@@ -25,11 +25,11 @@ pub(super) fn check(common: &Common) -> Result<Exit, Failure> {
 pub(super) fn read(common: &Common) -> Result<Config, Failure> {
     let color = logging::in_color(common.color, std::io::stderr().is_terminal(), &process_env);
     let path = config_file::path(common, &process_env);
-    Config::load(&path, &process_env, color).map_err(|rejected| {
-        let failure = Failure::new(Exit::Config, rejected.to_string());
-        match rejected {
-            Rejected::Unreadable { .. } => failure.hint("name another file with --config"),
-            Rejected::Faulty { faults, .. } => failure.hint(format!("{faults} to mend before it can run")),
+    Config::load(&path, &process_env, color).map_err(|error| {
+        let failure = Failure::new(Exit::Config, error.to_string());
+        match error {
+            ConfigError::Unreadable { .. } => failure.hint("name another file with --config"),
+            ConfigError::Invalid { errors, .. } => failure.hint(format!("{errors} errors to fix")),
         }
     })
 }

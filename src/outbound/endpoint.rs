@@ -25,7 +25,7 @@ impl Endpoint {
     pub fn read_secret(table: &TableReader, key: &'static str, please: &str) -> Option<Spanned<Self>> {
         let Some(said) = table.secret(key) else {
             if !table.has(key) {
-                table.missing_but(key, Some(please));
+                table.missing_with_hint(key, Some(please));
             }
             return None;
         };
@@ -191,7 +191,7 @@ mod tests {
         let reading = ConfigReader::new(toml, &env);
         let tree = reading.tree();
         let endpoint = read(&TableReader::new(&reading, "sink.slack", &tree)).map(|said| said.value);
-        (endpoint, reading.into_findings().problems.into_iter().map(|problem| problem.said).collect())
+        (endpoint, reading.into_findings().problems.into_iter().map(|problem| problem.message).collect())
     }
 
     #[test]

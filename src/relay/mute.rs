@@ -50,7 +50,7 @@ impl Mute {
         let no_days = said_days.as_ref().is_some_and(Vec::is_empty);
         let is_told_when = (table.has("days") && !no_days) || table.has("hours");
         if !is_told_when && matches!(item.node, Node::Table(_)) {
-            table.missing_but("days", Some("say when: { days = \"sat-sun\" } or { hours = \"22:00-06:00\" }"));
+            table.missing_with_hint("days", Some("say when: { days = \"sat-sun\" } or { hours = \"22:00-06:00\" }"));
         }
         table.finish();
         let days = days.unwrap_or(is_told_when.then_some([true; 7]))?;

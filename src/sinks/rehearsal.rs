@@ -43,7 +43,7 @@ pub(super) fn read(kind: &str, toml: &str) -> (Option<SinkConfig>, Vec<String>) 
     let config = SinkConfig::read(kind, &table);
     table.finish();
     let problems = reading.into_findings().problems.into_iter().filter(|problem| problem.is_error);
-    (config, problems.map(|problem| problem.said).collect())
+    (config, problems.map(|problem| problem.message).collect())
 }
 
 /// What the sink makes of one message and one answer.

@@ -74,7 +74,7 @@ mod tests {
         let table = TableReader::new(&reading, "source.websocket", &tree);
         let habits = ConnectionConfig::read(&table);
         table.finish();
-        (habits, reading.into_findings().problems.into_iter().map(|problem| problem.said).collect())
+        (habits, reading.into_findings().problems.into_iter().map(|problem| problem.message).collect())
     }
 
     #[test]

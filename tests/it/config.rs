@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use tidings::config::{Config, Rejected};
+use tidings::config::{Config, ConfigError};
 
 fn env(name: &str) -> Option<String> {
     (name == "SLACK_URL").then(|| "https://hooks.slack.com/services/T0/B0/s3cr3t".to_owned())
@@ -25,7 +25,7 @@ fn each_bad_file_is_told_in_exactly_these_words() {
         let text = std::fs::read_to_string(&path).expect("readable");
         let report = match Config::from_text(Path::new("relays.toml"), &text, &env, false) {
             Ok(_) => format!("{} was taken", path.display()),
-            Err(Rejected::Faulty { report, .. }) => report,
+            Err(ConfigError::Invalid { report, .. }) => report,
             Err(other) => other.to_string(),
         };
         assert!(!report.contains("s3cr3t") && !report.contains("hunter2"), "a secret is shown: {report}");
@@ -63,5 +63,5 @@ fn the_shipped_file_works_with_no_variable_set_and_with_all() {
     let config = Config::load(&path, &set, false).expect("right");
     assert_eq!(config.sources.iter().map(|source| &*source.name).collect::<Vec<_>>(), ["prod", "vc"]);
     assert_eq!(config.sinks.iter().map(|sink| &*sink.name).collect::<Vec<_>>(), ["ops", "oncall"]);
-    assert_eq!(config.remarks.len(), 1, "only the room is left out: {:?}", config.remarks);
+    assert_eq!(config.warnings.len(), 1, "only the room is left out: {:?}", config.warnings);
 }

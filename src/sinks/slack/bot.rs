@@ -45,7 +45,7 @@ fn channel(table: &TableReader) -> Option<String> {
     const WHERE: &str = "its id stands at the end of the channel's details in Slack: channel = \"C0123456789\"";
     let Some(said) = table.text("channel") else {
         if table.has("token") && !table.has("channel") {
-            table.missing_but("channel", Some(WHERE));
+            table.missing_with_hint("channel", Some(WHERE));
         }
         return None;
     };

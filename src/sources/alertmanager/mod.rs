@@ -34,7 +34,7 @@ pub struct Alertmanager {
 impl Config {
     pub(super) fn read(table: &TableReader) -> Option<Self> {
         let gate = Gate::read(table);
-        if table.left_out().is_some() {
+        if table.unset_secret().is_some() {
             return None;
         }
         Some(Self { gate: gate? })

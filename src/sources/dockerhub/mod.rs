@@ -32,7 +32,7 @@ pub struct Dockerhub {
 impl Config {
     pub(super) fn read(table: &TableReader) -> Option<Self> {
         let gate = Gate::read_by_path(table, "Docker Hub");
-        if table.left_out().is_some() {
+        if table.unset_secret().is_some() {
             return None;
         }
         Some(Self { gate: gate? })

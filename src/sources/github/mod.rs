@@ -32,14 +32,14 @@ impl Config {
     pub(super) fn read(table: &TableReader) -> Option<Self> {
         let secrets = secrets(table, "secret");
         if !table.has("secret") {
-            table.missing_but("secret", Some("the one that the webhook's page at GitHub was given"));
+            table.missing_with_hint("secret", Some("the one that the webhook's page at GitHub was given"));
         }
         let verify = secrets.map(|secrets| {
             let secrets: Vec<_> = secrets.into_iter().map(|said| said.value).collect();
             Verify::signature(&secrets, SIGNATURE, "sha256=")
         });
         let gate = Gate::read_verified(table, verify);
-        if table.left_out().is_some() {
+        if table.unset_secret().is_some() {
             return None;
         }
         Some(Self { gate: gate? })

@@ -29,7 +29,7 @@ pub struct Harbor {
 impl Config {
     pub(super) fn read(table: &TableReader) -> Option<Self> {
         let gate = read_gate(table);
-        if table.left_out().is_some() {
+        if table.unset_secret().is_some() {
             return None;
         }
         Some(Self { gate: gate? })

@@ -26,7 +26,7 @@ fn read(text: &str) -> (Option<Config>, Vec<String>) {
     table.read_optional();
     let config = Config::read(&table);
     table.finish();
-    (config, reading.into_findings().problems.into_iter().map(|problem| problem.said).collect())
+    (config, reading.into_findings().problems.into_iter().map(|problem| problem.message).collect())
 }
 
 fn events_with(said: &[(&str, &str)], body: &str) -> Result<Vec<Event>, String> {

@@ -56,7 +56,7 @@ impl Config {
             let hint = "leave one of them out; relays can pick types and users, too";
             table.reading.problem(Problem::error(table.span.clone(), wrong).hint(hint));
         }
-        if table.left_out().is_some() {
+        if table.unset_secret().is_some() {
             return None;
         }
         let (url, user, password) = credentials(table, address, username, password)?;
@@ -68,7 +68,7 @@ impl Config {
 fn address(table: &TableReader) -> Option<Spanned<Address>> {
     let Some(url) = table.text_or_secret("url") else {
         if !table.has("url") {
-            table.missing_but(
+            table.missing_with_hint(
                 "url",
                 Some("write url = \"https://vcenter.example.com\", or url = { env = \"VCENTER_URL\" }"),
             );
@@ -117,7 +117,7 @@ fn credentials(
     ] {
         if is_missing {
             let hint = "write username = \"tidings@vsphere.local\", password = { env = \"VCENTER_PASSWORD\" }";
-            table.missing_but(key, Some(hint));
+            table.missing_with_hint(key, Some(hint));
         }
     }
     let user = user.or_else(|| username.map(|said| said.value.expose().to_owned()))?;

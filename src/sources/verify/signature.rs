@@ -81,7 +81,7 @@ impl Signature {
         let secrets = secrets(table, "hmac_sha256");
         let header = header(table, "header");
         if !table.has("header") {
-            table.missing_but("header", Some("where the signature is, like header = \"X-Hub-Signature-256\""));
+            table.missing_with_hint("header", Some("where the signature is, like header = \"X-Hub-Signature-256\""));
         }
         let prefix = table.text("prefix").map_or_else(String::new, |said| said.value);
         let encoding = table.word("encoding", &["hex", "base64"]);

@@ -31,7 +31,7 @@ impl Config {
         let gate = Gate::read(table);
         let labels = Labels::read(table, &reading::ROOTS);
         let split = Split::read(table);
-        if table.left_out().is_some() {
+        if table.unset_secret().is_some() {
             return None;
         }
         Some(Self { gate: gate?.asked_first(), labels, split })
