@@ -9,7 +9,7 @@ use anyhow::Context;
 use tokio::net::TcpListener;
 use tracing::{info, warn};
 
-use super::SourcePart;
+use super::source::BuiltSource;
 use crate::http_server::Address;
 use crate::ingress::{Answer, Endpoint, HookRequest, INTAKE_TIMEOUT, Receiver};
 use crate::metrics::Metrics;
@@ -28,7 +28,7 @@ impl Receiver for Waiting {
     }
 }
 
-pub(super) fn places(sources: &[SourcePart], metrics: &Metrics) -> Vec<Endpoint<Waiting>> {
+pub(super) fn places(sources: &[BuiltSource], metrics: &Metrics) -> Vec<Endpoint<Waiting>> {
     let waiting = sources.iter().filter_map(|part| {
         let hook = part.source.hook()?.clone();
         let receiver = Waiting { source: Arc::clone(&part.source), outbox: part.outbox.hurried(INTAKE_TIMEOUT) };

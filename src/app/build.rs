@@ -1,0 +1,115 @@
+//! Builds the daemon: opens the state file, but touches no network and starts nothing.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+use tracing::warn;
+
+use super::backend::{Backend, SinkView};
+use super::lanes::{self, Shared, SinkLane};
+use super::silences::SilenceRegistry;
+use super::source::BuiltSource;
+use crate::config::Config;
+use crate::delivery::Fetcher;
+use crate::event::{Name, OURSELVES};
+use crate::intake::{Intake, Recent, SelfReporter};
+use crate::metrics::Metrics;
+use crate::outbound::Outbound;
+use crate::outbox::{INTAKE, Outbox};
+use crate::relay::{Relays, Silences};
+use crate::store::Store;
+use crate::{admin, ingress};
+
+/// The daemon, built but not started.
+pub struct App {
+    pub(super) listen: SocketAddr,
+    pub(super) listen_file: PathBuf,
+    pub(super) admin: SocketAddr,
+    pub(super) admin_file: PathBuf,
+    pub(super) drain: Duration,
+    pub(super) sources: Vec<BuiltSource>,
+    pub(super) lanes: Vec<SinkLane>,
+    pub(super) intake: Intake,
+    pub(super) reporter: SelfReporter,
+    pub(super) backend: Backend,
+    pub(super) silences: Arc<SilenceRegistry>,
+    pub(super) store: Store,
+    pub(super) metrics: Metrics,
+}
+
+impl App {
+    pub fn build(config: Config) -> anyhow::Result<Self> {
+        let Config { daemon, sources, sinks, relays, warnings, .. } = config;
+        for warning in warnings {
+            warn!("{warning}");
+        }
+        let metrics = Metrics::new();
+        metrics.config_loaded(Timestamp::now());
+        let store = Store::open(&daemon.state, daemon.policy.clone())?;
+        for warning in store.warnings() {
+            warn!("{warning}");
+        }
+        let relays = Arc::new(Relays::compile(relays));
+        for relay in relays.iter() {
+            metrics.relay(&relay.name);
+        }
+        let net = Outbound::new();
+        let (arrivals, arrivals_end) = mpsc::channel(INTAKE);
+        let (reporter, self_events) = SelfReporter::new();
+        let recent = Arc::new(Recent::default());
+
+        let mut built_sources = Vec::new();
+        let mut fetch_sources = Vec::new();
+        for settings in sources {
+            metrics.source(&settings.name);
+            let fetch = settings.fetch;
+            let source = BuiltSource::new(settings, &net, arrivals.clone());
+            fetch_sources.push((source.name.clone(), Arc::clone(&source.source), fetch));
+            built_sources.push(source);
+        }
+        let (own_outbox, _) = Outbox::new(Name::from(OURSELVES), Name::from(OURSELVES), arrivals);
+        let active_silences = Silences::default();
+        let shared = Shared {
+            relays: &relays,
+            silences: &active_silences,
+            fetcher: &Arc::new(Fetcher::new(fetch_sources, &metrics)),
+            store: &store,
+            own_outbox: &own_outbox,
+            metrics: &metrics,
+        };
+        let lanes = lanes::build(sinks, &net, &shared);
+        let silences = Arc::new(SilenceRegistry::new(store.clone(), active_silences));
+        let backend = Backend::new(
+            store.clone(),
+            Arc::clone(&relays),
+            Arc::clone(&recent),
+            Arc::clone(&silences),
+            metrics.clone(),
+            built_sources.iter().map(BuiltSource::view).collect(),
+            lanes
+                .iter()
+                .map(|lane| SinkView { name: lane.name.clone(), kind: lane.kind, lane: lane.state.subscribe() })
+                .collect(),
+        );
+        let intake = Intake::new(arrivals_end, self_events, relays, store.clone(), metrics.clone(), recent);
+        Ok(Self {
+            listen: daemon.listen,
+            listen_file: ingress::address_file(&daemon.state),
+            admin: daemon.admin,
+            admin_file: admin::address_file(&daemon.state),
+            drain: daemon.drain,
+            sources: built_sources,
+            lanes,
+            intake,
+            reporter,
+            backend,
+            silences,
+            store,
+            metrics,
+        })
+    }
+}
