@@ -24,15 +24,15 @@ use crate::store::{self, DeliveryId, Health, Store};
 const SEARCH_LIMIT: usize = 10_000;
 
 pub(super) struct Backend {
-    store: Store,
-    relays: Arc<Relays>,
-    recent: Arc<Recent>,
-    silences: Arc<SilenceRegistry>,
-    metrics: Metrics,
-    sources: Vec<SourceView>,
-    sinks: Vec<SinkView>,
-    started: Timestamp,
-    phase: AtomicU8,
+    pub(super) store: Store,
+    pub(super) relays: Arc<Relays>,
+    pub(super) recent: Arc<Recent>,
+    pub(super) silences: Arc<SilenceRegistry>,
+    pub(super) metrics: Metrics,
+    pub(super) sources: Vec<SourceView>,
+    pub(super) sinks: Vec<SinkView>,
+    pub(super) started: Timestamp,
+    pub(super) phase: AtomicU8,
 }
 
 /// What the backend reads of a source; the senders are its health monitor and its outbox.
@@ -51,24 +51,12 @@ pub(super) struct SinkView {
     pub lane: watch::Receiver<LaneState>,
 }
 
+/// The default of [`Backend::phase`].
 const STARTING: u8 = 0;
 const READY: u8 = 1;
 const DRAINING: u8 = 2;
 
 impl Backend {
-    pub(super) fn new(
-        store: Store,
-        relays: Arc<Relays>,
-        recent: Arc<Recent>,
-        silences: Arc<SilenceRegistry>,
-        metrics: Metrics,
-        sources: Vec<SourceView>,
-        sinks: Vec<SinkView>,
-    ) -> Self {
-        let (started, phase) = (Timestamp::now(), AtomicU8::new(STARTING));
-        Self { store, relays, recent, silences, metrics, sources, sinks, started, phase }
-    }
-
     pub(super) fn set_ready(&self) {
         self.phase.store(READY, Ordering::Relaxed);
     }

@@ -1,9 +1,7 @@
 //! Builds the daemon: opens the state file, but touches no network and starts nothing.
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::AtomicU8;
 
 use jiff::Timestamp;
 use tokio::sync::mpsc;
@@ -13,7 +11,7 @@ use super::backend::{Backend, SinkView};
 use super::lanes::{self, Shared, SinkLane};
 use super::silences::SilenceRegistry;
 use super::source::BuiltSource;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::delivery::Fetcher;
 use crate::event::{Name, OURSELVES};
 use crate::intake::{Intake, Recent, SelfReporter};
@@ -22,15 +20,10 @@ use crate::outbound::Outbound;
 use crate::outbox::{INTAKE, Outbox};
 use crate::relay::{Relays, Silences};
 use crate::store::Store;
-use crate::{admin, ingress};
 
 /// The daemon, built but not started.
 pub struct App {
-    pub(super) listen: SocketAddr,
-    pub(super) listen_file: PathBuf,
-    pub(super) admin: SocketAddr,
-    pub(super) admin_file: PathBuf,
-    pub(super) drain: Duration,
+    pub(super) daemon: config::Daemon,
     pub(super) sources: Vec<BuiltSource>,
     pub(super) lanes: Vec<SinkLane>,
     pub(super) intake: Intake,
@@ -83,33 +76,21 @@ impl App {
         };
         let lanes = lanes::build(sinks, &net, &shared);
         let silences = Arc::new(SilenceRegistry::new(store.clone(), active_silences));
-        let backend = Backend::new(
-            store.clone(),
-            Arc::clone(&relays),
-            Arc::clone(&recent),
-            Arc::clone(&silences),
-            metrics.clone(),
-            built_sources.iter().map(BuiltSource::view).collect(),
-            lanes
-                .iter()
-                .map(|lane| SinkView { name: lane.name.clone(), kind: lane.kind, lane: lane.state.subscribe() })
-                .collect(),
-        );
+        let sink_view =
+            |lane: &SinkLane| SinkView { name: lane.name.clone(), kind: lane.kind, lane: lane.state.subscribe() };
+        let backend = Backend {
+            store: store.clone(),
+            relays: Arc::clone(&relays),
+            recent: Arc::clone(&recent),
+            silences: Arc::clone(&silences),
+            metrics: metrics.clone(),
+            sources: built_sources.iter().map(BuiltSource::view).collect(),
+            sinks: lanes.iter().map(sink_view).collect(),
+            started: Timestamp::now(),
+            phase: AtomicU8::default(),
+        };
         let intake = Intake::new(arrivals_end, self_events, relays, store.clone(), metrics.clone(), recent);
-        Ok(Self {
-            listen: daemon.listen,
-            listen_file: ingress::address_file(&daemon.state),
-            admin: daemon.admin,
-            admin_file: admin::address_file(&daemon.state),
-            drain: daemon.drain,
-            sources: built_sources,
-            lanes,
-            intake,
-            reporter,
-            backend,
-            silences,
-            store,
-            metrics,
-        })
+        let sources = built_sources;
+        Ok(Self { daemon, sources, lanes, intake, reporter, backend, silences, store, metrics })
     }
 }

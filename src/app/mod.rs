@@ -9,7 +9,6 @@ mod running;
 mod silences;
 mod source;
 mod start;
-mod systemd;
 
 pub use build::App;
 pub use endpoints::ListenSocket;

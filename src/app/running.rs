@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use sd_notify::NotifyState;
 use serde_json::json;
 use tokio::time::{Instant, timeout};
 use tracing::{info, warn};
 
 use super::backend::Backend;
-use super::systemd::{self, NotifyState};
 use crate::intake::SelfReporter;
 use crate::metrics::Metrics;
 use crate::stop::Stop;
@@ -97,7 +97,7 @@ impl Running {
 
     /// Announces the end of the process to systemd. Not before a reload: systemd would enforce the end.
     pub fn announce_end(&self) {
-        systemd::notify(NotifyState::Stopping);
+        notify_systemd(NotifyState::Stopping);
     }
 
     /// Stops the task groups in order, then closes the store. Takes at most `drain` for all together.
@@ -134,5 +134,11 @@ pub(super) async fn report_life(reporter: &SelfReporter, r#type: &str) {
     let reported = timeout(LIMIT, reporter.tell(r#type, "tidings", &data, None)).await;
     if !matches!(reported, Ok(Ok(()))) {
         warn!("{} could not be stored", r#type);
+    }
+}
+
+pub(super) fn notify_systemd(state: NotifyState) {
+    if let Err(error) = sd_notify::notify(&[state]) {
+        warn!("systemd could not be notified: {error}");
     }
 }

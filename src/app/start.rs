@@ -5,13 +5,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
+use sd_notify::NotifyState;
 use tokio::net::TcpListener;
 use tracing::{info, warn};
 
 use super::build::App;
 use super::endpoints::{self, ListenSocket};
-use super::running::{Running, Stops, TaskGroups, report_life};
-use super::systemd::{self, NotifyState};
+use super::running::{Running, Stops, TaskGroups, notify_systemd, report_life};
 use crate::event::Name;
 use crate::store::Incident;
 use crate::{admin, ingress};
@@ -19,9 +19,11 @@ use crate::{admin, ingress};
 impl App {
     /// The admin API is bound first: a port that is in use must fail the start before anything else happens.
     pub async fn start(self, listen_socket: &mut ListenSocket) -> anyhow::Result<Running> {
-        let admin_listener = bind_admin(self.admin, &self.admin_file).await?;
+        let daemon = &self.daemon;
+        let admin_listener = bind_admin(daemon.admin, &admin::address_file(&daemon.state)).await?;
         let places = endpoints::places(&self.sources, &self.metrics);
-        let listener = endpoints::listen(self.listen, listen_socket, &places, &self.listen_file).await?;
+        let listener =
+            endpoints::listen(daemon.listen, listen_socket, &places, &ingress::address_file(&daemon.state)).await?;
         let incidents = self.store.incidents().await.context("cannot read the open incidents")?;
         self.warn_of_leftovers(&incidents).await?;
         let mut cursors = Vec::new();
@@ -35,7 +37,7 @@ impl App {
             count => warn!("active silences: {count}; `tidings silence list` shows them"),
         }
 
-        let Self { drain, sources, lanes, intake, reporter, backend, silences, store, metrics, .. } = self;
+        let Self { daemon, sources, lanes, intake, reporter, backend, silences, store, metrics } = self;
         let backend = Arc::new(backend);
         let stops = Stops::default();
         let mut groups = TaskGroups::new(&stops, &metrics);
@@ -57,10 +59,10 @@ impl App {
             source.start(&mut groups.sources, &stops.sources, incident, &reporter, &metrics);
         }
         backend.set_ready();
-        systemd::notify(NotifyState::Ready);
+        notify_systemd(NotifyState::Ready);
         info!(version = env!("CARGO_PKG_VERSION"), "started");
         report_life(&reporter, "daemon.started").await;
-        Ok(Running { groups, stops, drain, reporter, backend, store, metrics })
+        Ok(Running { groups, stops, drain: daemon.drain, reporter, backend, store, metrics })
     }
 
     /// Alerts and deliveries of sources and sinks that relays.toml no longer has.

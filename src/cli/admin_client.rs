@@ -8,9 +8,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::common::{AdminArgs, Common};
+use super::common::{AdminArgs, Common, Env, process_env};
 use super::config_file::{self, DaemonLocation};
-use super::env::{Env, process_env};
 use super::failure::{Exit, Failure};
 use super::print as output;
 use super::run::runtime;

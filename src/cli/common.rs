@@ -1,4 +1,4 @@
-//! The options that several verbs share.
+//! The options and variables that several verbs share.
 
 use std::path::PathBuf;
 
@@ -49,4 +49,21 @@ pub(super) struct AdminArgs {
     /// Print the admin API's response as JSON
     #[arg(long)]
     pub(super) json: bool,
+}
+
+/// The arguments of a verb that sends the request `R` to the daemon.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(super) struct Call<R: clap::Args> {
+    #[command(flatten)]
+    pub(super) request: R,
+    #[command(flatten)]
+    pub(super) admin: AdminArgs,
+}
+
+/// Looks up a variable: the process's own unless a test passes another function.
+pub(super) type Env<'e> = &'e dyn Fn(&str) -> Option<String>;
+
+/// The process's own variables; an empty one counts as unset.
+pub(super) fn process_env(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }

@@ -5,8 +5,7 @@
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
-use super::common::Common;
-use super::env::{Env, process_env};
+use super::common::{Common, Env, process_env};
 use super::failure::{Exit, Failure};
 use super::logging;
 use crate::config::{Config, ConfigError};

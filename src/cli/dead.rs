@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::admin_client::{self, ApiRequest};
-use super::common::{AdminArgs, Common};
+use super::common::{AdminArgs, Call, Common};
 use super::failure::{Exit, Failure};
 use super::print;
 use crate::admin::types::{Count, DeadLetter, DeadLetters, DeadRequest, paths};
@@ -12,12 +12,7 @@ use crate::message::Markup;
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum DeadVerb {
     /// List dead letters, the oldest first
-    List {
-        #[command(flatten)]
-        request: DeadRequest,
-        #[command(flatten)]
-        admin: AdminArgs,
-    },
+    List(Call<DeadRequest>),
     /// Show a dead letter with its event
     Show {
         id: i64,
@@ -35,14 +30,12 @@ pub(super) enum DeadVerb {
 #[group(id = "selection", required = true, multiple = true, args = ["ids", "all", "relay", "sink", "older_than"])]
 pub(super) struct Selection {
     #[command(flatten)]
-    pub(super) request: DeadRequest,
-    #[command(flatten)]
-    admin: AdminArgs,
+    pub(super) call: Call<DeadRequest>,
 }
 
 pub(super) fn run(common: &Common, verb: &DeadVerb) -> Result<Exit, Failure> {
     match verb {
-        DeadVerb::List { request, admin } => {
+        DeadVerb::List(Call { request, admin }) => {
             let request = ApiRequest::get(paths::DEAD, request);
             admin_client::show(common, admin, request, |letters| listing(letters, Timestamp::now()))
         }
@@ -99,9 +92,9 @@ fn details(letter: &DeadLetter) -> String {
     text
 }
 
-fn change(common: &Common, selection: &Selection, path: &'static str, done: &str) -> Result<Exit, Failure> {
-    let request = ApiRequest::post(path, &selection.request);
-    admin_client::show(common, &selection.admin, request, |Count { count }| match count {
+fn change(common: &Common, Selection { call }: &Selection, path: &'static str, done: &str) -> Result<Exit, Failure> {
+    let request = ApiRequest::post(path, &call.request);
+    admin_client::show(common, &call.admin, request, |Count { count }| match count {
         1 => format!("1 dead letter {done}\n"),
         _ => format!("{count} dead letters {done}\n"),
     })

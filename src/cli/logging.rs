@@ -6,8 +6,7 @@ use tracing::error;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::EnvFilter;
 
-use super::common::{Color, Common, LogFormat};
-use super::env::{Env, process_env};
+use super::common::{Color, Common, Env, LogFormat, process_env};
 use super::failure::{Exit, Failure};
 use crate::supervisor;
 

@@ -8,7 +8,6 @@ mod common;
 mod config_file;
 mod dead;
 mod demo;
-mod env;
 mod events;
 mod explain;
 mod failure;

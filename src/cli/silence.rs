@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::admin_client::{self, ApiRequest};
-use super::common::{AdminArgs, Common};
+use super::common::{Call, Common};
 use super::failure::{Exit, Failure};
 use super::print;
 use crate::admin::types::{Count, ExpireRequest, NewSilence, Silence, Silences, SilencesRequest, paths};
@@ -11,39 +11,24 @@ use crate::admin::types::{Count, ExpireRequest, NewSilence, Silence, Silences, S
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum SilenceVerb {
     /// Suppress matching messages for a while; they are recorded with the reason, but not sent
-    Add {
-        #[command(flatten)]
-        request: NewSilence,
-        #[command(flatten)]
-        admin: AdminArgs,
-    },
+    Add(Call<NewSilence>),
     /// List the active silences
-    List {
-        #[command(flatten)]
-        request: SilencesRequest,
-        #[command(flatten)]
-        admin: AdminArgs,
-    },
+    List(Call<SilencesRequest>),
     /// End a silence early
-    Expire {
-        #[command(flatten)]
-        request: ExpireRequest,
-        #[command(flatten)]
-        admin: AdminArgs,
-    },
+    Expire(Call<ExpireRequest>),
 }
 
 pub(super) fn run(common: &Common, verb: &SilenceVerb) -> Result<Exit, Failure> {
     match verb {
-        SilenceVerb::Add { request, admin } => {
+        SilenceVerb::Add(Call { request, admin }) => {
             let request = ApiRequest::post(paths::SILENCES, request);
             admin_client::show(common, admin, request, |silence| added(&silence))
         }
-        SilenceVerb::List { request, admin } => {
+        SilenceVerb::List(Call { request, admin }) => {
             let request = ApiRequest::get(paths::SILENCES, request);
             admin_client::show(common, admin, request, |silences| listing(&silences, Timestamp::now()))
         }
-        SilenceVerb::Expire { request, admin } => {
+        SilenceVerb::Expire(Call { request, admin }) => {
             let request = ApiRequest::post(paths::SILENCES_EXPIRE, request);
             admin_client::show(common, admin, request, |Count { count }| match count {
                 1 => "1 silence ended\n".to_owned(),

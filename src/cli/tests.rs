@@ -8,7 +8,7 @@ use clap::error::ErrorKind;
 
 use super::*;
 use crate::admin::types::Age;
-use common::LogFormat;
+use common::{Call, LogFormat};
 use dead::DeadVerb;
 use silence::SilenceVerb;
 
@@ -101,7 +101,7 @@ fn a_selection_of_dead_letters_is_parsed() {
     else {
         panic!("that is a replay")
     };
-    let request = selection.request;
+    let request = selection.call.request;
     assert_eq!((request.ids, request.sink.as_deref(), request.all), (vec![3, 5], Some("ops"), false));
     assert!(parse("tidings dead drop --all").is_ok());
     assert!(parse("tidings dead drop --older-than 7d").is_ok());
@@ -110,7 +110,7 @@ fn a_selection_of_dead_letters_is_parsed() {
 #[test]
 fn a_silence_is_parsed() {
     let line = "tidings silence add --match type=a.* --match data.x!=1 --relay one --for 2h --why deploy";
-    let Some(Verb::Silence(SilenceVerb::Add { request, .. })) = parse(line).expect("a line").verb else {
+    let Some(Verb::Silence(SilenceVerb::Add(Call { request, .. }))) = parse(line).expect("a line").verb else {
         panic!("that is a silence")
     };
     assert_eq!(

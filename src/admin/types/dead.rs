@@ -32,12 +32,12 @@ pub struct DeadRequest {
 }
 
 impl DeadRequest {
-    pub(in crate::admin) fn bounded(self) -> Self {
+    pub fn bounded(self) -> Self {
         Self { limit: Some(bounded(self.limit)), ..self }
     }
 
     /// For requests that change something: either a selection or `all`, never neither, never both.
-    pub(in crate::admin) fn checked(self) -> Result<Self, Refusal> {
+    pub fn checked(self) -> Result<Self, Refusal> {
         let selects = !self.ids.is_empty() || self.relay.is_some() || self.sink.is_some() || self.older_than.is_some();
         match (selects, self.all) {
             (true, false) | (false, true) => Ok(self),

@@ -33,7 +33,7 @@ pub struct EventsRequest {
 }
 
 impl EventsRequest {
-    pub(in crate::admin) fn bounded(self) -> Self {
+    pub fn bounded(self) -> Self {
         Self { limit: Some(bounded(self.limit)), ..self }
     }
 }

@@ -1,11 +1,10 @@
 //! Fields that are written as text: ages, moments, lists of ids.
 
-use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::de::{Error, SeqAccess, Visitor};
+use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::config_reader::{parse_duration, print_duration};
@@ -79,26 +78,15 @@ impl From<Moment> for String {
 
 /// Reads a list of numbers, or `1,2,3` in a query string.
 pub(super) fn ids<'d, D: Deserializer<'d>>(from: D) -> Result<Vec<i64>, D::Error> {
-    struct Ids;
-    impl<'d> Visitor<'d> for Ids {
-        type Value = Vec<i64>;
-
-        fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-            f.write_str("a list of numbers")
-        }
-
-        fn visit_seq<A: SeqAccess<'d>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-            let mut ids = Vec::new();
-            while let Some(id) = list.next_element()? {
-                ids.push(id);
-            }
-            Ok(ids)
-        }
-
-        fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
-            let id = |part: &str| part.trim().parse().map_err(|_| E::custom(format!("`{part}` is not a number")));
-            text.split(',').map(id).collect()
-        }
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "expected a list of numbers")]
+    enum Ids {
+        List(Vec<i64>),
+        Text(String),
     }
-    from.deserialize_any(Ids)
+    let id = |part: &str| part.trim().parse().map_err(|_| D::Error::custom(format!("`{part}` is not a number")));
+    match Ids::deserialize(from)? {
+        Ids::List(ids) => Ok(ids),
+        Ids::Text(text) => text.split(',').map(id).collect(),
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use clap::ArgGroup;
 use serde::{Deserialize, Serialize};
 
 use super::fields::Age;
@@ -29,7 +30,8 @@ pub struct SilencesRequest {
 /// The silence to add. One that suppresses everything must be requested with `all`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, clap::Args)]
 #[serde(default, deny_unknown_fields)]
-#[group(id = "silenced", required = true, multiple = true, args = ["matches", "relay", "all"])]
+#[command(group(ArgGroup::new("silenced").required(true).multiple(true).args(["matches", "relay", "all"])))]
+#[group(skip)]
 pub struct NewSilence {
     #[arg(long = "match", value_name = "KEY=PATTERN", help = MATCH)]
     pub matches: Vec<String>,
@@ -60,7 +62,7 @@ pub struct ExpireRequest {
 
 impl NewSilence {
     /// Checks everything that can be checked without the relays, and moves `relay` into `matches`.
-    pub(in crate::admin) fn checked(mut self) -> Result<Self, Refusal> {
+    pub fn checked(mut self) -> Result<Self, Refusal> {
         let hint = r#"send {"matches": ["type=container.*"], "for": "2h", "why": "…"}"#;
         self.why = String::from(self.why.trim());
         if self.why.is_empty() {
@@ -94,7 +96,7 @@ impl NewSilence {
 }
 
 impl ExpireRequest {
-    pub(in crate::admin) fn checked(self) -> Result<Self, Refusal> {
+    pub fn checked(self) -> Result<Self, Refusal> {
         if self.id.is_some() == self.all {
             return Err(Refusal::wrong("set either `id` or `all`", r#"send {"id": 3} or {"all": true}"#));
         }
