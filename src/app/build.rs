@@ -29,9 +29,6 @@ pub struct App {
     pub(super) intake: Intake,
     pub(super) reporter: SelfReporter,
     pub(super) backend: Backend,
-    pub(super) silences: Arc<SilenceRegistry>,
-    pub(super) store: Store,
-    pub(super) metrics: Metrics,
 }
 
 impl App {
@@ -75,22 +72,27 @@ impl App {
             metrics: &metrics,
         };
         let lanes = lanes::build(sinks, &net, &shared);
-        let silences = Arc::new(SilenceRegistry::new(store.clone(), active_silences));
+        let intake = Intake::new(
+            arrivals_end,
+            self_events,
+            Arc::clone(&relays),
+            store.clone(),
+            metrics.clone(),
+            Arc::clone(&recent),
+        );
         let sink_view =
             |lane: &SinkLane| SinkView { name: lane.name.clone(), kind: lane.kind, lane: lane.state.subscribe() };
         let backend = Backend {
-            store: store.clone(),
-            relays: Arc::clone(&relays),
-            recent: Arc::clone(&recent),
-            silences: Arc::clone(&silences),
-            metrics: metrics.clone(),
+            silences: Arc::new(SilenceRegistry::new(store.clone(), active_silences)),
             sources: built_sources.iter().map(BuiltSource::view).collect(),
             sinks: lanes.iter().map(sink_view).collect(),
             started: Timestamp::now(),
             phase: AtomicU8::default(),
+            store,
+            relays,
+            recent,
+            metrics,
         };
-        let intake = Intake::new(arrivals_end, self_events, relays, store.clone(), metrics.clone(), recent);
-        let sources = built_sources;
-        Ok(Self { daemon, sources, lanes, intake, reporter, backend, silences, store, metrics })
+        Ok(Self { daemon, sources: built_sources, lanes, intake, reporter, backend })
     }
 }

@@ -13,7 +13,6 @@ use super::backend::Backend;
 use crate::intake::SelfReporter;
 use crate::metrics::Metrics;
 use crate::stop::Stop;
-use crate::store::Store;
 use crate::supervisor::{Ended, Supervisor};
 
 /// Time to write the last verdicts, even if the drain has used up its limit.
@@ -35,8 +34,6 @@ pub struct Running {
     pub(super) drain: Duration,
     pub(super) reporter: SelfReporter,
     pub(super) backend: Arc<Backend>,
-    pub(super) store: Store,
-    pub(super) metrics: Metrics,
 }
 
 /// The stop of each of the [`TaskGroups`].
@@ -90,7 +87,7 @@ impl Running {
 
     /// Reports that the changed relays.toml is invalid; the daemon keeps running as it is.
     pub async fn reject_config(&self, why: &str) {
-        self.metrics.config_rejected();
+        self.backend.metrics.config_rejected();
         let reported = self.reporter.tell("config.rejected", "tidings", &json!({ "why": why }), None).await;
         reported.unwrap_or_else(|fault| warn!("config.rejected could not be stored: {fault}"));
     }
@@ -117,7 +114,7 @@ impl Running {
         self.groups.lanes.drain(left()).await;
         self.stops.admin.trigger();
         self.groups.admin.drain(left()).await;
-        match timeout(left().max(LAST_WRITE), self.store.close()).await {
+        match timeout(left().max(LAST_WRITE), self.backend.store.close()).await {
             Ok(Ok(())) => info!("stopped"),
             Ok(Err(error)) => {
                 warn!("stopped; some delivery results could not be stored, those messages will be sent again: {error}");

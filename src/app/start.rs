@@ -21,29 +21,30 @@ impl App {
     pub async fn start(self, listen_socket: &mut ListenSocket) -> anyhow::Result<Running> {
         let daemon = &self.daemon;
         let admin_listener = bind_admin(daemon.admin, &admin::address_file(&daemon.state)).await?;
-        let places = endpoints::places(&self.sources, &self.metrics);
+        let places = endpoints::places(&self.sources, &self.backend.metrics);
         let listener =
             endpoints::listen(daemon.listen, listen_socket, &places, &ingress::address_file(&daemon.state)).await?;
-        let incidents = self.store.incidents().await.context("cannot read the open incidents")?;
+        let incidents = self.backend.store.incidents().await.context("cannot read the open incidents")?;
         self.warn_of_leftovers(&incidents).await?;
         let mut cursors = Vec::new();
         for source in &self.sources {
-            let cursor = self.store.cursor(&source.name).await;
+            let cursor = self.backend.store.cursor(&source.name).await;
             cursors.push(cursor.with_context(|| format!("cannot read the cursor of source {}", source.name))?);
         }
-        self.silences.load().await.context("cannot read the silences")?;
-        match self.silences.active() {
+        self.backend.silences.load().await.context("cannot read the silences")?;
+        match self.backend.silences.active() {
             0 => {}
             count => warn!("active silences: {count}; `tidings silence list` shows them"),
         }
 
-        let Self { daemon, sources, lanes, intake, reporter, backend, silences, store, metrics } = self;
+        let Self { daemon, sources, lanes, intake, reporter, backend } = self;
         let backend = Arc::new(backend);
+        let metrics = &backend.metrics;
         let stops = Stops::default();
-        let mut groups = TaskGroups::new(&stops, &metrics);
+        let mut groups = TaskGroups::new(&stops, metrics);
         let admin = admin::AdminServer { backend: Arc::clone(&backend), hosts: Vec::new() };
         groups.admin.run("admin API", admin::serve(admin_listener, admin, stops.admin.clone()));
-        let stop = stops.admin.clone();
+        let (silences, stop) = (Arc::clone(&backend.silences), stops.admin.clone());
         groups.admin.run("silences", async move { silences.log_ends(stop).await });
         for lane in lanes {
             groups.lanes.run(format!("lane {}", lane.name), lane.run(stops.lanes.clone()));
@@ -56,13 +57,13 @@ impl App {
         for (source, cursor) in sources.into_iter().zip(cursors) {
             source.outbox.resume_at(cursor);
             let incident = incidents.iter().find(|incident| incident.source == source.name).cloned();
-            source.start(&mut groups.sources, &stops.sources, incident, &reporter, &metrics);
+            source.start(&mut groups.sources, &stops.sources, incident, &reporter, metrics);
         }
         backend.set_ready();
         notify_systemd(NotifyState::Ready);
         info!(version = env!("CARGO_PKG_VERSION"), "started");
         report_life(&reporter, "daemon.started").await;
-        Ok(Running { groups, stops, drain: daemon.drain, reporter, backend, store, metrics })
+        Ok(Running { groups, stops, drain: daemon.drain, reporter, backend })
     }
 
     /// Alerts and deliveries of sources and sinks that relays.toml no longer has.
@@ -72,7 +73,7 @@ impl App {
                 warn!("source {source} is gone, but its alert of {since} is still open: resolve it by hand");
             }
         }
-        for backlog in self.store.backlog().await.context("cannot read the backlog")? {
+        for backlog in self.backend.store.backlog().await.context("cannot read the backlog")? {
             if backlog.pending > 0 && !self.lanes.iter().any(|lane| lane.name == backlog.sink) {
                 let (sink, pending) = (&backlog.sink, backlog.pending);
                 warn!("{pending} messages are pending for {sink}, which is not set up: they are kept until it is");
