@@ -88,8 +88,8 @@ impl Running {
     /// Reports that the changed relays.toml is invalid; the daemon keeps running as it is.
     pub async fn reject_config(&self, why: &str) {
         self.backend.metrics.config_rejected();
-        let reported = self.reporter.tell("config.rejected", "tidings", &json!({ "why": why }), None).await;
-        reported.unwrap_or_else(|fault| warn!("config.rejected could not be stored: {fault}"));
+        let outcome = self.reporter.tell("config.rejected", "tidings", &json!({ "why": why }), None).await;
+        outcome.unwrap_or_else(|fault| warn!("config.rejected could not be stored: {fault}"));
     }
 
     /// Announces the end of the process to systemd. Not before a reload: systemd would enforce the end.
@@ -128,8 +128,8 @@ impl Running {
 pub(super) async fn report_life(reporter: &SelfReporter, r#type: &str) {
     const LIMIT: Duration = Duration::from_secs(2);
     let data = json!({ "version": env!("CARGO_PKG_VERSION"), "at": Timestamp::now().to_string() });
-    let reported = timeout(LIMIT, reporter.tell(r#type, "tidings", &data, None)).await;
-    if !matches!(reported, Ok(Ok(()))) {
+    let outcome = timeout(LIMIT, reporter.tell(r#type, "tidings", &data, None)).await;
+    if !matches!(outcome, Ok(Ok(()))) {
         warn!("{} could not be stored", r#type);
     }
 }

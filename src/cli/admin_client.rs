@@ -83,9 +83,9 @@ pub(super) fn print<T: DeserializeOwned>(
     text: impl FnOnce(T) -> String,
 ) -> Result<Exit, Failure> {
     if admin.json {
-        output::json(&response)?
+        output::json(&response)?;
     } else {
-        output::out(&text(parse(response)?))?
+        output::out(&text(parse(response)?))?;
     }
     Ok(Exit::Success)
 }

@@ -64,9 +64,9 @@ fn show(common: &Common, id: i64, admin: &AdminArgs) -> Result<Exit, Failure> {
         return Err(failure.hint("`tidings dead list` shows all of them"));
     };
     if admin.json {
-        print::json(&response["dead"][0])?
+        print::json(&response["dead"][0])?;
     } else {
-        print::out(&details(&letter))?
+        print::out(&details(&letter))?;
     }
     Ok(Exit::Success)
 }

@@ -108,11 +108,9 @@ fn is_valid(name: &str) -> bool {
 
 fn report_unknown(reading: &ConfigReader, name: &Spanned<String>, sort: &str, known: &BTreeSet<String>) {
     let problem = Problem::error(name.span.clone(), format!("there is no {sort} named `{}`", name.value));
-    let otherwise = || {
-        Some(match known.is_empty() {
-            true => format!("add a `[{sort}.KIND.{}]`", name.value),
-            false => format!("known: {}", known.iter().cloned().collect::<Vec<_>>().join(", ")),
-        })
+    let otherwise = || match known.iter().map(String::as_str).collect::<Vec<_>>().join(", ") {
+        list if list.is_empty() => Some(format!("add a `[{sort}.KIND.{}]`", name.value)),
+        list => Some(format!("known: {list}")),
     };
     reading.problem(problem.suggest(&name.value, known.iter().map(String::as_str), otherwise));
 }

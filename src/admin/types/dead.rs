@@ -32,6 +32,7 @@ pub struct DeadRequest {
 }
 
 impl DeadRequest {
+    #[must_use]
     pub fn bounded(self) -> Self {
         Self { limit: Some(bounded(self.limit)), ..self }
     }

@@ -33,6 +33,7 @@ pub struct EventsRequest {
 }
 
 impl EventsRequest {
+    #[must_use]
     pub fn bounded(self) -> Self {
         Self { limit: Some(bounded(self.limit)), ..self }
     }
