@@ -1,4 +1,4 @@
-//! Which request asks for what.
+//! The routes of the admin API: reading and checking requests, serializing responses.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,133 +6,133 @@ use std::time::Duration;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, Query, Request, State};
-use axum::http::Uri;
 use axum::http::header::CONTENT_TYPE;
+use axum::http::{StatusCode, Uri};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 use tokio::time::timeout;
 
-use super::{
-    AdminBackend, AdminServer, DeadRequest, EventsRequest, ExpireRequest, ExplainRequest, HttpError, SilenceRequest,
-    SilencesRequest, guard,
+use super::backend::{AdminBackend, AdminServer};
+use super::guard;
+use super::types::{
+    Count, DeadLetters, DeadRequest, Events, EventsRequest, ExpireRequest, ExplainRequest, Explanation, NewSilence,
+    Silence, Silences, SilencesRequest, Status, paths,
 };
+use crate::http_server::HttpError;
 
-const BODY: usize = 1 << 20;
-/// For reading one request and answering it. Shorter than the patience with a mute connection.
-const REQUEST: Duration = Duration::from_secs(30);
+const MAX_BODY: usize = 1 << 20;
+/// For reading one request and responding. Shorter than the limit on an idle connection.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
-type Asked<H> = State<Arc<AdminServer<H>>>;
+type Server<B> = State<Arc<AdminServer<B>>>;
 type Body = Result<Bytes, BytesRejection>;
-type Answer = Result<Json<Value>, HttpError>;
+type Reply<T> = Result<Json<T>, HttpError>;
 
-pub(super) fn router<H: AdminBackend>(server: AdminServer<H>) -> Router {
+pub(super) fn router<B: AdminBackend>(server: AdminServer<B>) -> Router {
     let server = Arc::new(server);
     Router::new()
         .route("/-/healthy", get(async || "healthy\n"))
-        .route("/-/ready", get(ready::<H>))
-        .route("/metrics", get(metrics::<H>))
-        .route("/api/v1/status", get(status::<H>))
-        .route("/api/v1/events", get(events::<H>))
-        .route("/api/v1/dead", get(dead::<H>))
-        .route("/api/v1/dead/replay", post(replay::<H>))
-        .route("/api/v1/dead/drop", post(drop_dead::<H>))
-        .route("/api/v1/silences", get(silences::<H>).post(add_silence::<H>))
-        .route("/api/v1/silences/expire", post(expire_silences::<H>))
-        .route("/api/v1/explain", post(explain::<H>))
-        .fallback(async || {
-            HttpError::not_found("there is nothing at this path", "see the README for the admin API's paths")
-        })
+        .route("/-/ready", get(ready::<B>))
+        .route("/metrics", get(metrics::<B>))
+        .route(paths::STATUS, get(status::<B>))
+        .route(paths::EVENTS, get(events::<B>))
+        .route(paths::EXPLAIN, post(explain::<B>))
+        .route(paths::DEAD, get(dead::<B>))
+        .route(paths::DEAD_REPLAY, post(replay::<B>))
+        .route(paths::DEAD_DROP, post(drop_dead::<B>))
+        .route(paths::SILENCES, get(silences::<B>).post(add_silence::<B>))
+        .route(paths::SILENCES_EXPIRE, post(expire_silences::<B>))
+        .fallback(async || HttpError::not_found("there is nothing at this path", "see the README for the paths"))
         .method_not_allowed_fallback(async || {
-            let hint = "reading is GET; what changes or explains something is POST";
-            HttpError::method_not_allowed(hint)
+            let hint = "use GET to read, POST to change or explain";
+            HttpError::new(StatusCode::METHOD_NOT_ALLOWED, "this path does not accept that method", hint)
         })
-        .layer(DefaultBodyLimit::max(BODY))
-        .layer(middleware::from_fn_with_state(server.clone(), admit::<H>))
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(middleware::from_fn_with_state(server.clone(), admit::<B>))
         .with_state(server)
 }
 
-async fn admit<H: AdminBackend>(State(server): Asked<H>, request: Request, next: Next) -> Response {
+/// Guards every route and limits its time.
+async fn admit<B: AdminBackend>(State(server): Server<B>, request: Request, next: Next) -> Response {
     if let Err(refusal) = guard::check(request.method(), request.uri(), request.headers(), &server.hosts) {
         return refusal.into_response();
     }
-    let answer = timeout(REQUEST, next.run(request)).await;
-    answer
-        .unwrap_or_else(|_| HttpError::unavailable("this took too long", "ask for less, or ask again").into_response())
+    let response = timeout(REQUEST_TIMEOUT, next.run(request)).await;
+    response.unwrap_or_else(|_| HttpError::unavailable("the request timed out", "request less, or try again").into_response())
 }
 
-async fn ready<H: AdminBackend>(State(server): Asked<H>) -> Result<&'static str, HttpError> {
+async fn ready<B: AdminBackend>(State(server): Server<B>) -> Result<&'static str, HttpError> {
     match server.backend.ready() {
         Ok(()) => Ok("ready\n"),
-        Err(why) => Err(HttpError::unavailable(why, "ask again in a moment; `tidings status` shows more")),
+        Err(why) => Err(HttpError::unavailable(why, "try again in a moment; `tidings status` shows more")),
     }
 }
 
-async fn metrics<H: AdminBackend>(State(server): Asked<H>) -> impl IntoResponse {
+async fn metrics<B: AdminBackend>(State(server): Server<B>) -> impl IntoResponse {
     ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], server.backend.metrics().await)
 }
 
-async fn status<H: AdminBackend>(State(server): Asked<H>) -> Json<Value> {
+async fn status<B: AdminBackend>(State(server): Server<B>) -> Json<Status> {
     Json(server.backend.status().await)
 }
 
-async fn events<H: AdminBackend>(State(server): Asked<H>, uri: Uri) -> Answer {
-    let ask: EventsRequest = query(&uri)?;
-    server.backend.events(ask.bounded()).await.map(Json)
+async fn events<B: AdminBackend>(State(server): Server<B>, uri: Uri) -> Reply<Events> {
+    let request: EventsRequest = query(&uri)?;
+    server.backend.events(request.bounded()).await.map(Json)
 }
 
-async fn dead<H: AdminBackend>(State(server): Asked<H>, uri: Uri) -> Answer {
-    let ask: DeadRequest = query(&uri)?;
-    server.backend.dead(ask.bounded()).await.map(Json)
+async fn explain<B: AdminBackend>(State(server): Server<B>, body: Body) -> Reply<Explanation> {
+    let request: ExplainRequest = json(body)?;
+    server.backend.explain(request.checked(Timestamp::now())?).await.map(Json)
 }
 
-async fn replay<H: AdminBackend>(State(server): Asked<H>, body: Body) -> Answer {
-    let ask: DeadRequest = json(body)?;
-    server.backend.replay(ask.chosen()?).await.map(Json)
+async fn dead<B: AdminBackend>(State(server): Server<B>, uri: Uri) -> Reply<DeadLetters> {
+    let request: DeadRequest = query(&uri)?;
+    server.backend.dead(request.bounded()).await.map(Json)
 }
 
-async fn drop_dead<H: AdminBackend>(State(server): Asked<H>, body: Body) -> Answer {
-    let ask: DeadRequest = json(body)?;
-    server.backend.drop_dead(ask.chosen()?).await.map(Json)
+async fn replay<B: AdminBackend>(State(server): Server<B>, body: Body) -> Reply<Count> {
+    let request: DeadRequest = json(body)?;
+    server.backend.replay(request.checked()?).await.map(Json)
 }
 
-async fn silences<H: AdminBackend>(State(server): Asked<H>, uri: Uri) -> Answer {
-    let ask: SilencesRequest = query(&uri)?;
-    server.backend.silences(ask).await.map(Json)
+async fn drop_dead<B: AdminBackend>(State(server): Server<B>, body: Body) -> Reply<Count> {
+    let request: DeadRequest = json(body)?;
+    server.backend.drop_dead(request.checked()?).await.map(Json)
 }
 
-async fn add_silence<H: AdminBackend>(State(server): Asked<H>, body: Body) -> Answer {
-    let ask: SilenceRequest = json(body)?;
-    server.backend.add_silence(ask.checked()?).await.map(Json)
+async fn silences<B: AdminBackend>(State(server): Server<B>, uri: Uri) -> Reply<Silences> {
+    let request: SilencesRequest = query(&uri)?;
+    server.backend.silences(request).await.map(Json)
 }
 
-async fn expire_silences<H: AdminBackend>(State(server): Asked<H>, body: Body) -> Answer {
-    let ask: ExpireRequest = json(body)?;
-    server.backend.expire_silences(ask.chosen()?).await.map(Json)
+async fn add_silence<B: AdminBackend>(State(server): Server<B>, body: Body) -> Reply<Silence> {
+    let request: NewSilence = json(body)?;
+    server.backend.add_silence(request.checked()?).await.map(Json)
 }
 
-async fn explain<H: AdminBackend>(State(server): Asked<H>, body: Body) -> Answer {
-    let ask = ExplainRequest::read(&json(body)?, Timestamp::now())?;
-    server.backend.explain(ask).await.map(Json)
+async fn expire_silences<B: AdminBackend>(State(server): Server<B>, body: Body) -> Reply<Count> {
+    let request: ExpireRequest = json(body)?;
+    server.backend.expire_silences(request.checked()?).await.map(Json)
 }
 
 fn query<T: DeserializeOwned>(uri: &Uri) -> Result<T, HttpError> {
-    let Query(ask) = Query::try_from_uri(uri)
-        .map_err(|error| HttpError::bad_request(error.body_text(), "see the README for what may be asked here"))?;
-    Ok(ask)
+    let Query(request) = Query::try_from_uri(uri)
+        .map_err(|error| HttpError::bad_request(error.body_text(), "see the README for the parameters of this path"))?;
+    Ok(request)
 }
 
 fn json<T: DeserializeOwned>(body: Body) -> Result<T, HttpError> {
     let body = body.map_err(|error| {
-        let hint = format!("a body may have {} KiB and must arrive whole", BODY / 1024);
+        let hint = format!("a body may have at most {} KiB and must be complete", MAX_BODY / 1024);
         HttpError::new(error.status(), error.body_text(), hint)
     })?;
     serde_json::from_slice(&body)
-        .map_err(|error| HttpError::bad_request(error.to_string(), "see the README for the body's form"))
+        .map_err(|error| HttpError::bad_request(error.to_string(), "see the README for the format of the body"))
 }
 
 #[cfg(test)]

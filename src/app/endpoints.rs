@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use tokio::net::TcpListener;
 use tracing::{info, warn};
 
-use super::SourcePart;
+use super::source::BuiltSource;
 use crate::http_server::{Address, HttpError, ListenSocket};
 use crate::ingress::{Endpoint, HookRequest, INTAKE_TIMEOUT, Receiver};
 use crate::metrics::Metrics;
@@ -29,7 +29,7 @@ impl Receiver for SourceReceiver {
     }
 }
 
-pub(super) fn endpoints(sources: &[SourcePart], metrics: &Metrics) -> Vec<Endpoint<SourceReceiver>> {
+pub(super) fn endpoints(sources: &[BuiltSource], metrics: &Metrics) -> Vec<Endpoint<SourceReceiver>> {
     let endpoints = sources.iter().filter_map(|part| {
         let config = part.source.endpoint()?.clone();
         let receiver = SourceReceiver { source: Arc::clone(&part.source), outbox: part.outbox.with_timeout(INTAKE_TIMEOUT) };

@@ -1,9 +1,10 @@
-//! A started daemon: its tasks by floor, until a word comes, and the way down.
+//! A started daemon: its task groups, and the drain.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use sd_notify::NotifyState;
 use serde_json::json;
 use tokio::time::{Instant, timeout};
 use tracing::{info, warn};
@@ -12,13 +13,12 @@ use super::backend::Backend;
 use crate::intake::SelfReporter;
 use crate::metrics::Metrics;
 use crate::stop::Stop;
-use crate::store::Store;
 use crate::supervisor::{Ended, Supervisor};
 
-/// Even a drain that took all its time lets the last verdicts be written.
+/// Time to write the last verdicts, even if the drain has used up its limit.
 const LAST_WRITE: Duration = Duration::from_secs(1);
 
-/// The house's tasks, front to back. They are stopped in this order, so that what is on its way arrives.
+/// The daemon's tasks. They stop in this order, so that accepted events still reach the store and the sinks.
 pub(super) struct TaskGroups {
     pub(super) listener: Supervisor,
     pub(super) sources: Supervisor,
@@ -34,11 +34,9 @@ pub struct Running {
     pub(super) drain: Duration,
     pub(super) reporter: SelfReporter,
     pub(super) backend: Arc<Backend>,
-    pub(super) store: Store,
-    pub(super) metrics: Metrics,
 }
 
-/// One word for each of the [`TaskGroups`].
+/// The stop of each of the [`TaskGroups`].
 #[derive(Default)]
 pub(super) struct Stops {
     pub(super) listener: Stop,
@@ -63,7 +61,7 @@ impl TaskGroups {
         }
     }
 
-    /// Resolves when a task ends that must not.
+    /// Resolves when a task ends that must not end.
     async fn wait(&mut self) -> Ended {
         tokio::select! {
             ended = self.listener.wait() => ended,
@@ -76,10 +74,10 @@ impl TaskGroups {
 }
 
 impl Running {
-    /// Runs until `word` (a signal) is given. Err: a task that must not end has ended.
-    pub async fn until<T>(&mut self, word: impl Future<Output = T>) -> anyhow::Result<T> {
+    /// Runs until `signal` resolves. Err: a task that must not end has ended.
+    pub async fn until<T>(&mut self, signal: impl Future<Output = T>) -> anyhow::Result<T> {
         tokio::select! {
-            word = word => Ok(word),
+            signal = signal => Ok(signal),
             ended = self.groups.wait() => match ended {
                 Ended::Stopped => anyhow::bail!("every task has ended"),
                 Ended::Failed { name, fault } => anyhow::bail!("{name} ended: {fault}"),
@@ -87,23 +85,23 @@ impl Running {
         }
     }
 
-    /// relays.toml was read again and cannot be used: everything goes on as before.
-    pub async fn rejected(&self, why: &str) {
-        self.metrics.config_rejected();
-        let told = self.reporter.report("config.rejected", "tidings", &json!({ "why": why }), None).await;
-        told.unwrap_or_else(|fault| warn!("config.rejected could not be written down: {fault}"));
+    /// Reports that the changed relays.toml is invalid; the daemon keeps running as it is.
+    pub async fn reject_config(&self, why: &str) {
+        self.backend.metrics.config_rejected();
+        let outcome = self.reporter.report("config.rejected", "tidings", &json!({ "why": why }), None).await;
+        outcome.unwrap_or_else(|fault| warn!("config.rejected could not be stored: {fault}"));
     }
 
-    /// The process is about to end. Not said before a reload: systemd would wait for the end, and then enforce it.
+    /// Announces the end of the process to systemd. Not before a reload: systemd would enforce the end.
     pub fn announce_end(&self) {
-        notify_systemd(sd_notify::NotifyState::Stopping);
+        notify_systemd(NotifyState::Stopping);
     }
 
-    /// Front to back: door, sources, intake, lanes, desk; then the state file. Never longer than `drain` for all together.
+    /// Stops the task groups in order, then closes the store. Takes at most `drain` for all together.
     pub async fn drain(mut self) {
-        self.backend.close();
+        self.backend.set_draining();
         info!("stopping");
-        tell(&self.reporter, "daemon.stopping").await;
+        report_life(&self.reporter, "daemon.stopping").await;
         let end = Instant::now() + self.drain;
         let left = || end.saturating_duration_since(Instant::now());
         self.stops.listener.trigger();
@@ -116,28 +114,28 @@ impl Running {
         self.groups.lanes.drain(left()).await;
         self.stops.admin.trigger();
         self.groups.admin.drain(left()).await;
-        match timeout(left().max(LAST_WRITE), self.store.close()).await {
+        match timeout(left().max(LAST_WRITE), self.backend.store.close()).await {
             Ok(Ok(())) => info!("stopped"),
             Ok(Err(error)) => {
-                warn!("stopped; some verdicts could not be written, so those messages will be sent again: {error}");
+                warn!("stopped; some delivery results could not be stored, those messages will be sent again: {error}");
             }
-            Err(_) => warn!("stopped without waiting longer for the state file"),
+            Err(_) => warn!("stopped without waiting longer for the state file to close"),
         }
     }
 }
 
-/// The daemon's own life is told like everything else, but its start and stop do not wait for a reader.
-pub(super) async fn tell(reporter: &SelfReporter, r#type: &str) {
+/// Reports the daemon's start or stop, without waiting long for a full intake.
+pub(super) async fn report_life(reporter: &SelfReporter, r#type: &str) {
     const LIMIT: Duration = Duration::from_secs(2);
     let data = json!({ "version": env!("CARGO_PKG_VERSION"), "at": Timestamp::now().to_string() });
-    let told = timeout(LIMIT, reporter.report(r#type, "tidings", &data, None)).await;
-    if !matches!(told, Ok(Ok(()))) {
-        warn!("{} could not be written down", r#type);
+    let outcome = timeout(LIMIT, reporter.report(r#type, "tidings", &data, None)).await;
+    if !matches!(outcome, Ok(Ok(()))) {
+        warn!("{} could not be stored", r#type);
     }
 }
 
-pub(super) fn notify_systemd(state: sd_notify::NotifyState) {
+pub(super) fn notify_systemd(state: NotifyState) {
     if let Err(error) = sd_notify::notify(&[state]) {
-        warn!("systemd could not be told: {error}");
+        warn!("systemd could not be notified: {error}");
     }
 }

@@ -1,4 +1,4 @@
-//! Silences as the house keeps them: in the state file, in force for the lanes, and shown at the admin API.
+//! The silences: stored, applied by the lanes, and managed through the admin API.
 
 use std::time::Duration;
 
@@ -6,136 +6,131 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Mutex, Notify};
 use tracing::{info, warn};
 
-use crate::admin::types::SilenceShown;
-use crate::admin::{ExpireRequest, HttpError, SilenceRequest};
+use super::responses::{self, store_refusal};
+use crate::admin::HttpError;
+use crate::admin::types::{ExpireRequest, NewSilence, Silence};
 use crate::config_reader::nearest;
 use crate::event::Event;
 use crate::fault::Fault;
-use crate::relay::{Relays, Silence, SilenceMatch, Silences};
+use crate::relay::{self, Relays, SilenceMatch, Silences};
 use crate::stop::Stop;
 use crate::store::{self, Store, StoreError};
 
-use super::shown::fault;
+/// More active silences than this are the mistake of a script.
+const MAX_ACTIVE: usize = 1000;
 
-/// More silences at once than this are a mistake of some script.
-const MOST: usize = 1000;
-
-/// How long the state file is left alone when it could not be read.
-const READ_AGAIN: Duration = Duration::from_secs(5);
+/// The pause after the store could not be read.
+const RETRY: Duration = Duration::from_secs(5);
 
 pub(super) struct SilenceRegistry {
     store: Store,
-    /// The lanes hold clones of these.
-    silences: Silences,
-    /// Held while they are replaced, so that of two changes the later one stands.
+    /// The active silences. The lanes hold clones.
+    active: Silences,
+    /// Held while `active` is replaced, so that the later of two changes wins.
     replacing: Mutex<()>,
-    /// Woken when there is another end to wait for.
+    /// Notified when the next end may have changed.
     changed: Notify,
 }
 
 impl SilenceRegistry {
-    pub(super) fn new(store: Store, silences: Silences) -> Self {
-        Self { store, silences, replacing: Mutex::new(()), changed: Notify::new() }
+    pub(super) fn new(store: Store, active: Silences) -> Self {
+        Self { store, active, replacing: Mutex::new(()), changed: Notify::new() }
     }
 
-    /// Puts what the state file holds in force.
+    /// Activates the stored silences.
     pub(super) async fn load(&self) -> Result<(), StoreError> {
-        let _alone = self.replacing.lock().await;
+        let _guard = self.replacing.lock().await;
         let stored = self.store.silences().await?;
-        // What a person ended says nothing any more, not even of what waits since then.
-        let standing = stored.iter().filter(|one| one.revoked.is_none());
-        let compiled = standing.filter_map(|one| match SilenceMatch::parse(&one.matches) {
-            Ok(silence_match) => {
-                Some(Silence { id: one.id, why: one.why.clone(), since: one.since, until: one.until, silence_match })
-            }
-            Err(fault) => {
-                warn!("silence {} hushes nothing, since it cannot be understood: {fault}", one.id);
-                None
-            }
+        // A silence that was ended early no longer covers anything, not even what was accepted while it was active.
+        let compiled = stored.iter().filter(|silence| silence.revoked.is_none()).filter_map(|silence| {
+            let silence_match = SilenceMatch::parse(&silence.matches)
+                .inspect_err(|fault| warn!("silence {} is ignored, it cannot be parsed: {fault}", silence.id));
+            let store::Silence { id, why, since, until, .. } = silence;
+            Some(relay::Silence {
+                id: *id,
+                why: why.clone(),
+                since: *since,
+                until: *until,
+                silence_match: silence_match.ok()?,
+            })
         });
-        self.silences.replace(compiled.collect());
+        self.active.replace(compiled.collect());
         self.changed.notify_one();
         Ok(())
     }
 
-    pub(super) async fn list(&self, expired: bool) -> Result<Vec<SilenceShown>, HttpError> {
-        let (stored, now) = (self.store.silences().await.map_err(fault)?, Timestamp::now());
-        Ok(stored.iter().map(|one| shown(one, now)).filter(|one| expired || one.ended.is_none()).collect())
+    pub(super) async fn list(&self, expired: bool) -> Result<Vec<Silence>, HttpError> {
+        let (stored, now) = (self.store.silences().await.map_err(store_refusal)?, Timestamp::now());
+        let silences = stored.iter().map(|silence| responses::silence(silence, now));
+        Ok(silences.filter(|silence| expired || silence.ended.is_none()).collect())
     }
 
-    pub(super) async fn add(&self, ask: SilenceRequest, relays: &Relays) -> Result<SilenceShown, HttpError> {
-        let way_out = "write matches like type=container.*, data.state!=Init or relay=NAME";
-        let silence_match =
-            SilenceMatch::parse(&ask.matches).map_err(|fault| HttpError::bad_request(fault.to_string(), way_out))?;
-        if silence_match.is_everything() && !ask.all {
-            return Err(HttpError::bad_request(
-                "that would hush everything",
-                "say all instead of matches if it is meant",
-            ));
+    pub(super) async fn add(&self, request: NewSilence, relays: &Relays) -> Result<Silence, HttpError> {
+        let NewSilence { matches, all, r#for, why, .. } = request;
+        let silence_match = SilenceMatch::parse(&matches).map_err(|fault| {
+            HttpError::bad_request(fault.to_string(), "write matches like type=container.*, data.state!=Init or relay=NAME")
+        })?;
+        if silence_match.is_everything() && !all {
+            return Err(HttpError::bad_request("that would silence everything", "use `all` instead of matches if intended"));
         }
-        for said in &ask.matches {
-            known_relay(said, relays)?;
+        for text in &matches {
+            check_relay(text, relays)?;
         }
         let now = Timestamp::now();
-        if self.silences.active_count(now) >= MOST {
-            return Err(HttpError::bad_request(
-                format!("{MOST} silences are in force"),
-                "expire those that are not needed",
-            ));
+        if self.active.active_count(now) >= MAX_ACTIVE {
+            return Err(HttpError::bad_request(format!("{MAX_ACTIVE} silences are active"), "expire the ones not needed"));
         }
-        let span = ask.r#for.and_then(|span| SignedDuration::try_from(span).ok()).unwrap_or_default();
-        let until = now.saturating_add(span).unwrap_or(Timestamp::MAX);
-        let silence = self.store.add_silence(ask.matches, ask.why, until).await.map_err(fault)?;
-        self.load().await.map_err(fault)?;
+        let duration = r#for.and_then(|age| SignedDuration::try_from(age.0).ok()).unwrap_or_default();
+        let until = now.saturating_add(duration).unwrap_or(Timestamp::MAX);
+        let silence = self.store.add_silence(matches, why, until).await.map_err(store_refusal)?;
+        self.load().await.map_err(store_refusal)?;
         let store::Silence { id, matches, why, until, .. } = &silence;
-        info!(%until, ?matches, "silence {id} is in force: {why}");
-        Ok(shown(&silence, now))
+        info!(%until, ?matches, "silence {id} added: {why}");
+        Ok(responses::silence(&silence, now))
     }
 
-    pub(super) async fn expire(&self, ask: ExpireRequest) -> Result<usize, HttpError> {
-        let ended = self.store.expire_silences(ask.id).await.map_err(fault)?;
-        if let (Some(id), []) = (ask.id, ended.as_slice()) {
-            let hint = "`tidings silence list` shows those that are";
-            return Err(HttpError::not_found(format!("no silence {id} is in force"), hint));
+    pub(super) async fn expire(&self, request: ExpireRequest) -> Result<usize, HttpError> {
+        let ended = self.store.expire_silences(request.id).await.map_err(store_refusal)?;
+        if let (Some(id), []) = (request.id, ended.as_slice()) {
+            let hint = "`tidings silence list` shows the active ones";
+            return Err(HttpError::not_found(format!("there is no active silence {id}"), hint));
         }
-        self.load().await.map_err(fault)?;
+        self.load().await.map_err(store_refusal)?;
         for id in &ended {
-            info!("silence {id} was ended before its time");
+            info!("silence {id} ended early, as requested");
         }
         Ok(ended.len())
     }
 
-    /// The silence that would hush the event now.
-    pub(super) fn silencing(&self, event: &Event, relay: &str) -> Option<SilenceShown> {
+    /// The silence that would suppress the event now.
+    pub(super) fn silencing(&self, event: &Event, relay: &str) -> Option<Silence> {
         let now = Timestamp::now();
-        let silence = self.silences.covering(event, relay, now, || now)?;
-        let Silence { id, why, since, until, .. } = silence;
-        let (since, until) = (since.to_string(), until.to_string());
-        Some(SilenceShown { id, why, since, until, ..SilenceShown::default() })
+        let relay::Silence { id, why, since, until, .. } = self.active.covering(event, relay, now, || now)?;
+        Some(Silence { id, why, since: since.to_string(), until: until.to_string(), ..Silence::default() })
     }
 
-    pub(super) fn in_force(&self) -> usize {
-        self.silences.active_count(Timestamp::now())
+    pub(super) fn active(&self) -> usize {
+        self.active.active_count(Timestamp::now())
     }
 
-    /// Says of each silence when it is over; they end by themselves.
-    pub(super) async fn watch(&self, stop: Stop) -> Result<(), Fault> {
-        let mut said = Timestamp::now();
+    /// Logs the end of each silence. They end by themselves, without this.
+    pub(super) async fn log_ends(&self, stop: Stop) -> Result<(), Fault> {
+        let mut logged_until = Timestamp::now();
         loop {
             let wait = match self.store.silences().await {
                 Ok(stored) => {
                     let now = Timestamp::now();
-                    let standing = || stored.iter().filter(|one| one.revoked.is_none());
-                    for one in standing().filter(|one| said < one.until && one.until <= now) {
-                        info!("silence {} is over: {}", one.id, one.why);
+                    let lasting = || stored.iter().filter(|silence| silence.revoked.is_none());
+                    for silence in lasting().filter(|silence| logged_until < silence.until && silence.until <= now) {
+                        info!("silence {} ended: {}", silence.id, silence.why);
                     }
-                    said = now;
-                    let next = standing().map(|one| one.until).filter(|end| now < *end).min();
+                    logged_until = now;
+                    let next = lasting().map(|silence| silence.until).filter(|end| now < *end).min();
                     next.map(|end| Duration::try_from(end.duration_since(now)).unwrap_or_default())
                 }
-                Err(trouble) => {
-                    warn!("the silences cannot be read, trying again: {trouble}");
-                    Some(READ_AGAIN)
+                Err(error) => {
+                    warn!("the silences cannot be read, retrying: {error}");
+                    Some(RETRY)
                 }
             };
             tokio::select! {
@@ -147,28 +142,16 @@ impl SilenceRegistry {
     }
 }
 
-/// A relay that is named and not there would be a silence that hushes nothing.
-fn known_relay(said: &str, relays: &Relays) -> Result<(), HttpError> {
-    let Some(name) = said.strip_prefix("relay=").filter(|name| !name.contains('*')) else { return Ok(()) };
+/// A silence for an unknown relay would suppress nothing.
+fn check_relay(text: &str, relays: &Relays) -> Result<(), HttpError> {
+    let Some(name) = text.strip_prefix("relay=").filter(|name| !name.contains('*')) else { return Ok(()) };
     if relays.by_name(name).is_some() {
         return Ok(());
     }
     let known = || relays.iter().map(|relay| &*relay.name);
     let hint = match nearest(name, known()) {
         Some(near) => format!("did you mean `{near}`?"),
-        None => format!("known here: {}", known().collect::<Vec<_>>().join(", ")),
+        None => format!("known: {}", known().collect::<Vec<_>>().join(", ")),
     };
     Err(HttpError::bad_request(format!("there is no relay `{name}`"), hint))
-}
-
-fn shown(silence: &store::Silence, now: Timestamp) -> SilenceShown {
-    let ended = silence.revoked.or_else(|| (silence.until <= now).then_some(silence.until));
-    SilenceShown {
-        id: silence.id,
-        matches: silence.matches.clone(),
-        why: silence.why.clone(),
-        since: silence.since.to_string(),
-        until: silence.until.to_string(),
-        ended: ended.map(|at| at.to_string()),
-    }
 }

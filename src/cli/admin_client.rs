@@ -1,153 +1,194 @@
-//! Speaks to the running daemon's desk, and says plainly when nobody is there.
+//! Calls the running daemon's admin API.
 
 use std::path::Path;
 use std::time::Duration;
 
 use reqwest::{Method, Url, redirect};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::args::{Ask, Common};
-use super::config_file::{self, Env, Whereabouts, process_env};
+use super::common::{AdminArgs, Common, Env, process_env};
+use super::config_file::{self, DaemonLocation};
 use super::failure::{Exit, Failure};
+use super::print as output;
 use super::run::runtime;
 use crate::admin::{Address, address_file};
 use crate::message::Markup;
 
-/// The admin API is on this machine; what takes longer than this is not coming.
-const LIMIT: Duration = Duration::from_secs(10);
-/// More than any answer has; a desk that sends more is none.
-const ANSWER: usize = 64 << 20;
-/// Where the admin API is when nothing says otherwise.
-const USUAL: &str = "127.0.0.1:8089";
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// More than any response of the admin API has.
+const MAX_RESPONSE: usize = 64 << 20;
+const DEFAULT_ADDRESS: &str = "127.0.0.1:8089";
 
-/// One question to the admin API.
+/// A request to the admin API.
 #[derive(Debug)]
-pub(super) struct Question {
+pub(super) struct ApiRequest {
     method: Method,
     path: &'static str,
-    query: Vec<(&'static str, String)>,
-    body: Option<Value>,
+    fields: Map<String, Value>,
 }
 
-impl Question {
-    /// Only the words that were said become part of the question.
-    pub(super) fn get(path: &'static str, query: impl IntoIterator<Item = (&'static str, Option<String>)>) -> Self {
-        let said = query.into_iter().filter_map(|(name, value)| Some((name, value?)));
-        Self { method: Method::GET, path, query: said.collect(), body: None }
+impl ApiRequest {
+    /// The request's fields become the query.
+    pub(super) fn get<R: Serialize + Default>(path: &'static str, request: &R) -> Self {
+        Self { method: Method::GET, path, fields: set_fields(request) }
     }
 
-    pub(super) fn post(path: &'static str, body: Value) -> Self {
-        Self { method: Method::POST, path, query: Vec::new(), body: Some(body) }
+    /// The request's fields become the body.
+    pub(super) fn post<R: Serialize + Default>(path: &'static str, request: &R) -> Self {
+        Self { method: Method::POST, path, fields: set_fields(request) }
     }
 }
 
-/// Asks the daemon that `common` and `ask` mean.
-pub(super) fn ask(common: &Common, ask: &Ask, question: Question) -> Result<Value, Failure> {
-    let admin = AdminClient::find(ask.admin.as_deref(), &config_file::path(common, &process_env), &process_env)?;
-    runtime()?.block_on(admin.ask(question))
+/// The fields that differ from the default, which the daemon assumes for those left out.
+fn set_fields<R: Serialize + Default>(request: &R) -> Map<String, Value> {
+    let fields = |request: &R| match serde_json::to_value(request) {
+        Ok(Value::Object(fields)) => fields,
+        _ => Map::new(),
+    };
+    let default = fields(&R::default());
+    fields(request).into_iter().filter(|(name, value)| default.get(name) != Some(value)).collect()
 }
 
-/// The answer in its form.
-pub(super) fn read<T: DeserializeOwned>(answer: Value) -> Result<T, Failure> {
-    serde_json::from_value(answer).map_err(|error| {
-        Failure::new(Exit::Unreachable, format!("the admin API's answer cannot be understood: {error}"))
-    })
+/// A list is written as `1,2,3`.
+fn query_text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(values) => values.iter().map(query_text).collect::<Vec<_>>().join(","),
+        value => value.to_string(),
+    }
+}
+
+/// Calls the daemon that the arguments identify, and prints its response.
+pub(super) fn show<T: DeserializeOwned>(
+    common: &Common,
+    admin: &AdminArgs,
+    request: ApiRequest,
+    text: impl FnOnce(T) -> String,
+) -> Result<Exit, Failure> {
+    print(admin, call(common, admin, request)?, text)
+}
+
+pub(super) fn call(common: &Common, admin: &AdminArgs, request: ApiRequest) -> Result<Value, Failure> {
+    let config = config_file::path(common, &process_env);
+    let client = AdminClient::find(admin.admin.as_deref(), &config, &process_env)?;
+    runtime()?.block_on(client.call(request))
+}
+
+/// Prints a response: unchanged with `--json`, else as `text` renders it.
+pub(super) fn print<T: DeserializeOwned>(
+    admin: &AdminArgs,
+    response: Value,
+    text: impl FnOnce(T) -> String,
+) -> Result<Exit, Failure> {
+    if admin.json {
+        output::json(&response)?;
+    } else {
+        output::out(&text(parse(response)?))?;
+    }
+    Ok(Exit::Success)
+}
+
+pub(super) fn parse<T: DeserializeOwned>(response: Value) -> Result<T, Failure> {
+    serde_json::from_value(response)
+        .map_err(|error| Failure::new(Exit::Unreachable, format!("the admin API's response cannot be parsed: {error}")))
 }
 
 #[derive(Debug)]
 struct AdminClient {
     url: Url,
-    /// How we know, for whoever wonders why nobody answers there.
-    because: String,
+    /// Where the address comes from, for error messages.
+    origin: String,
 }
 
 impl AdminClient {
-    fn find(said: Option<&str>, config: &Path, env: Env) -> Result<Self, Failure> {
-        if let Some(said) = said {
-            return Self::at(said, "as --admin says".to_owned());
+    fn find(address: Option<&str>, config: &Path, env: Env) -> Result<Self, Failure> {
+        if let Some(address) = address {
+            return Self::at(address, "from --admin".to_owned());
         }
-        if let Some(said) = env("TIDINGS_ADMIN") {
-            return Self::at(&said, "as TIDINGS_ADMIN says".to_owned());
+        if let Some(address) = env("TIDINGS_ADMIN") {
+            return Self::at(&address, "from TIDINGS_ADMIN".to_owned());
         }
-        let whereabouts = Whereabouts::read(config, env);
+        let location = DaemonLocation::read(config, env);
         let mut tried = Vec::new();
-        for file in whereabouts.states.iter().map(|state| address_file(state)) {
+        for file in location.state_files.iter().map(|state| address_file(state)) {
             match Address::read(&file) {
-                Ok(address) => return Self::at(&address.to_string(), format!("as {} says", file.display())),
+                Ok(address) => return Self::at(&address.to_string(), format!("from {}", file.display())),
                 Err(error) => tried.push(format!("{} cannot be read: {error}", file.display())),
             }
         }
         let tried = tried.join("; ");
-        match whereabouts.admin.filter(|admin| !admin.ends_with(":0")) {
-            Some(admin) => Self::at(&admin, format!("as `admin` in {} says; {tried}", config.display())),
-            None => Self::at(USUAL, format!("the usual place; {tried}")),
+        match location.admin.filter(|admin| !admin.ends_with(":0")) {
+            Some(admin) => Self::at(&admin, format!("from `admin` in {}; {tried}", config.display())),
+            None => Self::at(DEFAULT_ADDRESS, format!("the default; {tried}")),
         }
     }
 
-    fn at(said: &str, because: String) -> Result<Self, Failure> {
-        let full = if said.contains("://") { said.to_owned() } else { format!("http://{said}") };
+    fn at(address: &str, origin: String) -> Result<Self, Failure> {
+        let full = if address.contains("://") { address.to_owned() } else { format!("http://{address}") };
         let url = Url::parse(&full).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
         let url = url.ok_or_else(|| {
-            Failure::new(Exit::Usage, format!("`{said}` is no address of a desk ({because})"))
-                .hint(format!("write it like http://{USUAL}"))
+            Failure::new(Exit::Usage, format!("`{address}` is not an address of an admin API ({origin})"))
+                .hint(format!("write it like http://{DEFAULT_ADDRESS}"))
         })?;
-        Ok(Self { url, because })
+        Ok(Self { url, origin })
     }
 
-    async fn ask(&self, question: Question) -> Result<Value, Failure> {
+    async fn call(&self, request: ApiRequest) -> Result<Value, Failure> {
+        let ApiRequest { method, path, fields } = request;
         let mut url = self.url.clone();
-        url.set_path(question.path);
+        url.set_path(path);
         url.set_query(None);
-        if !question.query.is_empty() {
-            url.query_pairs_mut().extend_pairs(&question.query);
+        if method == Method::GET && !fields.is_empty() {
+            url.query_pairs_mut().extend_pairs(fields.iter().map(|(name, value)| (name, query_text(value))));
         }
-        // Not `outbound`, which is for other people's servers: this one is ours, and no proxy stands between.
-        let http = reqwest::Client::builder().redirect(redirect::Policy::none()).timeout(LIMIT).no_proxy().build();
-        let http = http.map_err(|error| self.silent(&error))?;
-        let mut request = http.request(question.method, url);
-        if let Some(body) = &question.body {
-            request = request.json(body);
+        // Not `outbound`, which is for other services: the admin API is our own, and no proxy is used.
+        let http = reqwest::Client::builder().redirect(redirect::Policy::none()).timeout(TIMEOUT).no_proxy().build();
+        let http = http.map_err(|error| self.unreachable(&error))?;
+        let mut request = http.request(method.clone(), url);
+        if method == Method::POST {
+            request = request.json(&fields);
         }
-        let mut reply = request.send().await.map_err(|error| self.silent(&error))?;
-        let status = reply.status();
-        let mut text = Vec::new();
-        while let Some(part) = reply.chunk().await.map_err(|error| self.silent(&error))? {
-            text.extend_from_slice(&part);
-            if text.len() > ANSWER {
-                return Err(self.strange());
+        let mut response = request.send().await.map_err(|error| self.unreachable(&error))?;
+        let status = response.status();
+        let mut body = Vec::new();
+        while let Some(part) = response.chunk().await.map_err(|error| self.unreachable(&error))? {
+            body.extend_from_slice(&part);
+            if body.len() > MAX_RESPONSE {
+                return Err(self.not_tidings());
             }
         }
-        let answer: Value = serde_json::from_slice(&text).map_err(|_| self.strange())?;
+        let response: Value = serde_json::from_slice(&body).map_err(|_| self.not_tidings())?;
         if status.is_success() {
-            return Ok(answer);
+            return Ok(response);
         }
-        let Some(error) = answer.get("error").and_then(Value::as_str) else { return Err(self.strange()) };
+        let Some(error) = response.get("error").and_then(Value::as_str) else { return Err(self.not_tidings()) };
         let exit = match status.as_u16() {
             400..500 => Exit::Usage,
             503 => Exit::Unreachable,
             _ => Exit::Internal,
         };
         let failure = Failure::new(exit, Markup::Plain.escaped(error));
-        Err(match answer.get("hint").and_then(Value::as_str) {
+        Err(match response.get("hint").and_then(Value::as_str) {
             Some(hint) => failure.hint(Markup::Plain.escaped(hint)),
             None => failure,
         })
     }
 
-    fn silent(&self, error: &reqwest::Error) -> Failure {
-        let how = if error.is_timeout() { "does not answer in time" } else { "cannot be reached" };
-        let said = format!("the daemon {how} at {} ({})", self.shown(), self.because);
-        Failure::new(Exit::Unreachable, said)
-            .hint("is it running? start it with `tidings run`, or say with --admin where it is")
+    fn unreachable(&self, error: &reqwest::Error) -> Failure {
+        let how = if error.is_timeout() { "does not respond in time" } else { "cannot be reached" };
+        let message = format!("the daemon {how} at {} ({})", self.shown(), self.origin);
+        Failure::new(Exit::Unreachable, message)
+            .hint("is it running? start it with `tidings run`, or set its address with --admin")
     }
 
-    fn strange(&self) -> Failure {
-        let said = format!("what answers at {} is no desk of tidings ({})", self.shown(), self.because);
-        Failure::new(Exit::Unreachable, said).hint("say with --admin where it is")
+    fn not_tidings(&self) -> Failure {
+        let message = format!("the server at {} is not the admin API of tidings ({})", self.shown(), self.origin);
+        Failure::new(Exit::Unreachable, message).hint("set the address with --admin")
     }
 
-    /// Without a password that may stand in it.
+    /// Without a password that the URL may contain.
     fn shown(&self) -> String {
         self.url.origin().ascii_serialization()
     }

@@ -1,35 +1,18 @@
-//! `tidings check`: reads relays.toml, contacts nothing, and reports every fault at once.
-
-use std::io::IsTerminal as _;
+//! `tidings check`: reads relays.toml, contacts nothing, and reports every error at once.
 
 use tracing::warn;
 
-use super::args::Common;
-use super::config_file::{self, process_env};
+use super::common::Common;
 use super::failure::{Exit, Failure};
-use super::{logging, print};
-use crate::config::{Config, Rejected};
+use super::{config_file, print};
 
-pub(super) fn check(common: &Common) -> Result<Exit, Failure> {
-    let config = read(common)?;
-    for remark in &config.remarks {
-        warn!("{remark}");
+pub(super) fn run(common: &Common) -> Result<Exit, Failure> {
+    let config = config_file::load(common)?;
+    for warning in &config.warnings {
+        warn!("{warning}");
     }
     let (sources, sinks, relays) = (config.sources.len(), config.sinks.len(), config.relays.len());
     let path = config.path.display();
-    print::out(&format!("{path}: in order ({sources} sources, {sinks} sinks, {relays} relays)\n"))?;
-    Ok(Exit::Fine)
-}
-
-/// What relays.toml means; also for the verbs that go on with it.
-pub(super) fn read(common: &Common) -> Result<Config, Failure> {
-    let color = logging::in_color(common.color, std::io::stderr().is_terminal(), &process_env);
-    let path = config_file::path(common, &process_env);
-    Config::load(&path, &process_env, color).map_err(|rejected| {
-        let failure = Failure::new(Exit::Config, rejected.to_string());
-        match rejected {
-            Rejected::Unreadable { .. } => failure.hint("name another file with --config"),
-            Rejected::Faulty { faults, .. } => failure.hint(format!("{faults} to mend before it can run")),
-        }
-    })
+    print::out(&format!("{path}: valid ({sources} sources, {sinks} sinks, {relays} relays)\n"))?;
+    Ok(Exit::Success)
 }

@@ -1,45 +1,55 @@
-//! Where relays.toml is, and the little of it that a verb needs to find the daemon.
+//! Finds relays.toml, loads it, and reads the part of it that locates the daemon.
 //!
-//! The operator's shell has none of the daemon's secrets, so a verb must not insist on the whole file being in order.
+//! The operator's shell has none of the daemon's secrets, so locating the daemon must work with a file that is not valid.
 
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
-use super::args::Common;
+use super::common::{Common, Env, process_env};
+use super::failure::{Exit, Failure};
+use super::logging;
+use crate::config::{Config, ConfigError};
 use crate::config_reader::{ConfigReader, Item, Node};
 
-pub(super) type Env<'e> = &'e dyn Fn(&str) -> Option<String>;
-
-const HERE: &str = "relays.toml";
+const LOCAL: &str = "relays.toml";
 const SYSTEM: &str = "/etc/tidings/relays.toml";
-/// Where the shipped unit keeps its state, which `$STATE_DIRECTORY` names only inside the unit.
+/// The state file of the shipped unit, which `$STATE_DIRECTORY` names only inside the unit.
 const SYSTEM_STATE: &str = "/var/lib/tidings/tidings.db";
 
-/// The process's own variables; one that is set to nothing is not set.
-pub(super) fn process_env(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
-}
-
-/// Said, or in the variable, or at the first usual place that has one.
+/// From the argument, else from the variable, else the first default that exists.
 pub(super) fn path(common: &Common, env: Env) -> PathBuf {
-    let said = common.config.clone().or_else(|| env("TIDINGS_CONFIG").map(PathBuf::from));
-    said.unwrap_or_else(|| {
-        let usual = [HERE, SYSTEM].map(PathBuf::from).into_iter().find(|path| path.exists());
-        // The first place is where a new one belongs, so that is what an error should name.
-        usual.unwrap_or_else(|| HERE.into())
+    let given = common.config.clone().or_else(|| env("TIDINGS_CONFIG").map(PathBuf::from));
+    given.unwrap_or_else(|| {
+        let existing = [LOCAL, SYSTEM].map(PathBuf::from).into_iter().find(|path| path.exists());
+        // An error should name the place where a new file belongs.
+        existing.unwrap_or_else(|| LOCAL.into())
     })
 }
 
-/// What relays.toml says of where the daemon is.
+pub(super) fn load(common: &Common) -> Result<Config, Failure> {
+    let color = logging::in_color(common.color, std::io::stderr().is_terminal(), &process_env);
+    let path = path(common, &process_env);
+    Config::load(&path, &process_env, color).map_err(|error| {
+        let failure = Failure::new(Exit::Config, error.to_string());
+        match error {
+            ConfigError::Unreadable { .. } => failure.hint("name another file with --config"),
+            ConfigError::Invalid { errors: 1, .. } => failure.hint("1 error to fix"),
+            ConfigError::Invalid { errors, .. } => failure.hint(format!("{errors} errors to fix")),
+        }
+    })
+}
+
+/// Where the daemon may be, according to relays.toml.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Whereabouts {
-    /// Where the state file may be, likeliest first.
-    pub(super) states: Vec<PathBuf>,
+pub(super) struct DaemonLocation {
+    /// Possible state files, the likeliest first.
+    pub(super) state_files: Vec<PathBuf>,
     pub(super) admin: Option<String>,
 }
 
-impl Whereabouts {
+impl DaemonLocation {
     pub(super) fn read(config: &Path, env: Env) -> Self {
-        // A file that is not there says nothing; the usual places remain.
+        // Without the file, the defaults remain.
         let text = std::fs::read_to_string(config).unwrap_or_default();
         Self::from_text(&text, env)
     }
@@ -47,16 +57,16 @@ impl Whereabouts {
     fn from_text(text: &str, env: Env) -> Self {
         let tree = ConfigReader::new(text, env).tree();
         let daemon = |key| member(&tree, "daemon").and_then(|daemon| member(daemon, key)).and_then(text_of);
-        let states = daemon("state").map_or_else(|| usual_states(env), |state| vec![state.into()]);
-        Self { states, admin: daemon("admin") }
+        let state_files = daemon("state").map_or_else(|| default_state_files(env), |state| vec![state.into()]);
+        Self { state_files, admin: daemon("admin") }
     }
 }
 
-fn usual_states(env: Env) -> Vec<PathBuf> {
+fn default_state_files(env: Env) -> Vec<PathBuf> {
     let folders = env("STATE_DIRECTORY").unwrap_or_default();
-    let ours = folders.split(':').next().filter(|folder| !folder.is_empty());
-    let ours = ours.map(|folder| Path::new(folder).join("tidings.db"));
-    ours.into_iter().chain(["state/tidings.db".into(), SYSTEM_STATE.into()]).collect()
+    let folder = folders.split(':').next().filter(|folder| !folder.is_empty());
+    let file = folder.map(|folder| Path::new(folder).join("tidings.db"));
+    file.into_iter().chain(["state/tidings.db".into(), SYSTEM_STATE.into()]).collect()
 }
 
 fn member<'i>(item: &'i Item, key: &str) -> Option<&'i Item> {
@@ -76,18 +86,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_file_says_where_also_when_it_is_not_in_order() {
+    fn an_invalid_file_still_locates_the_daemon() {
         let text =
             "[daemon]\nstate = \"/srv/t.db\"\nadmin = \"127.0.0.1:9\"\nnonsense = 1\n[sink.slack.ops]\nwebhook = ";
-        let found = Whereabouts::from_text(text, &|_| None);
-        assert_eq!(found, Whereabouts { states: vec!["/srv/t.db".into()], admin: Some("127.0.0.1:9".to_owned()) });
+        let found = DaemonLocation::from_text(text, &|_| None);
+        assert_eq!(
+            found,
+            DaemonLocation { state_files: vec!["/srv/t.db".into()], admin: Some("127.0.0.1:9".to_owned()) }
+        );
     }
 
     #[test]
-    fn without_a_word_the_usual_places_are_tried() {
+    fn without_the_key_the_default_files_are_tried() {
         let env = |name: &str| (name == "STATE_DIRECTORY").then(|| "/run/a:/run/b".to_owned());
-        let states = Whereabouts::from_text("", &env).states;
-        assert_eq!(states, ["/run/a/tidings.db", "state/tidings.db", SYSTEM_STATE].map(PathBuf::from));
-        assert_eq!(Whereabouts::from_text("", &|_| None).states.len(), 2);
+        let files = DaemonLocation::from_text("", &env).state_files;
+        assert_eq!(files, ["/run/a/tidings.db", "state/tidings.db", SYSTEM_STATE].map(PathBuf::from));
+        assert_eq!(DaemonLocation::from_text("", &|_| None).state_files.len(), 2);
     }
 }

@@ -1,58 +1,53 @@
-//! `tidings events`: the latest events, and what became of them.
+//! `tidings events`: the latest events and their deliveries.
 
 use serde_json::Value;
 
-use super::admin_client::{self, Question};
-use super::args::{Common, EventsArgs};
+use super::admin_client::{self, ApiRequest};
+use super::common::{AdminArgs, Common};
 use super::failure::{Exit, Failure};
 use super::print;
-use crate::admin::types::{DeliveryShown, EventShown, Events};
+use crate::admin::types::{DeliveryRecord, EventRecord, Events, EventsRequest, paths};
 
-/// What a person at the terminal is not shown unless asked for by type or by the relay that took it: it is about
-/// accounts, not about things.
-const NOISE: &str = "user-notifications";
+const LONG: &str = "Show the details that an event carries: type:action:state:resource_uri:parents";
 
-pub(super) fn events(common: &Common, args: &EventsArgs) -> Result<Exit, Failure> {
-    let question = Question::get(
-        "/api/v1/events",
-        [
-            ("source", args.source.clone()),
-            ("type", args.r#type.clone()),
-            ("relay", args.relay.clone()),
-            ("sink", args.sink.clone()),
-            ("since", args.since.clone()),
-            ("until", args.until.clone()),
-            ("limit", Some(args.limit.to_string())),
-        ],
-    );
-    let answer = admin_client::ask(common, &args.ask, question)?;
-    if args.ask.json {
-        print::json(&answer)?;
-    } else {
-        print::out(&listing(&admin_client::read(answer)?, args))?;
-    }
-    Ok(Exit::Fine)
+/// The prefix of types about accounts, listed only if requested by type or by the relay that took them.
+const ACCOUNT_EVENTS: &str = "user-notifications";
+
+#[derive(Debug, Default, clap::Args)]
+pub(super) struct EventsArgs {
+    #[command(flatten)]
+    request: EventsRequest,
+    #[arg(long, help = LONG)]
+    long: bool,
+    #[command(flatten)]
+    admin: AdminArgs,
+}
+
+pub(super) fn run(common: &Common, args: &EventsArgs) -> Result<Exit, Failure> {
+    let request = ApiRequest::get(paths::EVENTS, &args.request);
+    admin_client::show(common, &args.admin, request, |events| listing(&events, args))
 }
 
 fn listing(events: &Events, args: &EventsArgs) -> String {
-    let all = args.r#type.is_some() || args.relay.is_some();
-    let shown = events.events.iter().filter(|event| all || !event.r#type.starts_with(NOISE));
+    let all = args.request.r#type.is_some() || args.request.relay.is_some();
+    let shown = events.events.iter().filter(|event| all || !event.r#type.starts_with(ACCOUNT_EVENTS));
     if args.long {
-        let rows: Vec<_> =
-            shown.map(|event| [print::local(&event.time), event.source.clone(), told(event), fates(event)]).collect();
+        let rows: Vec<_> = shown
+            .map(|event| [print::local(&event.time), event.source.clone(), details(event), deliveries(event)])
+            .collect();
         return print::table(["TIME", "SOURCE", "EVENT", "DELIVERIES"], &rows, "no events");
     }
     let rows: Vec<_> = shown
         .map(|event| {
-            let EventShown { source, r#type, subject, .. } = event.clone();
-            [print::local(&event.time), source, r#type, subject, fates(event)]
+            let EventRecord { source, r#type, subject, .. } = event.clone();
+            [print::local(&event.time), source, r#type, subject, deliveries(event)]
         })
         .collect();
     print::table(["TIME", "SOURCE", "TYPE", "SUBJECT", "DELIVERIES"], &rows, "no events")
 }
 
-/// The line that the Tutum examples print, `type:action:state:resource_uri:parents`; others have type and subject.
-fn told(event: &EventShown) -> String {
+/// For Tutum `type:action:state:resource_uri:parents`, as its examples print; for others type and subject.
+fn details(event: &EventRecord) -> String {
     if event.kind != "tutum" {
         return format!("{}:{}", event.r#type, event.subject);
     }
@@ -64,12 +59,12 @@ fn told(event: &EventShown) -> String {
 }
 
 /// `ops delivered, oncall dead (503)`
-fn fates(event: &EventShown) -> String {
-    let fate = |delivery: &DeliveryShown| match &delivery.why {
+fn deliveries(event: &EventRecord) -> String {
+    let text = |delivery: &DeliveryRecord| match &delivery.why {
         Some(why) if delivery.state != "delivered" => format!("{} {} ({why})", delivery.sink, delivery.state),
         _ => format!("{} {}", delivery.sink, delivery.state),
     };
-    event.deliveries.iter().map(fate).collect::<Vec<_>>().join(", ")
+    event.deliveries.iter().map(text).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
@@ -78,8 +73,8 @@ mod tests {
 
     use super::*;
 
-    fn event(r#type: &str, kind: &str) -> EventShown {
-        EventShown {
+    fn event(r#type: &str, kind: &str) -> EventRecord {
+        EventRecord {
             source: "prod".to_owned(),
             kind: kind.to_owned(),
             r#type: r#type.to_owned(),
@@ -90,51 +85,53 @@ mod tests {
                 "resource_uri": "/api/v1/service/1/", "parents": ["/api/v1/stack/2/", "/api/v1/stack/3/"],
             }),
             deliveries: vec![
-                DeliveryShown { sink: "ops".to_owned(), state: "delivered".to_owned(), ..DeliveryShown::default() },
-                DeliveryShown {
+                DeliveryRecord { sink: "ops".to_owned(), state: "delivered".to_owned(), ..DeliveryRecord::default() },
+                DeliveryRecord {
                     sink: "oncall".to_owned(),
                     state: "dead".to_owned(),
                     why: Some("503".to_owned()),
-                    ..DeliveryShown::default()
+                    ..DeliveryRecord::default()
                 },
             ],
-            ..EventShown::default()
+            ..EventRecord::default()
         }
     }
 
     #[test]
-    fn a_line_tells_where_it_went() {
+    fn a_line_shows_the_deliveries() {
         let events = Events { events: vec![event("service.update", "tutum"), event("user-notifications.x", "tutum")] };
         insta::assert_snapshot!(listing(&events, &EventsArgs::default()), @"
         TIME  SOURCE  TYPE            SUBJECT             DELIVERIES
         then  prod    service.update  /api/v1/service/1/  ops delivered, oncall dead (503)
         ");
-        let asked = EventsArgs { r#type: Some("user*".to_owned()), ..EventsArgs::default() };
-        assert!(listing(&events, &asked).contains("user-notifications.x"));
-        let of_a_relay = EventsArgs { relay: Some("all".to_owned()), ..EventsArgs::default() };
-        assert!(listing(&events, &of_a_relay).contains("user-notifications.x"));
+        let by_type = EventsRequest { r#type: Some("user*".to_owned()), ..EventsRequest::default() };
+        let by_type = EventsArgs { request: by_type, ..EventsArgs::default() };
+        assert!(listing(&events, &by_type).contains("user-notifications.x"));
+        let by_relay = EventsRequest { relay: Some("all".to_owned()), ..EventsRequest::default() };
+        let by_relay = EventsArgs { request: by_relay, ..EventsArgs::default() };
+        assert!(listing(&events, &by_relay).contains("user-notifications.x"));
     }
 
     #[test]
-    fn what_was_not_sent_on_purpose_says_why() {
-        let silenced = DeliveryShown {
+    fn a_suppressed_delivery_shows_why() {
+        let silenced = DeliveryRecord {
             sink: "ops".to_owned(),
             state: "suppressed".to_owned(),
             why: Some("silence 3: deploy".to_owned()),
-            ..DeliveryShown::default()
+            ..DeliveryRecord::default()
         };
-        let event = EventShown { deliveries: vec![silenced], ..EventShown::default() };
-        assert_eq!(fates(&event), "ops suppressed (silence 3: deploy)");
+        let event = EventRecord { deliveries: vec![silenced], ..EventRecord::default() };
+        assert_eq!(deliveries(&event), "ops suppressed (silence 3: deploy)");
     }
 
     #[test]
-    fn the_long_form_tells_five_things_of_a_tutum_event() {
+    fn the_long_form_shows_five_fields_of_a_tutum_event() {
         let uri = "/api/v1/service/1/";
         assert_eq!(
-            told(&event("service.update", "tutum")),
+            details(&event("service.update", "tutum")),
             format!("service:update:Running:{uri}:/api/v1/stack/2/,/api/v1/stack/3/")
         );
-        assert_eq!(told(&event("message", "websocket")), format!("message:{uri}"));
+        assert_eq!(details(&event("message", "websocket")), format!("message:{uri}"));
         let long = EventsArgs { long: true, ..EventsArgs::default() };
         assert!(listing(&Events { events: vec![event("a.b", "tutum")] }, &long).contains("service:update:Running:"));
     }

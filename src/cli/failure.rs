@@ -1,4 +1,4 @@
-//! How a verb ends: exit codes after sysexits, and what is said to a person when it ends badly.
+//! Exit codes after sysexits, and the message printed when a verb fails.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -6,14 +6,14 @@ use std::process::ExitCode;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
-    Fine = 0,
-    /// `demo` saw something other than what it promises.
-    DidNotHold = 1,
+    Success = 0,
+    /// `demo` did not observe what it demonstrates.
+    Failed = 1,
     Usage = 64,
     /// The daemon does not answer.
     Unreachable = 69,
     Internal = 70,
-    /// relays.toml cannot be used as it is.
+    /// relays.toml is missing or invalid.
     Config = 78,
 }
 
@@ -23,25 +23,25 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Said once, at the top, to the person who typed the command.
+/// Printed once, by `main`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     pub exit: Exit,
-    pub said: String,
+    pub message: String,
     hint: Option<String>,
 }
 
 impl Failure {
-    pub fn new(exit: Exit, said: impl Into<String>) -> Self {
-        Self { exit, said: said.into(), hint: None }
+    pub fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self { exit, message: message.into(), hint: None }
     }
 
-    /// Something that is nobody's mistake outside: with its whole chain of causes.
+    /// An error with its chain of causes.
     pub fn internal(error: &anyhow::Error) -> Self {
         Self::new(Exit::Internal, format!("{error:#}"))
     }
 
-    /// The way out.
+    /// How to fix it.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
@@ -49,14 +49,14 @@ impl Failure {
     }
 
     pub fn print(&self) {
-        // If even stderr is gone, the exit code is all that is left to say.
+        // If stderr is closed, the exit code remains.
         std::io::stderr().lock().write_all(self.text().as_bytes()).ok();
     }
 
     fn text(&self) -> String {
-        let mut text = format!("tidings: {}\n", self.said.trim_end());
+        let mut text = format!("tidings: {}\n", self.message.trim_end());
         if let Some(hint) = &self.hint {
-            writeln!(text, "  {hint}").expect("a string takes everything");
+            writeln!(text, "  {hint}").expect("writing to a string cannot fail");
         }
         text
     }
@@ -67,8 +67,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_failure_says_what_and_the_way_out() {
-        let failure = Failure::new(Exit::Unreachable, "nobody answers").hint("is it running?");
-        assert_eq!(failure.text(), "tidings: nobody answers\n  is it running?\n");
+    fn a_failure_prints_its_message_and_hint() {
+        let failure = Failure::new(Exit::Unreachable, "no answer").hint("is it running?");
+        assert_eq!(failure.text(), "tidings: no answer\n  is it running?\n");
     }
 }

@@ -1,4 +1,4 @@
-//! The log, on stderr: for a person or for a machine.
+//! The log on stderr, as text or JSON.
 
 use std::io::IsTerminal as _;
 
@@ -6,13 +6,12 @@ use tracing::error;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::EnvFilter;
 
-use super::args::{Color, Common, LogFormat};
-use super::config_file::{Env, process_env};
+use super::common::{Color, Common, Env, LogFormat, process_env};
 use super::failure::{Exit, Failure};
 use crate::supervisor;
 
-/// Others' code that writes addresses and headers into its log, credentials included: never below a warning.
-const TALKATIVE: [&str; 8] =
+/// Libraries that log addresses and headers, credentials included: only warnings and errors are logged.
+const LEAKING_TARGETS: [&str; 8] =
     ["h2", "hyper", "hyper_util", "reqwest", "rustls", "rustls_platform_verifier", "tokio_tungstenite", "tungstenite"];
 
 pub(super) fn start(common: &Common) -> Result<(), Failure> {
@@ -33,7 +32,7 @@ pub(super) fn start(common: &Common) -> Result<(), Failure> {
     Ok(())
 }
 
-/// For what is written to a stream that is, or is not, a terminal.
+/// Whether to use colours on a stream that is, or is not, a terminal.
 pub(super) fn in_color(color: Color, terminal: bool, env: Env) -> bool {
     match color {
         Color::Always => true,
@@ -42,17 +41,19 @@ pub(super) fn in_color(color: Color, terminal: bool, env: Env) -> bool {
     }
 }
 
-/// `TIDINGS_LOG` says it all, if set; else `-v` and `-q`, with `DEBUG=yes` as the least for `-v`.
+/// From `TIDINGS_LOG` if set; else from `-v` and `-q`, where `DEBUG=yes` counts as one `-v`.
 fn filter(common: &Common, env: Env) -> Result<EnvFilter, Failure> {
-    let said = env("TIDINGS_LOG").unwrap_or_else(|| format!("{},tidings={}", LevelFilter::WARN, level(common, env)));
-    let said = if common.quiet > 2 && env("TIDINGS_LOG").is_none() { "off".to_owned() } else { said };
-    let mut filter = EnvFilter::try_new(&said).map_err(|error| {
-        Failure::new(Exit::Usage, format!("TIDINGS_LOG cannot be understood: {error}"))
+    let directives = env("TIDINGS_LOG").unwrap_or_else(|| match common.quiet {
+        3.. => "off".to_owned(),
+        _ => format!("{},tidings={}", LevelFilter::WARN, level(common, env)),
+    });
+    let mut filter = EnvFilter::try_new(&directives).map_err(|error| {
+        Failure::new(Exit::Usage, format!("TIDINGS_LOG cannot be parsed: {error}"))
             .hint("write it like debug, or info,tidings::sources=trace")
     })?;
-    for target in TALKATIVE {
-        let most = if said == "off" { LevelFilter::OFF } else { LevelFilter::WARN };
-        filter = filter.add_directive(format!("{target}={most}").parse().expect("a target and a level"));
+    for target in LEAKING_TARGETS {
+        let level = if directives == "off" { LevelFilter::OFF } else { LevelFilter::WARN };
+        filter = filter.add_directive(format!("{target}={level}").parse().expect("a target and a level"));
     }
     Ok(filter)
 }
@@ -72,17 +73,22 @@ fn level(common: &Common, env: Env) -> LevelFilter {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser as _;
+    use clap::Parser;
 
     use super::*;
-    use crate::cli::args::Args;
+
+    #[derive(Parser)]
+    struct Flags {
+        #[command(flatten)]
+        common: Common,
+    }
 
     fn common(flags: &[&str]) -> Common {
-        Args::try_parse_from(std::iter::once(&"tidings").chain(flags)).expect("flags").common
+        Flags::try_parse_from(std::iter::once(&"tidings").chain(flags)).expect("flags").common
     }
 
     fn with(name: &'static str, value: &'static str) -> impl Fn(&str) -> Option<String> {
-        move |asked| (asked == name).then(|| value.to_owned())
+        move |variable| (variable == name).then(|| value.to_owned())
     }
 
     #[test]
@@ -109,15 +115,16 @@ mod tests {
     }
 
     #[test]
-    fn no_filter_lets_others_write_credentials() {
-        let said = filter(&common(&[]), &with("TIDINGS_LOG", "trace,tungstenite=trace")).expect("a filter").to_string();
-        assert!(said.contains("tungstenite=warn") && !said.contains("tungstenite=trace"), "{said}");
+    fn no_filter_lets_libraries_log_credentials() {
+        let filtered =
+            filter(&common(&[]), &with("TIDINGS_LOG", "trace,tungstenite=trace")).expect("a filter").to_string();
+        assert!(filtered.contains("tungstenite=warn") && !filtered.contains("tungstenite=trace"), "{filtered}");
         let failure = filter(&common(&[]), &with("TIDINGS_LOG", "tidings=loud")).expect_err("no level");
         assert_eq!(failure.exit, Exit::Usage);
     }
 
     #[test]
-    fn color_is_for_terminals_unless_said_otherwise() {
+    fn color_is_for_terminals_unless_set_otherwise() {
         let nothing = |_: &str| None;
         assert!(in_color(Color::Auto, true, &nothing));
         assert!(!in_color(Color::Auto, false, &nothing));

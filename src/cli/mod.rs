@@ -1,10 +1,10 @@
-//! What can be asked for on the command line, and how it ends.
+//! The command line: arguments in, exit code out.
 //!
-//! A verb either runs the daemon (`run`, `demo`), reads relays.toml (`check`), or speaks to the daemon's admin API.
+//! A verb runs the daemon (`run`, `demo`), reads relays.toml (`check`), or calls the daemon's admin API.
 
 mod admin_client;
-mod args;
 mod check;
+mod common;
 mod config_file;
 mod dead;
 mod demo;
@@ -20,18 +20,50 @@ mod status;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::{Parser, Subcommand};
 
-use args::{Args, Verb};
+use common::{AdminArgs, Common};
 pub use failure::{Exit, Failure};
+
+/// Sends infrastructure events to the chat where your team works, and pages the on-call
+#[derive(Debug, Parser)]
+#[command(name = "tidings", version, disable_help_subcommand = true, max_term_width = 100)]
+struct Args {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    verb: Option<Verb>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Run the daemon (the default)
+    Run,
+    /// Check relays.toml and report every error; contacts nothing
+    Check,
+    /// Run a demonstration against stand-ins on this machine; needs no configuration
+    Demo(demo::DemoArgs),
+    /// Show which relays take an event, and why
+    Explain(explain::ExplainArgs),
+    /// List the latest events and their deliveries
+    Events(events::EventsArgs),
+    /// List, show, replay or drop dead letters
+    #[command(subcommand)]
+    Dead(dead::DeadVerb),
+    /// Add, list or expire silences
+    #[command(subcommand)]
+    Silence(silence::SilenceVerb),
+    /// Show sources, sinks and open incidents
+    Status(AdminArgs),
+}
 
 /// The whole program.
 pub fn main() -> ExitCode {
     let args = match Args::try_parse() {
         Ok(args) => args,
-        Err(said) => return refused(&said).into(),
+        Err(error) => return print_usage(&error).into(),
     };
-    match perform(&args) {
+    match run_verb(&args) {
         Ok(exit) => exit.into(),
         Err(failure) => {
             failure.print();
@@ -40,25 +72,28 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn perform(args: &Args) -> Result<Exit, Failure> {
+fn run_verb(args: &Args) -> Result<Exit, Failure> {
     let common = &args.common;
     logging::start(common)?;
     match args.verb.as_ref().unwrap_or(&Verb::Run) {
         Verb::Run => run::run(common),
-        Verb::Check => check::check(common),
-        Verb::Demo(args) => demo::demo(args),
-        Verb::Explain(ask) => explain::explain(common, ask),
-        Verb::Events(ask) => events::events(common, ask),
-        Verb::Dead(ask) => dead::dead(common, ask),
-        Verb::Silence(ask) => silence::silence(common, ask),
-        Verb::Status(ask) => status::status(common, ask),
+        Verb::Check => check::run(common),
+        Verb::Demo(args) => demo::run(args),
+        Verb::Explain(args) => explain::run(common, args),
+        Verb::Events(args) => events::run(common, args),
+        Verb::Dead(verb) => dead::run(common, verb),
+        Verb::Silence(verb) => silence::run(common, verb),
+        Verb::Status(args) => status::run(common, args),
     }
 }
 
-/// Help and version are asked for; everything else that clap has to say is a mistake in usage.
-fn refused(said: &clap::Error) -> Exit {
-    let exit = if said.use_stderr() { Exit::Usage } else { Exit::Fine };
-    // A reader who has gone away (`tidings --help | head`) misses nothing.
-    said.print().ok();
+/// Prints clap's message: the requested help or version, or an error.
+fn print_usage(message: &clap::Error) -> Exit {
+    let exit = if message.use_stderr() { Exit::Usage } else { Exit::Success };
+    // A closed pipe (`tidings --help | head`) is no failure.
+    message.print().ok();
     exit
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,4 @@
-//! What people read: whole texts to stdout, aligned tables, local times and short ages.
+//! Output for people: text on stdout, aligned tables, local times and short ages.
 
 use std::fmt::Write as _;
 use std::io::{ErrorKind, Write as _};
@@ -10,12 +10,12 @@ use serde_json::Value;
 use super::failure::{Exit, Failure};
 use crate::message::Markup;
 
-/// Writes to stdout. A reader who has gone away (`| head`) has read enough: that is no failure.
+/// Writes to stdout. A closed pipe (`| head`) is no failure.
 pub(super) fn out(text: &str) -> Result<(), Failure> {
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(Failure::new(Exit::Internal, format!("cannot write: {error}")))
+            Err(Failure::new(Exit::Internal, format!("cannot write to stdout: {error}")))
         }
         _ => Ok(()),
     }
@@ -25,10 +25,10 @@ pub(super) fn json(value: &Value) -> Result<(), Failure> {
     out(&format!("{value:#}\n"))
 }
 
-/// Columns as wide as their widest cell; the last one is as long as it likes. No rows: what `nothing` says.
-pub(super) fn table<const N: usize>(head: [&str; N], rows: &[[String; N]], nothing: &str) -> String {
+/// Columns as wide as their widest cell; `empty` if there are no rows.
+pub(super) fn table<const N: usize>(head: [&str; N], rows: &[[String; N]], empty: &str) -> String {
     if rows.is_empty() {
-        return format!("{nothing}\n");
+        return format!("{empty}\n");
     }
     let rows: Vec<[String; N]> = std::iter::once(head.map(str::to_owned))
         .chain(rows.iter().map(|row| row.each_ref().map(|cell| one_line(cell))))
@@ -43,7 +43,7 @@ pub(super) fn table<const N: usize>(head: [&str; N], rows: &[[String; N]], nothi
     for row in rows {
         let mut line = String::new();
         for (cell, width) in row.iter().zip(widths) {
-            write!(line, "{cell:width$}  ").expect("a string takes everything");
+            write!(line, "{cell:width$}  ").expect("writing to a string cannot fail");
         }
         text.push_str(line.trim_end());
         text.push('\n');
@@ -51,14 +51,13 @@ pub(super) fn table<const N: usize>(head: [&str; N], rows: &[[String; N]], nothi
     text
 }
 
-/// What comes from outside must neither command the terminal nor break the table.
+/// Text from outside must neither control the terminal nor break the table.
 pub(super) fn one_line(text: &str) -> String {
-    let harmless = Markup::Plain.escaped(text);
-    let line = harmless.replace(['\n', '\t'], " ");
+    let line = Markup::Plain.escaped(text).replace(['\n', '\t'], " ");
     if line.is_empty() { "-".to_owned() } else { line }
 }
 
-/// A point in time as the admin API gives it, for this place and to the second; what is no time stays as it is.
+/// A time of the admin API in the local zone, to the second. Text that is not a time stays unchanged.
 pub(super) fn local(time: &str) -> String {
     local_in(time, TimeZone::system())
 }
@@ -68,13 +67,13 @@ fn local_in(time: &str, zone: TimeZone) -> String {
     at.to_zoned(zone).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
 }
 
-/// How long ago that was: `3m`. Nothing for no time.
+/// How long ago the time was: `3m`. Empty without a time.
 pub(super) fn age(time: Option<&str>, now: Timestamp) -> String {
     let at = time.and_then(|time| time.parse::<Timestamp>().ok());
     at.map(|at| span(u64::try_from(now.duration_since(at).as_secs()).unwrap_or(0))).unwrap_or_default()
 }
 
-/// Seconds in the largest unit that is not 0.
+/// Seconds in the largest unit that is not zero.
 pub(super) fn span(seconds: u64) -> String {
     match seconds {
         0..60 => format!("{seconds}s"),
@@ -89,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tables_are_aligned_and_obey_nobody() {
+    fn tables_are_aligned_and_escape_their_cells() {
         let rows = [["prod", "up\nand\u{1b}[31m red"], ["läb", ""]].map(|row| row.map(str::to_owned));
         let text = table(["SOURCE", "STATE"], &rows, "none");
         assert_eq!(text, "SOURCE  STATE\nprod    up and\u{fffd}[31m red\nläb     -\n");

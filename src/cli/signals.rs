@@ -1,12 +1,12 @@
-//! The words that the system has for us.
+//! The signals that stop the daemon or reload relays.toml.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::failure::{Exit, Failure};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Word {
-    /// SIGTERM or SIGINT. The first is to drain; a second one means now.
+pub(super) enum Request {
+    /// SIGTERM or SIGINT. The first starts the drain, the second ends it.
     Stop(&'static str),
     /// SIGHUP: read relays.toml again.
     Reload,
@@ -19,22 +19,22 @@ pub(super) struct Signals {
 }
 
 impl Signals {
-    /// From here on these signals do not end the process any more: they are to be waited for.
+    /// From here on these signals no longer end the process.
     pub(super) fn listen() -> Result<Self, Failure> {
         let listen = |kind| {
-            signal(kind).map_err(|error| Failure::new(Exit::Internal, format!("signals cannot be heard: {error}")))
+            signal(kind).map_err(|error| Failure::new(Exit::Internal, format!("signals cannot be received: {error}")))
         };
         let (term, int) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
         Ok(Self { term, int, hup: listen(SignalKind::hangup())? })
     }
 
-    /// The next one. Cancel safe.
-    pub(super) async fn next(&mut self) -> Word {
+    /// Cancel safe.
+    pub(super) async fn next(&mut self) -> Request {
         tokio::select! {
-            Some(()) = self.term.recv() => Word::Stop("SIGTERM"),
-            Some(()) = self.int.recv() => Word::Stop("SIGINT"),
-            Some(()) = self.hup.recv() => Word::Reload,
-            // Cannot be: a process is never out of signals.
+            Some(()) = self.term.recv() => Request::Stop("SIGTERM"),
+            Some(()) = self.int.recv() => Request::Stop("SIGINT"),
+            Some(()) = self.hup.recv() => Request::Reload,
+            // Unreachable: signal streams do not end.
             else => std::future::pending().await,
         }
     }

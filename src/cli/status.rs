@@ -1,25 +1,20 @@
-//! `tidings status`: how the house is.
+//! `tidings status`: the sources, the sinks, and the open incidents.
 
 use jiff::Timestamp;
 
-use super::admin_client::{self, Question};
-use super::args::{Ask, Common};
+use super::admin_client::{self, ApiRequest};
+use super::common::{AdminArgs, Common};
 use super::failure::{Exit, Failure};
 use super::print;
-use crate::admin::types::Status;
+use crate::admin::types::{Status, paths};
 use crate::message::Markup;
 
-pub(super) fn status(common: &Common, ask: &Ask) -> Result<Exit, Failure> {
-    let answer = admin_client::ask(common, ask, Question::get("/api/v1/status", []))?;
-    if ask.json {
-        print::json(&answer)?;
-    } else {
-        print::out(&shown(admin_client::read(answer)?, Timestamp::now()))?;
-    }
-    Ok(Exit::Fine)
+pub(super) fn run(common: &Common, args: &AdminArgs) -> Result<Exit, Failure> {
+    let request = ApiRequest::get(paths::STATUS, &());
+    admin_client::show(common, args, request, |status| page(status, Timestamp::now()))
 }
 
-fn shown(status: Status, now: Timestamp) -> String {
+fn page(status: Status, now: Timestamp) -> String {
     let Status { version, uptime_seconds, ready, why, sources, sinks, incidents, silences } = status;
     let readiness = match (ready, why) {
         (true, _) => "ready".to_owned(),
@@ -50,13 +45,13 @@ fn shown(status: Status, now: Timestamp) -> String {
         .into_iter()
         .map(|incident| [incident.source, incident.event, print::age(incident.since.as_deref(), now), incident.why])
         .collect();
-    let silenced = match silences {
+    let silences = match silences {
         0 => String::new(),
-        1 => "1 silence is in force: `tidings silence list` shows it\n".to_owned(),
-        many => format!("{many} silences are in force: `tidings silence list` shows them\n"),
+        1 => "1 silence is active: `tidings silence list` shows it\n".to_owned(),
+        many => format!("{many} silences are active: `tidings silence list` shows them\n"),
     };
     [
-        format!("tidings {version}, up for {}, {readiness}\n{silenced}", print::span(uptime_seconds)),
+        format!("tidings {version}, up for {}, {readiness}\n{silences}", print::span(uptime_seconds)),
         print::table(["SOURCE", "KIND", "STATE", "SINCE", "LAST EVENT", "WHY"], &sources, "no sources"),
         print::table(["SINK", "KIND", "PENDING", "OLDEST", "DEAD", "SUPPRESSED", "STATE"], &sinks, "no sinks"),
         print::table(["INCIDENT", "EVENT", "SINCE", "WHY"], &incidents, "no open incidents"),
@@ -70,7 +65,7 @@ mod tests {
     use crate::admin::types::{Incident, SinkStatus, SourceStatus};
 
     #[test]
-    fn a_page_says_how_the_house_is() {
+    fn a_page_shows_the_state_of_everything() {
         let at = |second| Some(Timestamp::from_second(second).expect("a time").to_string());
         let status = Status {
             version: "0.1.0".to_owned(),
@@ -106,9 +101,9 @@ mod tests {
             }],
             silences: 2,
         };
-        insta::assert_snapshot!(shown(status, Timestamp::from_second(160).expect("a time")), @"
+        insta::assert_snapshot!(page(status, Timestamp::from_second(160).expect("a time")), @"
         tidings 0.1.0, up for 2h, ready
-        2 silences are in force: `tidings silence list` shows them
+        2 silences are active: `tidings silence list` shows them
 
         SOURCE  KIND   STATE  SINCE  LAST EVENT  WHY
         prod    tutum  lost   1m     -           connection refused

@@ -1,22 +1,24 @@
-//! `[daemon]`: where the daemon listens, where it keeps its state, whom it tells.
+//! `[daemon]`: addresses, the state file, retention, and the built-in relay behind `notify`.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::Env;
-use super::names::Known;
+use super::names::Names;
 use crate::config_reader::{ConfigReader, Problem, Spanned, TableReader};
 use crate::message::Severity;
-use crate::relay::{BuiltIn, Relay, Template, TypeText};
+use crate::relay::{BuiltIn, Relay, TypeText, Template};
 use crate::store::Policy;
 
-/// The built-in relay behind the key of that name.
+/// Looks up a variable: the process's own unless a test passes another function.
+pub type Env<'e> = &'e (dyn Fn(&str) -> Option<String> + Sync);
+
+/// The name of the built-in relay behind the key of that name.
 pub(super) const NOTIFY: &str = "notify";
-/// What is told of everything that needs a person.
-const TOLD: &str = "{{ event.type }} {{ event.subject }}: {{ data.why }}";
-/// And of a gap: how many events it has taken, where that is known, and from when to when, to the second.
-const AND_OF_A_GAP: &str = concat!(
+/// The message about everything that needs a person.
+const TEXT: &str = "{{ event.type }} {{ event.subject }}: {{ data.why }}";
+/// Appended for a gap: how many events it took, if known, and from when to when, to the second.
+const GAP_TEXT: &str = concat!(
     "{% if data.from and data.to %} (",
     "{% if data.events is number %}{{ data.events }} event{{ '' if data.events == 1 else 's' }}, {% endif %}",
     "{% if data.from[:19] == data.to[:19] %}{{ data.to[:19] }}Z",
@@ -25,14 +27,14 @@ const AND_OF_A_GAP: &str = concat!(
 
 #[derive(Debug)]
 pub struct Daemon {
-    /// The listener: webhooks and chat commands. Opened when a source or chat waits there.
+    /// The listener for webhooks. Bound only if a source uses it.
     pub listen: SocketAddr,
     /// The admin API: health, metrics, the operator's API.
     pub admin: SocketAddr,
     pub state: PathBuf,
     pub public_url: Option<String>,
     notify: Vec<Spanned<String>>,
-    /// How long a stop may take.
+    /// The time limit of a shutdown.
     pub drain: Duration,
     pub policy: Policy,
 }
@@ -51,8 +53,8 @@ impl Daemon {
         Self {
             listen: address(table, "listen", 8088),
             admin: address(table, "admin", 8089),
-            state: table.text("state").map_or_else(|| default_state(env), |said| said.value.into()),
-            public_url: table.text("public_url").map(|said| said.value),
+            state: table.text("state").map_or_else(|| default_state(env), |path| path.value.into()),
+            public_url: table.text("public_url").map(|url| url.value),
             notify: table.texts("notify").unwrap_or_default(),
             drain: table.duration("drain").unwrap_or(Duration::from_secs(10)),
             policy: Policy {
@@ -64,13 +66,13 @@ impl Daemon {
         }
     }
 
-    /// The built-in relay behind `notify`: what needs a person.
-    pub(super) fn notify_relay(&self, reading: &ConfigReader, known: &Known) -> Option<Relay> {
-        let sinks = known.sinks(reading, &self.notify);
+    /// The built-in relay that reports what needs a person.
+    pub(super) fn notify_relay(&self, reading: &ConfigReader, names: &Names) -> Option<Relay> {
+        let sinks = names.sinks(reading, &self.notify);
         let compile = |value| Template::compile(reading, &Spanned { value, span: 0..0 }, &Template::ROOTS);
-        let (text, of_a_gap) = (compile(TOLD.to_owned())?, compile(format!("{TOLD}{AND_OF_A_GAP}"))?);
+        let (text, gap_text) = (compile(TEXT.to_owned())?, compile(format!("{TEXT}{GAP_TEXT}"))?);
         let says = |r#type| {
-            let text = if r#type == "source.gap" { &of_a_gap } else { &text };
+            let text = if r#type == "source.gap" { &gap_text } else { &text };
             TypeText { r#type, text: text.clone(), signal: None }
         };
         let mut relay = Relay::built_in(BuiltIn {
@@ -90,20 +92,17 @@ impl Daemon {
 
 fn default_state(env: Env) -> PathBuf {
     let folder = env("STATE_DIRECTORY").filter(|folder| !folder.is_empty());
-    // systemd may name several folders; the first is the one to write to.
+    // systemd may set several folders, separated by colons; the state goes to the first.
     let first = folder.as_deref().and_then(|folders| folders.split(':').next());
     PathBuf::from(first.unwrap_or("state")).join("tidings.db")
 }
 
 fn address(table: &TableReader, key: &'static str, port: u16) -> SocketAddr {
     let default = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let Some(said) = table.text(key) else { return default };
-    said.value.parse().unwrap_or_else(|_| {
-        let message = format!("`{}` is no address to listen on", said.value);
-        table.reading.problem(
-            Problem::error(said.span, message)
-                .hint(format!("write it like {default}, or with port 0 for any free one")),
-        );
+    let Some(address) = table.text(key) else { return default };
+    address.value.parse().unwrap_or_else(|_| {
+        let problem = Problem::error(address.span, format!("`{}` is not an address to listen on", address.value));
+        table.reading.problem(problem.hint(format!("write it like {default}, or with port 0 for any free port")));
         default
     })
 }

@@ -1,113 +1,116 @@
-//! Which names there are, which of them are left out today, and what a `to` or `from` means by them.
+//! The names of sources and sinks, and what `from` and `to` refer to.
 
 use std::collections::BTreeSet;
 
-use super::parts::Part;
-use super::{console, is_a_name};
-use crate::config_reader::{ConfigReader, Problem, Spanned, nearest};
+use super::component::Component;
+use crate::config_reader::{ConfigReader, Problem, Spanned};
 use crate::event::{Name, OURSELVES};
 use crate::relay::Relay;
 
+/// The sink of relays and alerts that have no other.
+pub const CONSOLE: &str = "console";
+
 #[derive(Debug, Default)]
-pub(super) struct Known {
+pub(super) struct Names {
     sources: BTreeSet<String>,
     sinks: BTreeSet<String>,
-    /// Optional sinks whose secrets are not set: known, but not there.
-    sinks_left_out: BTreeSet<String>,
+    /// Optional sinks that are not set up, because a secret is unset: valid names, but nothing to send to.
+    unset_sinks: BTreeSet<String>,
 }
 
-impl Known {
-    /// Notes a source's name; false where it cannot be one.
-    pub(super) fn source(&mut self, reading: &ConfigReader, part: &Part) -> bool {
-        if part.name == OURSELVES {
-            let said = format!("`{OURSELVES}` is the daemon itself and cannot be a source's name");
-            reading.problem(Problem::error(part.name_span.clone(), said));
+impl Names {
+    /// Adds a source's name; false if it is not a valid one.
+    pub(super) fn add_source(&mut self, reading: &ConfigReader, source: &Component) -> bool {
+        if source.name == OURSELVES {
+            let message = format!("`{OURSELVES}` is the daemon itself and cannot be a source's name");
+            reading.problem(Problem::error(source.name_span.clone(), message));
             return false;
         }
-        note(reading, &mut self.sources, part, "source")
+        add(reading, &mut self.sources, source, "source")
     }
 
-    pub(super) fn sink(&mut self, reading: &ConfigReader, part: &Part) -> bool {
-        note(reading, &mut self.sinks, part, "sink")
+    pub(super) fn add_sink(&mut self, reading: &ConfigReader, sink: &Component) -> bool {
+        add(reading, &mut self.sinks, sink, "sink")
     }
 
-    pub(super) fn leave_out_sink(&mut self, name: &str, why: &str) -> String {
-        self.sinks_left_out.insert(name.to_owned());
-        format!("sink {name} is left out: {why}")
+    pub(super) fn add_unset_sink(&mut self, name: String) {
+        self.unset_sinks.insert(name);
     }
 
     pub(super) fn has_sink(&self, name: &str) -> bool {
         self.sinks.contains(name)
     }
 
-    /// The sinks that `names` mean and that are there. Unknown ones become problems.
+    /// The sinks with these names that are set up. Unknown names are problems.
     pub(super) fn sinks(&self, reading: &ConfigReader, names: &[Spanned<String>]) -> Vec<Name> {
         let mut sinks = Vec::new();
-        for said in names {
-            if !self.sinks.contains(&said.value) && said.value != super::CONSOLE {
-                unknown(reading, said, "sink", &self.sinks);
-            } else if !self.sinks_left_out.contains(&said.value)
-                && !sinks.iter().any(|sink: &Name| **sink == *said.value)
+        for name in names {
+            if !self.sinks.contains(&name.value) && name.value != CONSOLE {
+                report_unknown(reading, name, "sink", &self.sinks);
+            } else if !self.unset_sinks.contains(&name.value) && !sinks.iter().any(|sink: &Name| **sink == *name.value)
             {
-                sinks.push(Name::from(&*said.value));
+                sinks.push(Name::from(&*name.value));
             }
         }
         sinks
     }
 
-    /// The same, and without any the console.
+    /// Like [`Names::sinks`], but never empty.
     pub(super) fn sinks_or_console(&self, reading: &ConfigReader, names: &[Spanned<String>]) -> Vec<Name> {
         let sinks = self.sinks(reading, names);
         if sinks.is_empty() { vec![console()] } else { sinks }
     }
 
-    fn check_sources(&self, reading: &ConfigReader, names: &[Spanned<String>]) {
-        for said in names.iter().filter(|said| !self.sources.contains(&said.value) && said.value != OURSELVES) {
-            unknown(reading, said, "source", &self.sources);
+    /// Checks the names in a relay and sets its sinks. A relay left without a sink prints to the console.
+    pub(super) fn resolve(&self, reading: &ConfigReader, relay: &mut Relay, warnings: &mut Vec<String>) {
+        let is_unknown = |name: &&Spanned<String>| !self.sources.contains(&name.value) && name.value != OURSELVES;
+        for name in relay.from.iter().flatten().filter(is_unknown) {
+            report_unknown(reading, name, "source", &self.sources);
+        }
+        relay.sinks = self.sinks(reading, &relay.to);
+        if relay.sinks.is_empty() {
+            if !relay.to.is_empty() {
+                warnings.push(format!("relay {} prints to the console: none of its sinks is set up", relay.name));
+            }
+            relay.sinks.push(console());
+        }
+        for kind in relay.raw_kinds().filter(|kind| !crate::sinks::KINDS.contains(&kind.value.as_str())) {
+            let problem = Problem::error(kind.span.clone(), format!("`{}` is not a kind of sink", kind.value));
+            reading.problem(problem.hint(format!("kinds: {}", crate::sinks::KINDS.join(", "))));
         }
     }
 }
 
-/// Checks a relay's names and gives it the sinks that are there; without any it prints to the console.
-pub(super) fn resolve(reading: &ConfigReader, relay: &mut Relay, known: &Known, remarks: &mut Vec<String>) {
-    if let Some(from) = &relay.from {
-        known.check_sources(reading, from);
-    }
-    relay.sinks = known.sinks(reading, &relay.to);
-    if relay.sinks.is_empty() {
-        if !relay.to.is_empty() {
-            remarks.push(format!("relay {} prints to the console: none of its sinks is set up", relay.name));
-        }
-        relay.sinks.push(console());
-    }
-    for kind in relay.raw_kinds().filter(|kind| !crate::sinks::KINDS.contains(&kind.value.as_str())) {
-        let problem = Problem::error(kind.span.clone(), format!("`{}` is no kind of sink", kind.value));
-        reading.problem(problem.hint(format!("kinds: {}", crate::sinks::KINDS.join(", "))));
-    }
+pub(super) fn console() -> Name {
+    Name::from(CONSOLE)
 }
 
-fn note(reading: &ConfigReader, names: &mut BTreeSet<String>, part: &Part, sort: &str) -> bool {
-    if !is_a_name(&part.name) {
-        let said = format!("`{}` cannot be a {sort}'s name", part.name);
-        let hint = "use up to 64 letters, digits, `-`, `_` and `.`";
-        reading.problem(Problem::error(part.name_span.clone(), said).hint(hint));
+fn add(reading: &ConfigReader, names: &mut BTreeSet<String>, component: &Component, sort: &str) -> bool {
+    let Component { name, name_span, .. } = component;
+    if !is_valid(name) {
+        let problem = Problem::error(name_span.clone(), format!("`{name}` cannot be a {sort}'s name"));
+        reading.problem(problem.hint("use up to 64 letters, digits, `-`, `_` and `.`"));
         return false;
     }
-    let new = names.insert(part.name.clone());
-    if !new {
-        let said = format!("there is another {sort} named `{}`", part.name);
-        reading
-            .problem(Problem::error(part.name_span.clone(), said).hint(format!("names are unique over all {sort}s")));
+    let is_new = names.insert(name.clone());
+    if !is_new {
+        let problem = Problem::error(name_span.clone(), format!("there is another {sort} named `{name}`"));
+        reading.problem(problem.hint(format!("names of {sort}s must be unique, also between kinds")));
     }
-    new
+    is_new
 }
 
-fn unknown(reading: &ConfigReader, said: &Spanned<String>, sort: &str, known: &BTreeSet<String>) {
-    let problem = Problem::error(said.span.clone(), format!("there is no {sort} named `{}`", said.value));
-    let hint = match nearest(&said.value, known.iter().map(String::as_str)) {
-        Some(word) => format!("did you mean `{word}`?"),
-        None if known.is_empty() => format!("add a `[{sort}.KIND.{}]`", said.value),
-        None => format!("known: {}", known.iter().cloned().collect::<Vec<_>>().join(", ")),
+/// Short, and harmless in a path, a metric and a log line.
+fn is_valid(name: &str) -> bool {
+    (1..=64).contains(&name.len())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
+}
+
+fn report_unknown(reading: &ConfigReader, name: &Spanned<String>, sort: &str, known: &BTreeSet<String>) {
+    let problem = Problem::error(name.span.clone(), format!("there is no {sort} named `{}`", name.value));
+    let otherwise = || match known.iter().map(String::as_str).collect::<Vec<_>>().join(", ") {
+        list if list.is_empty() => Some(format!("add a `[{sort}.KIND.{}]`", name.value)),
+        list => Some(format!("known: {list}")),
     };
-    reading.problem(problem.hint(hint));
+    reading.problem(problem.suggest(&name.value, known.iter().map(String::as_str), otherwise));
 }

@@ -1,9 +1,24 @@
-//! A TOML tree that remembers where everything stands.
+//! A TOML tree whose items know their position in the file.
 
 use std::ops::Range;
 
-use toml::Spanned;
 use toml::de::{DeTable, DeValue};
+
+/// The single key of a table that refers to a secret.
+pub(super) const SECRET_REFERENCES: [&str; 4] = ["env", "file", "path_env", "credential"];
+
+/// A value and its position in the file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Spanned<T> {
+    pub value: T,
+    pub span: Range<usize>,
+}
+
+impl<T> Spanned<T> {
+    pub fn map<U>(self, with: impl FnOnce(T) -> U) -> Spanned<U> {
+        Spanned { value: with(self.value), span: self.span }
+    }
+}
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Item {
@@ -28,12 +43,12 @@ pub struct Key {
 }
 
 impl Item {
-    pub(super) fn from_table(table: Spanned<DeTable<'_>>) -> Self {
+    pub(super) fn from_table(table: toml::Spanned<DeTable<'_>>) -> Self {
         let span = table.span();
         Self { span, node: members(table.into_inner()) }
     }
 
-    fn from_value(value: Spanned<DeValue<'_>>) -> Self {
+    fn from_value(value: toml::Spanned<DeValue<'_>>) -> Self {
         let span = value.span();
         let node = match value.into_inner() {
             DeValue::String(text) => Node::Text(text.into_owned()),
@@ -48,7 +63,7 @@ impl Item {
         Self { span, node }
     }
 
-    /// The members of a table; nothing of anything else.
+    /// The members of a table; empty for anything else.
     pub fn members(&self) -> &[(Key, Item)] {
         match &self.node {
             Node::Table(members) => members,
@@ -56,22 +71,21 @@ impl Item {
         }
     }
 
-    /// Shows `visit` where every string in here stands, but for those that only say where a secret is.
-    pub(super) fn strings(&self, visit: &mut dyn FnMut(Range<usize>)) {
+    /// Calls `visit` with the position of every string in this item, except references to secrets.
+    pub(super) fn visit_strings(&self, visit: &mut dyn FnMut(Range<usize>)) {
         match &self.node {
             Node::Text(_) => visit(self.span.clone()),
-            Node::List(items) => items.iter().for_each(|item| item.strings(visit)),
+            Node::List(items) => items.iter().for_each(|item| item.visit_strings(visit)),
             Node::Table(members) => {
-                const PLACES: [&str; 4] = ["env", "file", "path_env", "credential"];
-                let others = members.iter().filter(|(key, _)| !PLACES.contains(&key.name.as_str()));
-                others.for_each(|(_, item)| item.strings(visit));
+                let others = members.iter().filter(|(key, _)| !SECRET_REFERENCES.contains(&key.name.as_str()));
+                others.for_each(|(_, item)| item.visit_strings(visit));
             }
             Node::Whole(_) | Node::Real(_) | Node::Flag(_) => {}
         }
     }
 
-    /// What it is, for "expected …, found …".
-    pub fn sort(&self) -> &'static str {
+    /// For "expected …, found …".
+    pub fn type_name(&self) -> &'static str {
         match self.node {
             Node::Text(_) => "a string",
             Node::Whole(_) => "a whole number",
@@ -82,7 +96,7 @@ impl Item {
         }
     }
 
-    /// The same as plain JSON, for payloads that are passed on as they are.
+    /// As JSON, for payloads that are sent unchanged.
     pub fn to_json(&self) -> serde_json::Value {
         match &self.node {
             Node::Text(text) => text.clone().into(),
@@ -103,7 +117,7 @@ fn members(table: DeTable<'_>) -> Node {
             (Key { span, name: key.into_inner().into_owned() }, Item::from_value(value))
         })
         .collect();
-    // In the order of the file, which is the order its author thinks in.
+    // In the order of the file, which its author expects in reports.
     members.sort_by_key(|(key, _)| key.span.start);
     Node::Table(members)
 }

@@ -1,13 +1,15 @@
-//! Messages that are sent as relays.toml has them: text, or tables as JSON, with secrets where they are referred to.
+//! Messages that are sent as written in relays.toml: text, or tables as JSON. Secret references are replaced by the secret.
 
 use serde_json::Value;
 
-use super::{Item, Node, Problem, Spanned, TableReader};
+use super::item::{Item, Node, SECRET_REFERENCES, Spanned};
+use super::problem::Problem;
+use super::table_reader::TableReader;
 use crate::secret::Secret;
 
 impl TableReader<'_, '_> {
-    /// The list `key` (or one alone) of messages. A string is sent as it is, a table as JSON. A table of a single key `env`,
-    /// `file`, `path_env` or `credential` is a secret, wherever it stands. They are secrets as a whole: they may hold some.
+    /// The message or list of messages under `key`. A string is sent unchanged, a table as JSON. A table with the single
+    /// key `env`, `file`, `path_env` or `credential` is a secret at any depth. Each message is a secret, as it may contain one.
     pub fn messages(&self, key: &'static str) -> Vec<Spanned<Secret>> {
         let Some(item) = self.item(key) else { return Vec::new() };
         let items = match &item.node {
@@ -16,13 +18,13 @@ impl TableReader<'_, '_> {
         };
         let message = |item: &Item| {
             let text = match &item.node {
-                Node::Text(_) | Node::Table(_) => match self.revealed(key, item)? {
+                Node::Text(_) | Node::Table(_) => match self.with_secrets(key, item)? {
                     Value::String(text) => text,
                     value => value.to_string(),
                 },
                 _ => {
-                    let said = format!("`{key}` must be a list of strings and tables, found {}", item.sort());
-                    self.reading.problem(Problem::error(item.span.clone(), said));
+                    let message = format!("`{key}` must be a list of strings and tables, found {}", item.type_name());
+                    self.reading.problem(Problem::error(item.span.clone(), message));
                     return None;
                 }
             };
@@ -31,21 +33,20 @@ impl TableReader<'_, '_> {
         items.iter().filter_map(message).collect()
     }
 
-    /// The item as JSON, with its secrets. None where one of them is missing, which is said then.
-    fn revealed(&self, key: &str, item: &Item) -> Option<Value> {
-        const SORTS: [&str; 4] = ["env", "file", "path_env", "credential"];
+    /// The item as JSON, with its secrets. None if one of them is missing, which is reported as a problem.
+    fn with_secrets(&self, key: &str, item: &Item) -> Option<Value> {
         match &item.node {
             Node::Table(members) => match members.as_slice() {
-                [(sort, Item { node: Node::Text(_), .. })] if SORTS.contains(&sort.name.as_str()) => {
-                    Some(self.referenced(key, item)?.value.expose().into())
+                [(name, Item { node: Node::Text(_), .. })] if SECRET_REFERENCES.contains(&name.name.as_str()) => {
+                    Some(self.referenced_secret(key, item)?.value.expose().into())
                 }
                 members => {
                     let members =
-                        members.iter().map(|(name, item)| Some((name.name.clone(), self.revealed(key, item)?)));
+                        members.iter().map(|(name, item)| Some((name.name.clone(), self.with_secrets(key, item)?)));
                     members.collect::<Option<_>>().map(Value::Object)
                 }
             },
-            Node::List(items) => items.iter().map(|item| self.revealed(key, item)).collect(),
+            Node::List(items) => items.iter().map(|item| self.with_secrets(key, item)).collect(),
             _ => Some(item.to_json()),
         }
     }
@@ -64,11 +65,11 @@ mod tests {
         let messages = table.messages("subscribe");
         assert!(!format!("{messages:?}").contains("s3"));
         let messages = messages.iter().map(|message| message.value.expose().to_owned()).collect();
-        (messages, reading.into_findings().problems.into_iter().map(|problem| problem.said).collect())
+        (messages, reading.into_findings().problems.into_iter().map(|problem| problem.message).collect())
     }
 
     #[test]
-    fn strings_tables_and_secrets_become_what_is_sent() {
+    fn strings_tables_and_secrets_become_messages() {
         let text = r#"subscribe = ["hello", { op = "auth", args = [{ env = "TOKEN" }, 1, true] }, { env = "TOKEN" }]"#;
         let wanted = ["hello", r#"{"op":"auth","args":["s3\"cret",1,true]}"#, "s3\"cret"].map(str::to_owned);
         let (messages, problems) = read(text);
@@ -83,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_sent_is_said() {
+    fn unusable_messages_are_problems() {
         assert_eq!(
             read("subscribe = [1]").1,
             ["`subscribe` must be a list of strings and tables, found a whole number"]

@@ -1,8 +1,8 @@
-//! The small notations of relays.toml: durations, sizes, rates.
+//! Durations, sizes and rates as written in relays.toml.
 
 use std::time::Duration;
 
-/// How often something may happen. Burst is what may come at once after a silence.
+/// How often something may happen.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rate {
     pub times: u32,
@@ -12,17 +12,17 @@ pub struct Rate {
 const DURATIONS: [(&str, u64); 6] =
     [("ms", 1), ("s", 1000), ("min", 60_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
 
-/// Nobody waits longer, and no clock overflows.
+/// The longest accepted duration: no clock overflows with it.
 const LONGEST: Duration = Duration::from_secs(10 * 366 * 86_400);
 
 /// `300ms`, `10s`, `5m`, `2h`, `7d`.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
-    let way_out = || format!("`{text}` is not a duration; write it like 300ms, 10s, 5m, 2h or 7d");
+    let malformed = || format!("`{text}` is not a duration; write it like 300ms, 10s, 5m, 2h or 7d");
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-    let (number, unit) = text.split_at_checked(digits).ok_or_else(way_out)?;
-    let number: u64 = number.parse().map_err(|_| way_out())?;
-    let (_, millis) = DURATIONS.iter().find(|(name, _)| *name == unit).ok_or_else(way_out)?;
-    let duration = number.checked_mul(*millis).map(Duration::from_millis).ok_or_else(way_out)?;
+    let (number, unit) = text.split_at_checked(digits).ok_or_else(malformed)?;
+    let number: u64 = number.parse().map_err(|_| malformed())?;
+    let (_, millis) = DURATIONS.iter().find(|(name, _)| *name == unit).ok_or_else(malformed)?;
+    let duration = number.checked_mul(*millis).map(Duration::from_millis).ok_or_else(malformed)?;
     if duration > LONGEST {
         return Err(format!("`{text}` is longer than ten years"));
     }
@@ -41,18 +41,18 @@ pub fn print_duration(duration: Duration) -> String {
 
 /// `512`, `64KiB`, `1MiB`, `1GiB`.
 pub fn parse_size(text: &str) -> Result<u64, String> {
-    let way_out = || format!("`{text}` is not a size; write it like 64KiB, 1MiB or 1GiB");
+    let malformed = || format!("`{text}` is not a size; write it like 64KiB, 1MiB or 1GiB");
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-    let (number, unit) = text.split_at_checked(digits).ok_or_else(way_out)?;
-    let number: u64 = number.parse().map_err(|_| way_out())?;
+    let (number, unit) = text.split_at_checked(digits).ok_or_else(malformed)?;
+    let number: u64 = number.parse().map_err(|_| malformed())?;
     let shift = match unit {
         "" | "B" => 0,
         "KiB" => 10,
         "MiB" => 20,
         "GiB" => 30,
-        _ => return Err(way_out()),
+        _ => return Err(malformed()),
     };
-    number.checked_mul(1 << shift).ok_or_else(way_out)
+    number.checked_mul(1 << shift).ok_or_else(malformed)
 }
 
 /// `1/s`, `120/min`, `none`.
@@ -60,12 +60,12 @@ pub fn parse_rate(text: &str) -> Result<Option<Rate>, String> {
     if text == "none" {
         return Ok(None);
     }
-    let way_out = || format!("`{text}` is not a rate; write it like 1/s, 120/min or none");
-    let (times, per) = text.split_once('/').ok_or_else(way_out)?;
-    let times: u32 = times.trim().parse().map_err(|_| way_out())?;
-    let (_, millis) = DURATIONS.iter().find(|(name, _)| *name == per.trim()).ok_or_else(way_out)?;
+    let malformed = || format!("`{text}` is not a rate; write it like 1/s, 120/min or none");
+    let (times, per) = text.split_once('/').ok_or_else(malformed)?;
+    let times: u32 = times.trim().parse().map_err(|_| malformed())?;
+    let (_, millis) = DURATIONS.iter().find(|(name, _)| *name == per.trim()).ok_or_else(malformed)?;
     if times == 0 {
-        return Err(format!("`{text}` would never send anything; leave the sink out of `to` instead"));
+        return Err(format!("`{text}` would never send anything; remove the sink from `to` instead"));
     }
     Ok(Some(Rate { times, per: Duration::from_millis(*millis) }))
 }
@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn notations_are_read_and_printed() {
+    fn durations_sizes_and_rates_are_parsed_and_printed() {
         for (text, millis) in [("300ms", 300), ("10s", 10_000), ("5m", 300_000), ("2h", 7_200_000), ("7d", 604_800_000)]
         {
             assert_eq!(parse_duration(text), Ok(Duration::from_millis(millis)));
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_meant_is_refused() {
+    fn malformed_values_are_rejected() {
         for bad in ["", "10", "s", "-1s", "1.5s", "99999999999999999999d", "9999d", "1 s", "é"] {
             assert!(parse_duration(bad).is_err(), "{bad}");
         }

@@ -116,7 +116,7 @@ mod tests {
         let reading = ConfigReader::new(&text, &|_| None);
         let tree = reading.tree();
         let split = Split::read(&TableReader::new(&reading, "source.webhook", &tree));
-        (split, reading.into_findings().problems.into_iter().map(|problem| problem.said).collect())
+        (split, reading.into_findings().problems.into_iter().map(|problem| problem.message).collect())
     }
 
     fn elements(path: &str, body: &str) -> Result<Vec<String>, Unreadable> {

@@ -135,7 +135,7 @@ mod tests {
             let tree = reading.tree();
             assert!(Identity::read(&TableReader::new(&reading, "source.docker", &tree)).is_none());
             let problems = reading.into_findings().problems;
-            assert_eq!(problems.into_iter().map(|problem| problem.said).collect::<Vec<_>>(), wanted);
+            assert_eq!(problems.into_iter().map(|problem| problem.message).collect::<Vec<_>>(), wanted);
         }
     }
 }

@@ -25,7 +25,7 @@ impl SecretUrl {
     pub fn read_secret(table: &TableReader, key: &'static str, hint: &str) -> Option<Spanned<Self>> {
         let Some(secret) = table.secret(key) else {
             if !table.has(key) {
-                table.missing_but(key, Some(hint));
+                table.missing_with_hint(key, Some(hint));
             }
             return None;
         };
@@ -189,7 +189,7 @@ mod tests {
         let reading = ConfigReader::new(toml, &env);
         let tree = reading.tree();
         let url = read(&TableReader::new(&reading, "sink.slack", &tree)).map(|url| url.value);
-        (url, reading.into_findings().problems.into_iter().map(|problem| problem.said).collect())
+        (url, reading.into_findings().problems.into_iter().map(|problem| problem.message).collect())
     }
 
     #[test]

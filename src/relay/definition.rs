@@ -216,7 +216,7 @@ fn read_fetch(table: &TableReader) -> Vec<(Name, Option<Template>)> {
         let template = if let Node::Text(text) = &item.node {
             Template::compile(reader, &Spanned { value: text.clone(), span: item.span.clone() }, &ROOTS)
         } else {
-            let why = format!("`fetch.{}` must be a string, found {}", key.name, item.sort());
+            let why = format!("`fetch.{}` must be a string, found {}", key.name, item.type_name());
             reader.problem(Problem::error(item.span.clone(), why));
             None
         };

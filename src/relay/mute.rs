@@ -50,7 +50,7 @@ impl Mute {
         let no_days = written_days.as_ref().is_some_and(Vec::is_empty);
         let has_time = (table.has("days") && !no_days) || table.has("hours");
         if !has_time && matches!(item.node, Node::Table(_)) {
-            table.missing_but("days", Some("write when: { days = \"sat-sun\" } or { hours = \"22:00-06:00\" }"));
+            table.missing_with_hint("days", Some("write when: { days = \"sat-sun\" } or { hours = \"22:00-06:00\" }"));
         }
         table.finish();
         let days = days.unwrap_or(has_time.then_some([true; 7]))?;

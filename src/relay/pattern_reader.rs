@@ -163,7 +163,7 @@ fn number(table: &TableReader, item: &Item) -> Option<f64> {
         _ => f64::NAN,
     };
     if number.is_nan() {
-        let why = format!("expected a number, found {}", item.sort());
+        let why = format!("expected a number, found {}", item.type_name());
         table.reading.problem(Problem::error(item.span.clone(), why));
     }
     (!number.is_nan()).then_some(number)

@@ -76,7 +76,7 @@ impl Throttle {
     fn read(table: TableReader) -> Option<Self> {
         let (max, per) = (table.count("max", 0), table.wait("per"));
         for key in ["max", "per"].into_iter().filter(|key| !table.has(key)) {
-            table.missing_but(key, Some("write it like throttle = { max = 5, per = \"1m\" }"));
+            table.missing_with_hint(key, Some("write it like throttle = { max = 5, per = \"1m\" }"));
         }
         if max == Some(0) {
             let place = table.item("max").map_or(table.span.clone(), |item| item.span.clone());
@@ -93,7 +93,7 @@ impl Group {
         let by = table.text("by").map(|spanned| Template::compile(table.reading, &spanned, roots));
         let wait = table.wait("wait").or_else(|| (!table.has("wait")).then_some(DEFAULT_WAIT));
         if !table.has("by") {
-            table.missing_but(
+            table.missing_with_hint(
                 "by",
                 Some("write what belongs together: group = { by = \"{{ event.subject }}\", wait = \"30s\" }"),
             );

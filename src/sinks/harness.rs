@@ -44,7 +44,7 @@ pub(super) fn read(kind: &str, toml: &str) -> (Option<SinkConfig>, Vec<String>) 
     let config = SinkConfig::read(kind, &table);
     table.finish();
     let problems = reading.into_findings().problems.into_iter().filter(|problem| problem.is_error);
-    (config, problems.map(|problem| problem.said).collect())
+    (config, problems.map(|problem| problem.message).collect())
 }
 
 /// The request that the sink sends for `message`, and its result when the server plays `step`.

@@ -47,11 +47,11 @@ impl Config {
             }
             (None, Some(_)) => bot.map(Self::Bot),
             (None, None) if bot_keys.count() > 0 => {
-                table.missing_but("token", Some("Please provide a bot's token: token = { env = \"SLACK_BOT_TOKEN\" }"));
+                table.missing_with_hint("token", Some("Please provide a bot's token: token = { env = \"SLACK_BOT_TOKEN\" }"));
                 None
             }
             (None, None) => {
-                table.missing_but("webhook", Some("Please provide a Slack URL: webhook = { env = \"SLACK_URL\" }"));
+                table.missing_with_hint("webhook", Some("Please provide a Slack URL: webhook = { env = \"SLACK_URL\" }"));
                 None
             }
         }

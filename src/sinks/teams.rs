@@ -192,7 +192,7 @@ mod tests {
             let problems = reading.into_findings().problems;
             problems
                 .into_iter()
-                .filter(|problem| problem.said.contains("retired"))
+                .filter(|problem| problem.message.contains("retired"))
                 .map(|problem| problem.is_error)
                 .collect::<Vec<_>>()
         };

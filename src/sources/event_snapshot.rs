@@ -16,11 +16,11 @@ pub(super) fn default_text(texts: &'static [DefaultText], event: &Event) -> Stri
     for DefaultText { r#type, text } in texts {
         let text = Spanned { value: (*text).to_owned(), span: 0..0 };
         let template = Template::compile(&reading, &text, &Template::ROOTS);
-        defaults.teach(&event.kind, r#type, template.unwrap_or_else(|| panic!("{type} does not compile: {text:?}")));
+        defaults.add(&event.kind, r#type, template.unwrap_or_else(|| panic!("{type} does not compile: {text:?}")));
     }
     let relay =
         Relay::read(&TableReader::new(&reading, "relay", &tree)).expect("a relay").with_defaults(&Arc::new(defaults));
-    relay.word(&Arc::new(event.clone()), &Fetched::default(), Markup::Plain, "console").expect("a message").text
+    relay.render(&Arc::new(event.clone()), &Fetched::default(), Markup::Plain, "console").expect("a message").text
 }
 
 pub(super) fn snapshot(texts: &'static [DefaultText], event: &Event) -> String {

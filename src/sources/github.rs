@@ -37,7 +37,7 @@ impl PostedKind for GithubKind {
     fn read_verify(table: &TableReader) -> Option<Verify> {
         let secrets = secrets(table, "secret");
         if !table.has("secret") {
-            table.missing_but("secret", Some("the one that is set on the webhook's page at GitHub"));
+            table.missing_with_hint("secret", Some("the one that is set on the webhook's page at GitHub"));
         }
         let secrets: Vec<_> = secrets?.into_iter().map(|secret| secret.value).collect();
         Some(Verify::body_signature(&secrets, SIGNATURE, "sha256="))

@@ -72,7 +72,7 @@ impl<K: PostedKind> Posted<K> {
         let endpoint = if K::PREFLIGHT { endpoint.map(EndpointConfig::with_preflight) } else { endpoint };
         let auth = HookAuth::new(table, endpoint, verify);
         let kind = K::read(table);
-        if table.left_out().is_some() {
+        if table.unset_secret().is_some() {
             return None;
         }
         Some(Self { auth: auth?, kind: kind? })

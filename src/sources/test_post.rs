@@ -41,7 +41,7 @@ pub(super) fn read_config<C>(
     table.read_optional();
     let config = read(&table);
     table.finish();
-    (config, reading.into_findings().problems.into_iter().map(|problem| problem.said).collect())
+    (config, reading.into_findings().problems.into_iter().map(|problem| problem.message).collect())
 }
 
 /// What a kind reads in a request that arrived in 1970, without a source around it.

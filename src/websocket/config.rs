@@ -71,7 +71,7 @@ mod tests {
         let table = TableReader::new(&reading, "source.websocket", &tree);
         let config = ConnectionConfig::read(&table);
         table.finish();
-        (config, reading.into_findings().problems.into_iter().map(|problem| problem.said).collect())
+        (config, reading.into_findings().problems.into_iter().map(|problem| problem.message).collect())
     }
 
     #[test]

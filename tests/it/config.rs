@@ -1,31 +1,31 @@
-//! Every fault of a relays.toml has its place, its line, a caret and a way out, and all are told in one run.
+//! Every error in a relays.toml is reported with its position, its line, a caret and a hint, all in one run.
 //!
-//! `bad/NAME.toml` is a bad file and `bad/NAME.txt` is what `tidings check` says of it, letter for letter.
-//! After a change that is meant, write the answers anew with `BLESS=1 cargo nextest run config`.
+//! `bad/NAME.toml` is an invalid file and `bad/NAME.txt` is the exact report of `tidings check`.
+//! After an intended change, write the reports with `BLESS=1 cargo nextest run config`.
 
 use std::path::Path;
 
-use tidings::config::{Config, Rejected};
+use tidings::config::{Config, ConfigError};
 
 fn env(name: &str) -> Option<String> {
     (name == "SLACK_URL").then(|| "https://hooks.slack.com/services/T0/B0/s3cr3t".to_owned())
 }
 
 #[test]
-fn each_bad_file_is_told_in_exactly_these_words() {
+fn each_invalid_file_has_exactly_this_report() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/bad");
-    let mut seen = 0;
+    let mut files = 0;
     let mut wrong = Vec::new();
     for entry in std::fs::read_dir(&folder).expect("the folder is there") {
         let path = entry.expect("an entry").path();
         if path.extension().is_none_or(|extension| extension != "toml") {
             continue;
         }
-        seen += 1;
+        files += 1;
         let text = std::fs::read_to_string(&path).expect("readable");
         let report = match Config::from_text(Path::new("relays.toml"), &text, &env, false) {
-            Ok(_) => format!("{} was taken", path.display()),
-            Err(Rejected::Faulty { report, .. }) => report,
+            Ok(_) => format!("{} was accepted", path.display()),
+            Err(ConfigError::Invalid { report, .. }) => report,
             Err(other) => other.to_string(),
         };
         assert!(!report.contains("s3cr3t") && !report.contains("hunter2"), "a secret is shown: {report}");
@@ -37,12 +37,12 @@ fn each_bad_file_is_told_in_exactly_these_words() {
             wrong.push(format!("{}:\n{report}", path.display()));
         }
     }
-    assert!(seen >= 15, "only {seen} files were found");
+    assert!(files >= 15, "only {files} files were found");
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }
 
 #[test]
-fn a_file_that_is_not_there_is_named() {
+fn a_missing_file_is_named() {
     let error = Config::load(Path::new("/nowhere/relays.toml"), &env, false).expect_err("missing");
     assert!(error.to_string().starts_with("/nowhere/relays.toml cannot be read: No such file"), "{error}");
 }
@@ -50,8 +50,8 @@ fn a_file_that_is_not_there_is_named() {
 #[test]
 fn the_shipped_file_works_with_no_variable_set_and_with_all() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("relays.toml");
-    let config = Config::load(&path, &|_| None, false).expect("it is right as it stands");
-    assert!(config.sources.is_empty(), "no secret, no source");
+    let config = Config::load(&path, &|_| None, false).expect("valid without any variable");
+    assert!(config.sources.is_empty(), "a source without its secret is left out");
     assert_eq!(config.sinks.iter().map(|sink| &*sink.name).collect::<Vec<_>>(), ["console"]);
 
     let set = |name: &str| match name {
@@ -60,8 +60,8 @@ fn the_shipped_file_works_with_no_variable_set_and_with_all() {
         "VCENTER_URL" => Some("user:password@vcenter.example.com:443".to_owned()),
         _ => None,
     };
-    let config = Config::load(&path, &set, false).expect("right");
+    let config = Config::load(&path, &set, false).expect("valid with all variables");
     assert_eq!(config.sources.iter().map(|source| &*source.name).collect::<Vec<_>>(), ["prod", "vc"]);
     assert_eq!(config.sinks.iter().map(|sink| &*sink.name).collect::<Vec<_>>(), ["ops", "oncall"]);
-    assert_eq!(config.remarks.len(), 1, "only the room is left out: {:?}", config.remarks);
+    assert_eq!(config.warnings.len(), 1, "only the sink `room` is left out: {:?}", config.warnings);
 }

@@ -60,7 +60,7 @@ async fn two_sources_with_one_path_are_refused() {
     let daemon = Daemon::prepare(&format!("{DAEMON}{twice}"), &[]);
     let (code, out, err) = daemon.verb(&["check"]).await;
     let said = format!("{out}{err}");
-    assert!(code == 78 && said.contains("`b` waits at the same path as `a`"), "{code} {said}");
+    assert!(code == 78 && said.contains("`b` has the same path as `a`"), "{code} {said}");
 }
 
 #[tokio::test]

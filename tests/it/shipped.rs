@@ -1,12 +1,12 @@
-//! The relays.toml that is shipped is the reference: whatever may be said in one is shown in it, in use or in a comment.
+//! The shipped relays.toml is the reference: it shows every key, in use or in a comment.
 
 use std::collections::BTreeSet;
 
 use crate::tree::read;
 
-/// Every key that the text shows, as `source.tutum.grace` or `source.tutum.alert.to`, with everything it lies in.
+/// Every key that the text shows, as `source.tutum.grace` or `source.tutum.alert.to`, with the tables it is in.
 ///
-/// Commented lines count when they would be TOML without their `#`.
+/// Commented lines count if they are TOML without their `#`.
 fn shown_keys(relays: &str) -> BTreeSet<String> {
     let mut shown = BTreeSet::new();
     let mut section = Vec::new();
@@ -15,24 +15,24 @@ fn shown_keys(relays: &str) -> BTreeSet<String> {
         if let Some(header) = line.strip_prefix('[').and_then(|rest| rest.split(']').next()) {
             section = header.trim_start_matches('[').split('.').map(|part| part.trim_matches('"')).collect();
             if ["source", "sink"].contains(&section[0]) && section.len() > 2 {
-                // The third is the name that a user gives.
+                // The third part is the name chosen by the user.
                 section.remove(2);
             }
             show(&mut shown, &section);
         } else if let Some((key, value)) = line.split_once('=').filter(|(key, _)| is_a_key(key.trim())) {
-            let place: Vec<&str> = section.iter().copied().chain(key.trim().split('.')).collect();
-            show(&mut shown, &place);
+            let path: Vec<&str> = section.iter().copied().chain(key.trim().split('.')).collect();
+            show(&mut shown, &path);
             for inner in keys_inside(value) {
-                show(&mut shown, &[&place[..], &[inner]].concat());
+                show(&mut shown, &[&path[..], &[inner]].concat());
             }
         }
     }
     shown
 }
 
-/// A place shows itself and everything that it lies in.
-fn show(shown: &mut BTreeSet<String>, place: &[&str]) {
-    shown.extend((1..=place.len()).map(|depth| place[..depth].join(".")));
+/// A path shows itself and the tables it is in.
+fn show(shown: &mut BTreeSet<String>, path: &[&str]) {
+    shown.extend((1..=path.len()).map(|depth| path[..depth].join(".")));
 }
 
 /// The keys of `{ to = "oncall", lost = "…" }`.
@@ -41,7 +41,7 @@ fn keys_inside(value: &str) -> Vec<&str> {
     parts.filter_map(|part| part.split_once('=')).map(|(key, _)| key.trim()).filter(|key| is_a_key(key)).collect()
 }
 
-/// Keys that all kinds of sources share (or all sinks) are shown once, with whichever kind.
+/// Keys that all kinds of sources share (or all sinks) are shown once, with any kind.
 fn is_shown(shown: &BTreeSet<String>, key: &str) -> bool {
     let shared = || {
         let [sort, _kind, rest] = key.splitn(3, '.').collect::<Vec<_>>()[..] else { return false };
@@ -52,7 +52,7 @@ fn is_shown(shown: &BTreeSet<String>, key: &str) -> bool {
     shown.contains(key) || shared()
 }
 
-/// Prose has spaces; a key has none.
+/// Prose has spaces, a key has none.
 fn is_a_key(word: &str) -> bool {
     !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c))
 }
@@ -61,14 +61,14 @@ fn is_a_key(word: &str) -> bool {
 fn the_shipped_relays_toml_names_every_key() {
     let relays = read("relays.toml");
     let shown = shown_keys(&relays);
-    let may_be_said = tidings::config::documented_keys();
-    assert!(may_be_said.len() > 40, "{may_be_said:?}");
-    let unsaid: Vec<_> = may_be_said.iter().filter(|key| !is_shown(&shown, key)).collect();
-    assert!(unsaid.is_empty(), "relays.toml does not show {unsaid:?}");
+    let documented = tidings::config::documented_keys();
+    assert!(documented.len() > 40, "{documented:?}");
+    let missing: Vec<_> = documented.iter().filter(|key| !is_shown(&shown, key)).collect();
+    assert!(missing.is_empty(), "relays.toml does not show {missing:?}");
 }
 
 #[test]
-fn keys_are_seen_in_use_in_comments_and_inside_tables() {
+fn keys_are_found_in_use_in_comments_and_inside_tables() {
     let shown = shown_keys(
         "# Sources: what = they are, in prose.\n#[source.tutum.prod]\n#grace = \"30s\"\nalert = { to = \"a\", lost = \"b\" }\n\
          [[relay]]\nfetch.stack = \"x\"\n[daemon]\nretention = { age = \"7d\" }  # and so on\n",
@@ -76,11 +76,11 @@ fn keys_are_seen_in_use_in_comments_and_inside_tables() {
     let expected = "daemon daemon.retention daemon.retention.age relay relay.fetch relay.fetch.stack source source.tutum \
         source.tutum.alert source.tutum.alert.lost source.tutum.alert.to source.tutum.grace";
     assert_eq!(shown.iter().map(String::as_str).collect::<Vec<_>>(), expected.split(' ').collect::<Vec<_>>());
-    assert!(is_shown(&shown, "source.websocket.alert.to"), "shared by the sources");
+    assert!(is_shown(&shown, "source.websocket.alert.to"), "all sources share it");
     assert!(!is_shown(&shown, "sink.slack.grace") && !is_shown(&shown, "source.websocket"));
 }
 
-/// The relays that the comments show as examples, without their `#`.
+/// The example relays in the comments, without their `#`.
 fn example_relays(text: &str) -> String {
     let mut examples = String::new();
     let mut inside = false;
@@ -96,7 +96,7 @@ fn example_relays(text: &str) -> String {
 }
 
 #[test]
-fn the_relays_that_the_comments_show_can_be_used_as_they_stand() {
+fn the_example_relays_in_the_comments_are_valid() {
     let shipped = read("relays.toml");
     let examples = example_relays(&shipped);
     assert!(examples.matches("[[relay]]").count() >= 4, "{examples}");
@@ -105,7 +105,7 @@ fn the_relays_that_the_comments_show_can_be_used_as_they_stand() {
         "VCENTER_URL" => Some("user:password@vcenter.example.com:443".to_owned()),
         _ => Some("x".repeat(32)),
     };
-    // The room's secret is a file, which no variable stands in for.
+    // The secret of the sink `room` is a file, which the test does not have.
     let text =
         format!("{shipped}\n{examples}").replace("path_env = \"GCHAT_WEBHOOK_SECRET_FILE\"", "env = \"SLACK_URL\"");
     let config = tidings::config::Config::from_text(std::path::Path::new("relays.toml"), &text, &env, false);

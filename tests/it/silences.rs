@@ -1,4 +1,4 @@
-//! Silences as an operator meets them: said on the command line, seen everywhere, kept across a restart, over by themselves.
+//! Silences as an operator uses them: added on the command line, shown everywhere, kept across a restart, ended by themselves.
 
 use serde_json::{Value, json};
 use tidings::demo::standins::{Slack, Tutum};
@@ -21,61 +21,61 @@ const RELAYS: &str = r#"
 
 const DEPLOY: [&str; 8] = ["silence", "add", "--match", "type=container.*", "--for", "2h", "--why", "deploy"];
 
-/// What `explain --json` says of the relay for a container's event.
+/// The verdict of `explain --json` on a container's event.
 async fn explained(daemon: &Daemon) -> Value {
     let event = daemon.folder.path().join("event.json");
-    let shown = json!({"source": "prod", "type": "container.create", "data": {"n": 1}});
-    std::fs::write(event, shown.to_string()).expect("written");
-    let (code, out, said) = daemon.verb(&["explain", "--file", "event.json", "--json"]).await;
-    assert_eq!(code, 0, "{said}");
+    let given = json!({"source": "prod", "type": "container.create", "data": {"n": 1}});
+    std::fs::write(event, given.to_string()).expect("written");
+    let (code, out, err) = daemon.verb(&["explain", "--file", "event.json", "--json"]).await;
+    assert_eq!(code, 0, "{err}");
     let explained: Value = serde_json::from_str(&out).expect("JSON");
     explained["relays"][0].clone()
 }
 
 #[tokio::test]
-async fn a_silence_is_added_seen_kept_across_a_kill_and_ended() {
+async fn a_silence_is_added_shown_kept_across_a_kill_and_ended() {
     let mut daemon = Daemon::start(RELAYS, &[]).await;
     assert_eq!(explained(&daemon).await["silence"], Value::Null);
-    let (code, out, said) = daemon.verb(&DEPLOY).await;
-    assert_eq!(code, 0, "{said}");
-    assert!(out.starts_with("silence 1 is in force until ") && out.ends_with(": type=container.*\n"), "{out}");
-    assert!(daemon.log().contains("silence 1 is in force: deploy"), "{}", daemon.log());
+    let (code, out, err) = daemon.verb(&DEPLOY).await;
+    assert_eq!(code, 0, "{err}");
+    assert!(out.starts_with("silence 1 is active until ") && out.ends_with(": type=container.*\n"), "{out}");
+    assert!(daemon.log().contains("silence 1 added: deploy"), "{}", daemon.log());
 
     daemon.kill().await;
     daemon.start_again().await;
-    assert!(daemon.log().contains("silences in force: 1"), "{}", daemon.log());
+    assert!(daemon.log().contains("active silences: 1"), "{}", daemon.log());
     let (_, out, _) = daemon.verb(&["silence", "list"]).await;
     assert!(out.contains("type=container.*") && out.contains("deploy") && out.contains("until "), "{out}");
     let (_, out, _) = daemon.verb(&["status"]).await;
-    assert!(out.contains("1 silence is in force"), "{out}");
+    assert!(out.contains("1 silence is active"), "{out}");
     assert_eq!(daemon.json("/api/v1/status").await["silences"], 1);
     let relay = explained(&daemon).await;
     assert_eq!((&relay["took"], &relay["silence"]["id"]), (&json!(true), &json!(1)));
     let (_, out, _) = daemon.verb(&["explain", "--file", "event.json"]).await;
-    assert!(out.contains("it would take it, but silence 1 (deploy, until ") && out.contains(") hushes it"), "{out}");
+    assert!(out.contains("it matches, but silence 1 (deploy, until ") && out.contains(") suppresses it"), "{out}");
 
-    let (code, out, said) = daemon.verb(&["silence", "expire", "1"]).await;
-    assert_eq!((code, &*out), (0, "1 silence is over\n"), "{said}");
-    let (code, _, said) = daemon.verb(&["silence", "expire", "1"]).await;
-    assert!(code == 64 && said.contains("no silence 1 is in force"), "{code} {said}");
+    let (code, out, err) = daemon.verb(&["silence", "expire", "1"]).await;
+    assert_eq!((code, &*out), (0, "1 silence ended\n"), "{err}");
+    let (code, _, err) = daemon.verb(&["silence", "expire", "1"]).await;
+    assert!(code == 64 && err.contains("there is no active silence 1"), "{code} {err}");
     let (_, out, _) = daemon.verb(&["silence", "list"]).await;
     assert_eq!(out, "no silences\n");
     let (_, out, _) = daemon.verb(&["silence", "list", "--expired"]).await;
-    assert!(out.contains("over for"), "{out}");
+    assert!(out.contains("ended ") && out.contains(" ago"), "{out}");
     assert_eq!(explained(&daemon).await["silence"], Value::Null);
-    assert!(daemon.log().contains("silence 1 was ended before its time"), "{}", daemon.log());
+    assert!(daemon.log().contains("silence 1 ended early"), "{}", daemon.log());
 }
 
 #[tokio::test]
-async fn a_silence_ends_by_itself_and_its_end_is_told() {
+async fn a_silence_ends_by_itself_and_its_end_is_logged() {
     let daemon = Daemon::start(RELAYS, &[]).await;
-    let (code, out, said) =
+    let (code, out, err) =
         daemon.verb(&["silence", "add", "--relay", "containers", "--for", "1s", "--why", "a blink", "--json"]).await;
-    assert_eq!(code, 0, "{said}");
+    assert_eq!(code, 0, "{err}");
     let silence: Value = serde_json::from_str(&out).expect("JSON");
     assert_eq!(silence["matches"], json!(["relay=containers"]));
     let until = Instant::now() + LIMIT;
-    while !daemon.log().contains("silence 1 is over: a blink") {
+    while !daemon.log().contains("silence 1 ended: a blink") {
         assert!(Instant::now() < until, "{}", daemon.log());
         sleep(std::time::Duration::from_millis(10)).await;
     }
@@ -86,10 +86,10 @@ async fn a_silence_ends_by_itself_and_its_end_is_told() {
 }
 
 #[tokio::test]
-async fn a_silence_that_cannot_be_meant_is_refused_with_the_way_out() {
+async fn an_invalid_silence_is_refused_with_a_hint() {
     let daemon = Daemon::start(RELAYS, &[]).await;
-    for (args, words) in [
-        (&["--match", "type=*", "--for", "2h", "--why", "x"][..], "that would hush everything"),
+    for (args, text) in [
+        (&["--match", "type=*", "--for", "2h", "--why", "x"][..], "that would silence everything"),
         (&["--match", "typ=a", "--for", "2h", "--why", "x"], "did you mean `type`?"),
         (&["--relay", "container", "--for", "2h", "--why", "x"], "did you mean `containers`?"),
         (&["--match", "type=a", "--for", "2 hours", "--why", "x"], "not a duration"),
@@ -98,17 +98,17 @@ async fn a_silence_that_cannot_be_meant_is_refused_with_the_way_out() {
         (&["--match", "type=a", "--for", "2h"], "--why <REASON>"),
         (&["--for", "2h", "--why", "x"], "--match"),
     ] {
-        let (code, _, said) = daemon.verb(&[&["silence", "add"], args].concat()).await;
-        assert!(code == 64 && said.contains(words), "{args:?}: {code} {said}");
+        let (code, _, err) = daemon.verb(&[&["silence", "add"], args].concat()).await;
+        assert!(code == 64 && err.contains(text), "{args:?}: {code} {err}");
     }
-    let (code, out, said) = daemon.verb(&["silence", "add", "--all", "--for", "2h", "--why", "move"]).await;
-    assert!(code == 0 && out.ends_with(": everything\n"), "{code} {out} {said}");
+    let (code, out, err) = daemon.verb(&["silence", "add", "--all", "--for", "2h", "--why", "move"]).await;
+    assert!(code == 0 && out.ends_with(": everything\n"), "{code} {out} {err}");
     let (_, out, _) = daemon.verb(&["silence", "expire", "--all"]).await;
-    assert_eq!(out, "1 silence is over\n");
+    assert_eq!(out, "1 silence ended\n");
 }
 
 #[tokio::test]
-async fn what_is_silenced_is_not_sent_but_accounted_for() {
+async fn a_silenced_message_is_not_sent_but_recorded() {
     let (tutum, slack) = (Tutum::start().await.expect("loopback"), Slack::start().await.expect("loopback"));
     let credentials = tutum.credentials().clone();
     let url = slack.url();
@@ -129,12 +129,12 @@ async fn what_is_silenced_is_not_sent_but_accounted_for() {
     );
     let daemon = Daemon::start(&relays, &env).await;
     tutum.stream.wait_connected(LIMIT).await.expect("it connects");
-    let say = |r#type: &str, n: u32| {
+    let send = |r#type: &str, n: u32| {
         tutum.stream.send(&json!({"type": r#type, "action": "create", "resource_uri": "/x/1/", "n": n}));
     };
     assert_eq!(daemon.verb(&DEPLOY).await.0, 0);
-    say("container", 1);
-    say("service", 2);
+    send("container", 1);
+    send("service", 2);
     assert_eq!(slack.next(LIMIT).await.expect("the other type").text, "service.create 2");
     daemon.until("suppressed", |status| status["sinks"][0]["suppressed"] == 1).await;
     assert_eq!(daemon.json("/api/v1/status").await["sinks"][0]["dead"], 0);
@@ -142,7 +142,7 @@ async fn what_is_silenced_is_not_sent_but_accounted_for() {
     assert!(out.contains("ops suppressed (silence 1: deploy)"), "{out}");
     assert!(daemon.metric(r#"tidings_deliveries_total{sink="ops",outcome="suppressed"}"#).await > 0.5);
     assert_eq!(daemon.verb(&["silence", "expire", "--all"]).await.0, 0);
-    say("container", 3);
-    assert_eq!(slack.next(LIMIT).await.expect("it may speak again").text, "container.create 3");
+    send("container", 3);
+    assert_eq!(slack.next(LIMIT).await.expect("it is sent again").text, "container.create 3");
     assert_eq!(slack.posts().len(), 2);
 }

@@ -184,7 +184,7 @@ async fn a_reachable_listener_requires_verify() {
     for (open, reached) in [(&proxied, "https://bridge.example.com"), (&open, "0.0.0.0:0")] {
         let (code, out, err) = Daemon::prepare(open, &env).verb(&["check"]).await;
         let (said, wanted) =
-            (format!("{out}{err}"), format!("anybody who reaches {reached} could send events to `cloud`"));
+            (format!("{out}{err}"), format!("anyone who can reach {reached} could send events to `cloud`"));
         assert!(code == 78 && said.contains(&wanted) && said.contains("or write verify = \"none\""), "{code} {said}");
     }
     let meant = open.replace("[source.webhook.cloud]", "[source.webhook.cloud]\nverify = \"none\"");

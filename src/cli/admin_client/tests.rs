@@ -1,4 +1,4 @@
-//! Finding the admin API, and what is said when it is not there.
+//! Finding the admin API, calling it, and the errors when it is missing.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -8,13 +8,14 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
 use super::*;
+use crate::admin::types::{DeadRequest, EventsRequest, paths};
 
-fn admin(said: &str) -> AdminClient {
-    AdminClient::at(said, "as the test says".to_owned()).expect("an address")
+fn client(address: &str) -> AdminClient {
+    AdminClient::at(address, "from the test".to_owned()).expect("an address")
 }
 
 #[test]
-fn the_desk_is_where_it_is_said_to_be() {
+fn the_address_comes_from_the_flag_the_variable_or_the_files() {
     let folder = tempfile::tempdir().expect("a folder");
     let (config, state) = (folder.path().join("relays.toml"), folder.path().join("tidings.db"));
     let nothing = |_: &str| None;
@@ -22,42 +23,43 @@ fn the_desk_is_where_it_is_said_to_be() {
 
     let by_key = AdminClient::find(None, &config, &nothing).expect("an address");
     assert_eq!(by_key.shown(), "http://127.0.0.1:7");
-    assert!(by_key.because.contains("admin.addr cannot be read"), "{}", by_key.because);
+    assert!(by_key.origin.contains("admin.addr cannot be read"), "{}", by_key.origin);
 
     let listening: SocketAddr = "0.0.0.0:4711".parse().expect("an address");
     Address::reached(listening).write(&address_file(&state)).expect("a folder to write to");
     assert_eq!(AdminClient::find(None, &config, &nothing).expect("an address").shown(), "http://127.0.0.1:4711");
 
-    let variable = |name: &str| (name == "TIDINGS_ADMIN").then(|| "http://desk.example:1".to_owned());
-    assert_eq!(AdminClient::find(None, &config, &variable).expect("an address").shown(), "http://desk.example:1");
+    let variable = |name: &str| (name == "TIDINGS_ADMIN").then(|| "http://admin.example:1".to_owned());
+    assert_eq!(AdminClient::find(None, &config, &variable).expect("an address").shown(), "http://admin.example:1");
     assert_eq!(AdminClient::find(Some("[::1]:5"), &config, &variable).expect("an address").shown(), "http://[::1]:5");
-    assert_eq!(AdminClient::find(Some("ftp://x"), &config, &nothing).expect_err("no desk").exit, Exit::Usage);
+    assert_eq!(AdminClient::find(Some("ftp://x"), &config, &nothing).expect_err("not HTTP").exit, Exit::Usage);
     let nowhere = PathBuf::from("/nowhere/relays.toml");
-    assert!(AdminClient::find(None, &nowhere, &nothing).expect("the usual place").because.contains("state/admin.addr"));
+    assert!(AdminClient::find(None, &nowhere, &nothing).expect("the default").origin.contains("state/admin.addr"));
 }
 
 #[tokio::test]
-async fn nobody_there_is_said_plainly() {
+async fn a_missing_daemon_is_reported_as_unreachable() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback");
     let address = listener.local_addr().expect("an address");
     drop(listener);
-    let failure = admin(&address.to_string()).ask(Question::get("/api/v1/status", [])).await.expect_err("nobody");
+    let request = ApiRequest::get(paths::STATUS, &());
+    let failure = client(&address.to_string()).call(request).await.expect_err("no server");
     assert_eq!(failure.exit, Exit::Unreachable);
 }
 
-/// Answers one request, and gives back what was asked.
-async fn answering(reply: &str, question: Question) -> (Result<Value, Failure>, String) {
+/// Serves one request, and returns it.
+async fn serving(reply: &str, request: ApiRequest) -> (Result<Value, Failure>, String) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback");
-    let admin = admin(&listener.local_addr().expect("an address").to_string());
-    let serving = async {
-        let (mut stream, _) = listener.accept().await.expect("a caller");
-        let mut asked = vec![0; 4096];
-        let length = stream.read(&mut asked).await.expect("a question");
-        stream.write_all(reply.as_bytes()).await.expect("someone who reads");
-        asked.truncate(length);
-        String::from_utf8(asked).expect("text")
+    let client = client(&listener.local_addr().expect("an address").to_string());
+    let server = async {
+        let (mut stream, _) = listener.accept().await.expect("a connection");
+        let mut received = vec![0; 4096];
+        let length = stream.read(&mut received).await.expect("a request");
+        stream.write_all(reply.as_bytes()).await.expect("the client reads");
+        received.truncate(length);
+        String::from_utf8(received).expect("text")
     };
-    tokio::join!(admin.ask(question), serving)
+    tokio::join!(client.call(request), server)
 }
 
 fn reply(status: &str, body: &str) -> String {
@@ -65,27 +67,40 @@ fn reply(status: &str, body: &str) -> String {
 }
 
 #[tokio::test]
-async fn only_what_was_said_is_asked() {
-    let query = [("source", Some("a&b".to_owned())), ("relay", None), ("limit", Some("5".to_owned()))];
-    let (answer, asked) = answering(&reply("200 OK", r#"{"events":[]}"#), Question::get("/api/v1/events", query)).await;
-    assert_eq!(answer, Ok(json!({"events": []})));
-    assert!(asked.starts_with("GET /api/v1/events?source=a%26b&limit=5 HTTP/1.1\r\n"), "{asked}");
+async fn only_the_fields_that_are_set_are_sent() {
+    let request = EventsRequest { source: Some("a&b".to_owned()), limit: Some(5), ..EventsRequest::default() };
+    let request = ApiRequest::get(paths::EVENTS, &request);
+    let (response, received) = serving(&reply("200 OK", r#"{"events":[]}"#), request).await;
+    assert_eq!(response, Ok(json!({"events": []})));
+    assert!(received.starts_with("GET /api/v1/events?limit=5&source=a%26b HTTP/1.1\r\n"), "{received}");
+    let by_id = ApiRequest::get(paths::DEAD, &DeadRequest { ids: vec![1, 2], ..DeadRequest::default() });
+    let (_, received) = serving(&reply("200 OK", "{}"), by_id).await;
+    assert!(received.starts_with("GET /api/v1/dead?ids=1%2C2 HTTP/1.1\r\n"), "{received}");
+}
+
+#[test]
+fn a_selection_of_dead_letters_is_sent_as_it_is_set() {
+    let body = |request: &DeadRequest| Value::Object(ApiRequest::post(paths::DEAD_DROP, request).fields);
+    let some = DeadRequest { ids: vec![1, 2], sink: Some("ops".to_owned()), ..DeadRequest::default() };
+    assert_eq!(body(&some), json!({"ids": [1, 2], "sink": "ops"}));
+    assert_eq!(body(&DeadRequest { all: true, ..DeadRequest::default() }), json!({"all": true}));
 }
 
 #[tokio::test]
-async fn a_refusal_keeps_its_words_and_strangers_are_no_desk() {
-    let refusal = r#"{"error":"nothing was chosen","hint":"say all"}"#;
-    for (said, exit) in [
+async fn a_refusal_keeps_its_text_and_other_servers_are_recognized() {
+    let refusal = r#"{"error":"nothing is selected","hint":"set all"}"#;
+    for (scripted, exit) in [
         (reply("400 Bad Request", refusal), Exit::Usage),
         (reply("500 Oh", refusal), Exit::Internal),
         (reply("503 Not now", refusal), Exit::Unreachable),
         (reply("200 OK", "<html>"), Exit::Unreachable),
         (reply("302 Found", "{}"), Exit::Unreachable),
     ] {
-        let (answer, asked) = answering(&said, Question::post("/api/v1/dead/drop", json!({}))).await;
-        assert_eq!(answer.expect_err(&said).exit, exit, "{said}");
-        assert!(asked.contains("content-type: application/json"), "{asked}");
+        let request = ApiRequest::post(paths::DEAD_DROP, &DeadRequest::default());
+        let (response, received) = serving(&scripted, request).await;
+        assert_eq!(response.expect_err(&scripted).exit, exit, "{scripted}");
+        assert!(received.contains("content-type: application/json"), "{received}");
     }
-    let (answer, _) = answering(&reply("400 Bad Request", refusal), Question::get("/", [])).await;
-    assert_eq!(answer, Err(Failure::new(Exit::Usage, "nothing was chosen").hint("say all")));
+    let (response, _) = serving(&reply("400 Bad Request", refusal), ApiRequest::get("/", &())).await;
+    assert_eq!(response, Err(Failure::new(Exit::Usage, "nothing is selected").hint("set all")));
 }

@@ -64,7 +64,7 @@ fn send(lane: &mut Pending) -> Option<PendingMessage> {
 
 /// The deliveries of each message that may be sent now.
 fn ids(lane: &mut Pending) -> Vec<Vec<i64>> {
-    let ids = |message: PendingMessage| message.payload.ids().iter().map(|id| id.0).collect();
+    let ids = |message: PendingMessage| message.payload.ids().iter().map(|id| i64::from(*id)).collect();
     std::iter::from_fn(|| send(lane)).map(ids).collect()
 }
 
@@ -145,7 +145,7 @@ async fn in_a_digest_no_signal_passes_another_of_its_incident() {
     lane.push(pending(4, "all", "k"));
     lane.sum_up(2, 100, |_| Instant::now());
     let digest = send(&mut lane).expect("the digest");
-    assert_eq!(digest.payload.ids().iter().map(|id| id.0).collect::<Vec<_>>(), [0, 1, 4]);
+    assert_eq!(digest.payload.ids().iter().map(|id| i64::from(*id)).collect::<Vec<_>>(), [0, 1, 4]);
     assert!(ids(&mut lane).is_empty(), "it is about k too");
     lane.ended(&digest);
     assert_eq!(ids(&mut lane), [[2]], "3 would pass 2, so it waits by itself for its key");
@@ -228,7 +228,7 @@ proptest! {
             }
             let mut seen = Vec::new();
             while let Some(one) = send(&mut lane) {
-                seen.extend(one.payload.ids().iter().map(|id| id.0));
+                seen.extend(one.payload.ids().iter().map(|id| i64::from(*id)));
                 lane.ended(&one);
             }
             seen.sort_unstable();

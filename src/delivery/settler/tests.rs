@@ -38,7 +38,7 @@ impl Lane {
     async fn states(&self) -> Vec<&'static str> {
         self.store.flush().await.expect("written");
         let rows = self.store.events(EventFilter::default()).await.expect("readable");
-        rows.iter().rev().flat_map(|row| &row.deliveries).map(|row| row.state.word()).collect()
+        rows.iter().rev().flat_map(|row| &row.deliveries).map(|row| row.state.name()).collect()
     }
 }
 

@@ -212,7 +212,7 @@ impl Harness {
         let rows = self.store.events(EventFilter { limit: 10_000, ..EventFilter::default() }).await.expect("readable");
         let mut states: Vec<(&'static str, usize)> = Vec::new();
         for row in rows.iter().flat_map(|row| &row.deliveries) {
-            match states.iter_mut().find(|(name, _)| *name == row.state.word()) {
+            match states.iter_mut().find(|(name, _)| *name == row.state.name()) {
                 Some((_, count)) => *count += 1,
                 None => states.push((row.state.name(), 1)),
             }

@@ -82,7 +82,7 @@ impl HmacSignature {
         let secrets = secrets(table, "hmac_sha256");
         let header = header(table, "header");
         if !table.has("header") {
-            table.missing_but("header", Some("the header with the signature, like header = \"X-Hub-Signature-256\""));
+            table.missing_with_hint("header", Some("the header with the signature, like header = \"X-Hub-Signature-256\""));
         }
         let prefix = table.text("prefix").map_or_else(String::new, |prefix| prefix.value);
         let encoding = table.word("encoding", &["hex", "base64"]);

@@ -29,7 +29,7 @@ fn read(text: &str) -> (Option<Verify>, Vec<String>) {
     let verify = Verify::read(&table);
     table.finish();
     let problems = reading.into_findings().problems;
-    (verify, problems.into_iter().map(|problem| problem.said).collect())
+    (verify, problems.into_iter().map(|problem| problem.message).collect())
 }
 
 impl Verify {

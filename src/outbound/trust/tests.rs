@@ -31,7 +31,7 @@ fn read(toml: &str) -> (Trust, Vec<String>) {
     let table = TableReader::new(&reading, "source.vcenter", &tree);
     let trust = Trust::read(&table);
     table.finish();
-    (trust, reading.into_findings().problems.into_iter().map(|problem| problem.said).collect())
+    (trust, reading.into_findings().problems.into_iter().map(|problem| problem.message).collect())
 }
 
 fn request(server: &TlsServer, limit: usize) -> Request {

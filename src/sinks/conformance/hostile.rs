@@ -86,7 +86,7 @@ fn event(name: &str, data: &Value) -> Arc<Event> {
 }
 
 fn rendered(row: &Row, event: &Arc<Event>, markup: Markup) -> Vec<Message> {
-    let render = |relay: &Relay| relay.word(event, &Fetched::default(), markup, row.kind).expect("rendered");
+    let render = |relay: &Relay| relay.render(event, &Fetched::default(), markup, row.kind).expect("rendered");
     relays().iter().map(render).collect()
 }
 

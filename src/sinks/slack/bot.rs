@@ -46,7 +46,7 @@ fn channel(table: &TableReader) -> Option<String> {
     const WHERE: &str = "its id is at the end of the channel's details in Slack: channel = \"C0123456789\"";
     let Some(channel) = table.text("channel") else {
         if table.has("token") && !table.has("channel") {
-            table.missing_but("channel", Some(WHERE));
+            table.missing_with_hint("channel", Some(WHERE));
         }
         return None;
     };

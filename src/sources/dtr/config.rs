@@ -20,7 +20,7 @@ impl Config {
         let api = address.as_ref().and_then(|address| Api::read(table.reading, address));
         let authorization = authorization(table);
         let trust = Trust::read(table);
-        if table.left_out().is_some() {
+        if table.unset_secret().is_some() {
             return None;
         }
         if let (None, Some(item)) = (&address, ["token", "user"].into_iter().find_map(|key| table.item(key))) {

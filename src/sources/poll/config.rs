@@ -69,7 +69,7 @@ impl Config {
         };
         let from_beginning = table.word("from", &["now", "beginning"]) == Some("beginning");
         let max_body = table.size("max_body").unwrap_or(DEFAULT_MAX_BODY);
-        if table.left_out().is_some() {
+        if table.unset_secret().is_some() {
             return None;
         }
         let mut all_headers = HeaderMap::from_iter([(

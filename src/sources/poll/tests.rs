@@ -23,7 +23,7 @@ fn read(text: &str) -> (Option<Config>, Vec<String>) {
     let table = TableReader::new(&reading, "source.poll", &tree);
     let config = Config::read(&table);
     table.finish();
-    (config, reading.into_findings().problems.into_iter().map(|problem| problem.said).collect())
+    (config, reading.into_findings().problems.into_iter().map(|problem| problem.message).collect())
 }
 
 fn poll(server: &ScriptedServer, rest: &str) -> Poll {

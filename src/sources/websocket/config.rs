@@ -45,7 +45,7 @@ impl Config {
             check_length(table, message);
         }
 
-        if table.left_out().is_some() {
+        if table.unset_secret().is_some() {
             return None;
         }
         let mut stream = stream?;

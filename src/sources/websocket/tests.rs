@@ -21,10 +21,10 @@ fn read(text: &str) -> (Option<Config>, Vec<String>, Option<String>) {
     let mut table = TableReader::new(&reading, "source.websocket", &tree);
     table.read_optional();
     let config = Config::read(&table);
-    let left_out = table.left_out();
+    let left_out = table.unset_secret();
     table.finish();
     let findings = reading.into_findings();
-    (config, findings.problems.into_iter().map(|problem| problem.said).collect(), left_out)
+    (config, findings.problems.into_iter().map(|problem| problem.message).collect(), left_out)
 }
 
 fn source(peer: &Peer, rest: &str) -> Websocket {

@@ -25,7 +25,7 @@ fn read(text: &str) -> (Option<Config>, Vec<String>) {
     let table = TableReader::new(&reading, "source.docker", &tree);
     let config = Config::read(&table);
     table.finish();
-    (config, reading.into_findings().problems.into_iter().map(|problem| problem.said).collect())
+    (config, reading.into_findings().problems.into_iter().map(|problem| problem.message).collect())
 }
 
 fn docker(engine: &FakeEngine, rest: &str) -> Docker {

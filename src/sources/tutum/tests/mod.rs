@@ -38,7 +38,7 @@ fn read(text: &str) -> (Option<Config>, Vec<String>) {
     table.read_optional();
     let config = Config::read(&table);
     table.finish();
-    (config, reading.into_findings().problems.into_iter().map(|problem| problem.said).collect())
+    (config, reading.into_findings().problems.into_iter().map(|problem| problem.message).collect())
 }
 
 fn tutum(peer: &Peer, rest: &str) -> Tutum {

@@ -60,7 +60,7 @@ impl Config {
             let hint = "remove one of them; relays can also select types and users";
             table.reading.problem(Problem::error(table.span.clone(), wrong).hint(hint));
         }
-        if table.left_out().is_some() {
+        if table.unset_secret().is_some() {
             return None;
         }
         let (url, user, password) = credentials(table, address, username, password)?;
@@ -72,7 +72,7 @@ impl Config {
 fn address(table: &TableReader) -> Option<Spanned<Address>> {
     let Some(url) = table.text_or_secret("url") else {
         if !table.has("url") {
-            table.missing_but(
+            table.missing_with_hint(
                 "url",
                 Some("write url = \"https://vcenter.example.com\", or url = { env = \"VCENTER_URL\" }"),
             );
@@ -121,7 +121,7 @@ fn credentials(
     ] {
         if is_missing {
             let hint = "write username = \"tidings@vsphere.local\", password = { env = \"VCENTER_PASSWORD\" }";
-            table.missing_but(key, Some(hint));
+            table.missing_with_hint(key, Some(hint));
         }
     }
     let user = user.or_else(|| username.map(|username| username.value.expose().to_owned()))?;

@@ -22,7 +22,7 @@ fn read(text: &str) -> (Option<Config>, Vec<String>) {
     let config = Config::read(&table);
     table.finish();
     let problems = reading.into_findings().problems;
-    (config, problems.into_iter().map(|problem| problem.said).collect())
+    (config, problems.into_iter().map(|problem| problem.message).collect())
 }
 
 #[test]

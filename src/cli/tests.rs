@@ -1,51 +1,57 @@
-//! The command line as people type it.
+//! The command line as users type it.
+
+use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::CommandFactory as _;
 use clap::error::ErrorKind;
 
 use super::*;
-use crate::cli::{Exit, refused};
+use crate::admin::types::Age;
+use common::{Call, LogFormat};
+use dead::DeadVerb;
+use silence::SilenceVerb;
 
 fn parse(line: &str) -> Result<Args, clap::Error> {
     Args::try_parse_from(line.split(' '))
 }
 
 #[test]
-fn the_words_are_in_order() {
+fn the_definitions_are_consistent() {
     Args::command().debug_assert();
 }
 
 #[test]
-fn help_reads_like_this() {
+fn the_help_is_complete() {
     insta::assert_snapshot!(Args::command().term_width(100).render_help(), @"
-    Brings what happens in your infrastructure into the place where your team talks
+    Sends infrastructure events to the chat where your team works, and pages the on-call
 
     Usage: tidings [OPTIONS] [COMMAND]
 
     Commands:
-      run      Run the daemon (also when no verb is given)
-      check    Read relays.toml and report every fault in it; nothing is contacted
-      demo     Show what it does, against stand-ins on this machine; needs nothing
-      explain  Say which relays would take an event, which would not, and why
-      events   List the latest events and what became of them
-      dead     List, show, replay or drop what could not be delivered
-      silence  Hush what is expected for a while: add, list or expire silences
-      status   Show how sources and sinks are, and which incidents are open
+      run      Run the daemon (the default)
+      check    Check relays.toml and report every error; contacts nothing
+      demo     Run a demonstration against stand-ins on this machine; needs no configuration
+      explain  Show which relays take an event, and why
+      events   List the latest events and their deliveries
+      dead     List, show, replay or drop dead letters
+      silence  Add, list or expire silences
+      status   Show sources, sinks and open incidents
 
     Options:
-      -c, --config <FILE>      Where relays.toml is [env: TIDINGS_CONFIG] [default: ./relays.toml, else /etc/tidings/relays.toml]
-          --log-format <FORM>  How the log is written to stderr [default: text] [possible values: text, json]
-      -v, --verbose...         Log more; twice: everything of our own
-      -q, --quiet...           Log warnings only; twice: errors only; three times: nothing
-          --color <WHEN>       Whether output is coloured; auto respects NO_COLOR [default: auto] [possible values: auto, always, never]
-      -h, --help               Print help
-      -V, --version            Print version
+      -c, --config <FILE>        Path of relays.toml [env: TIDINGS_CONFIG] [default: ./relays.toml, else /etc/tidings/relays.toml]
+          --log-format <FORMAT>  Format of the log on stderr [default: text] [possible values: text, json]
+      -v, --verbose...           Log more; twice: everything
+      -q, --quiet...             Log warnings only; twice: errors only; three times: nothing
+          --color <WHEN>         Whether output is coloured; auto respects NO_COLOR [default: auto] [possible values: auto, always, never]
+      -h, --help                 Print help
+      -V, --version              Print version
     ");
 }
 
 #[test]
 fn without_a_verb_the_daemon_runs() {
-    assert!(parse("tidings").expect("nothing is fine").verb.is_none());
+    assert!(parse("tidings").expect("no arguments").verb.is_none());
     let args = parse("tidings -c /etc/t.toml -vv --log-format json run").expect("a line");
     assert!(matches!(args.verb, Some(Verb::Run)));
     assert_eq!((args.common.verbose, args.common.log_format), (2, LogFormat::Json));
@@ -54,7 +60,7 @@ fn without_a_verb_the_daemon_runs() {
 }
 
 #[test]
-fn what_cannot_be_meant_is_a_mistake_in_usage() {
+fn invalid_command_lines_are_usage_errors() {
     for line in [
         "tidings fly",
         "tidings --colour never",
@@ -79,35 +85,37 @@ fn what_cannot_be_meant_is_a_mistake_in_usage() {
         "tidings events --limit many",
         "tidings serve",
     ] {
-        let said = parse(line).expect_err(line);
-        assert!(said.use_stderr(), "{line}");
+        let error = parse(line).expect_err(line);
+        assert!(error.use_stderr(), "{line}");
     }
-    assert_eq!(refused(&parse("tidings fly").expect_err("no verb")), Exit::Usage);
+    assert_eq!(print_usage(&parse("tidings fly").expect_err("no verb")), Exit::Usage);
     let help = parse("tidings --version").expect_err("a version is no verb");
     assert_eq!(help.kind(), ErrorKind::DisplayVersion);
     assert!(!help.use_stderr());
 }
 
 #[test]
-fn a_choice_of_dead_letters_is_understood() {
-    let Some(Verb::Dead(DeadVerb::Replay(choice))) = parse("tidings dead replay 3 5 --sink ops").expect("a line").verb
+fn a_selection_of_dead_letters_is_parsed() {
+    let Some(Verb::Dead(DeadVerb::Replay(selection))) =
+        parse("tidings dead replay 3 5 --sink ops").expect("a line").verb
     else {
         panic!("that is a replay")
     };
-    assert_eq!((choice.ids, choice.filter.sink.as_deref(), choice.all), (vec![3, 5], Some("ops"), false));
+    let request = selection.call.request;
+    assert_eq!((request.ids, request.sink.as_deref(), request.all), (vec![3, 5], Some("ops"), false));
     assert!(parse("tidings dead drop --all").is_ok());
     assert!(parse("tidings dead drop --older-than 7d").is_ok());
 }
 
 #[test]
-fn a_silence_is_understood() {
+fn a_silence_is_parsed() {
     let line = "tidings silence add --match type=a.* --match data.x!=1 --relay one --for 2h --why deploy";
-    let Some(Verb::Silence(SilenceVerb::Add(new))) = parse(line).expect("a line").verb else {
+    let Some(Verb::Silence(SilenceVerb::Add(Call { request, .. }))) = parse(line).expect("a line").verb else {
         panic!("that is a silence")
     };
     assert_eq!(
-        (new.matches, new.relay.as_deref(), &*new.r#for),
-        (vec!["type=a.*".into(), "data.x!=1".into()], Some("one"), "2h")
+        (request.matches, request.relay.as_deref(), request.r#for),
+        (vec!["type=a.*".into(), "data.x!=1".into()], Some("one"), Some(Age(Duration::from_secs(7200))))
     );
     for line in [
         "tidings silence add --all --for 2h --why deploy --json",
@@ -121,7 +129,7 @@ fn a_silence_is_understood() {
 }
 
 #[test]
-fn an_event_to_explain_comes_from_one_place() {
+fn an_event_to_explain_has_one_origin() {
     for line in
         ["tidings explain -", "tidings explain --file e.json", "tidings explain --file -", "tidings explain --id t-1"]
     {

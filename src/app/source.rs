@@ -1,0 +1,84 @@
+//! A source that is built but not started, and the two tasks that run it.
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, watch};
+
+use super::backend::SourceView;
+use crate::config::SourceSettings;
+use crate::event::Name;
+use crate::fault::Fault;
+use crate::intake::{SourceCondition, HealthMonitor, SelfReporter, SourceHealthConfig, SourceState};
+use crate::metrics::Metrics;
+use crate::outbound::Outbound;
+use crate::outbox::{Arrival, Outbox, SourceStatus};
+use crate::sources::{AnySource, Source};
+use crate::stop::Stop;
+use crate::store::Incident;
+use crate::supervisor::Supervisor;
+
+pub(super) struct BuiltSource {
+    pub(super) name: Name,
+    pub(super) source: Arc<AnySource>,
+    pub(super) outbox: Outbox,
+    status: SourceStatus,
+    health: SourceHealthConfig,
+    condition: watch::Sender<SourceCondition>,
+}
+
+impl BuiltSource {
+    pub(super) fn new(settings: SourceSettings, net: &Outbound, arrivals: mpsc::Sender<Arrival>) -> Self {
+        let SourceSettings { name, config, health, .. } = settings;
+        let kind = Name::from(config.kind());
+        let source = Arc::new(config.open(net));
+        let (outbox, status) = Outbox::new(name.clone(), kind, arrivals);
+        let (condition, _) = watch::channel(SourceCondition::new(SourceState::Connecting));
+        Self { name, source, outbox, status, health, condition }
+    }
+
+    pub(super) fn view(&self) -> SourceView {
+        SourceView {
+            name: self.name.clone(),
+            kind: self.outbox.kind().clone(),
+            condition: self.condition.subscribe(),
+            skipped: Arc::clone(&self.status.skipped),
+        }
+    }
+
+    /// Starts the source and its health monitor. `incident`: the alert about this source that is open from before.
+    pub(super) fn start(
+        self,
+        group: &mut Supervisor,
+        stop: &Stop,
+        incident: Option<Incident>,
+        reporter: &SelfReporter,
+        metrics: &Metrics,
+    ) {
+        let Self { name, source, outbox, status, health, condition } = self;
+        let monitor = HealthMonitor {
+            source: name.clone(),
+            config: health,
+            catches_up: source.catches_up(),
+            open: incident,
+            reporter: reporter.clone(),
+            metrics: metrics.source(&name),
+            shown: condition,
+        };
+        group.run(format!("health monitor of {name}"), monitor.run(status, stop.clone()));
+        let stop = stop.clone();
+        group.restart(format!("source {name}"), move || {
+            let (source, stop) = (Arc::clone(&source), stop.clone());
+            let outbox = DownOnDrop(outbox.clone());
+            async move { source.run(&outbox.0, &stop).await }
+        });
+    }
+}
+
+/// Reports the source as down when its task ends in any way, a panic included.
+struct DownOnDrop(Outbox);
+
+impl Drop for DownOnDrop {
+    fn drop(&mut self) {
+        self.0.down(Fault::new("ended", "the source's task has ended"));
+    }
+}
