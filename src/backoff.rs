@@ -27,7 +27,7 @@ impl Backoff {
         let first = retry.wait("first").unwrap_or(default.first);
         let max = retry.wait("max").unwrap_or(default.max.max(first));
         if first > max {
-            retry.reading.problem(Problem::error(retry.span.clone(), "`first` is longer than `max`"));
+            retry.reader.problem(Problem::error(retry.span.clone(), "`first` is longer than `max`"));
         }
         retry.finish();
         Self { first, max: max.max(first) }

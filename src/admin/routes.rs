@@ -62,7 +62,9 @@ async fn admit<B: AdminBackend>(State(server): Server<B>, request: Request, next
         return refusal.into_response();
     }
     let response = timeout(REQUEST_TIMEOUT, next.run(request)).await;
-    response.unwrap_or_else(|_| HttpError::unavailable("the request timed out", "request less, or try again").into_response())
+    response.unwrap_or_else(|_| {
+        HttpError::unavailable("the request timed out", "request less, or try again").into_response()
+    })
 }
 
 async fn ready<B: AdminBackend>(State(server): Server<B>) -> Result<&'static str, HttpError> {

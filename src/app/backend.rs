@@ -15,7 +15,7 @@ use crate::admin::types::{
 use crate::admin::{AdminBackend, HttpError};
 use crate::delivery::LaneState;
 use crate::event::{Event, EventId, Name};
-use crate::intake::{SourceCondition, Recent};
+use crate::intake::{Recent, SourceCondition};
 use crate::metrics::{Metrics, unix_seconds};
 use crate::relay::{Relays, glob_matches};
 use crate::store::{self, DeliveryId, Health, Store};
@@ -110,8 +110,9 @@ impl Backend {
         let filter = store::EventFilter { limit: SEARCH_LIMIT, ..store::EventFilter::default() };
         let stored = self.store.events(filter).await.map_err(store_refusal)?;
         let found = stored.into_iter().find(|row| row.event.id == *id).map(|row| row.event);
-        found
-            .ok_or_else(|| HttpError::not_found(format!("there is no event {id}"), "`tidings events` lists the known ones"))
+        found.ok_or_else(|| {
+            HttpError::not_found(format!("there is no event {id}"), "`tidings events` lists the known ones")
+        })
     }
 }
 

@@ -32,7 +32,8 @@ impl Receiver for SourceReceiver {
 pub(super) fn endpoints(sources: &[BuiltSource], metrics: &Metrics) -> Vec<Endpoint<SourceReceiver>> {
     let endpoints = sources.iter().filter_map(|part| {
         let config = part.source.endpoint()?.clone();
-        let receiver = SourceReceiver { source: Arc::clone(&part.source), outbox: part.outbox.with_timeout(INTAKE_TIMEOUT) };
+        let receiver =
+            SourceReceiver { source: Arc::clone(&part.source), outbox: part.outbox.with_timeout(INTAKE_TIMEOUT) };
         Some(Endpoint { name: part.name.clone(), config, receiver, metrics: metrics.endpoint(&part.name) })
     });
     endpoints.collect()

@@ -10,7 +10,7 @@ mod silences;
 mod source;
 mod start;
 
-pub use build::App;
 pub use crate::http_server::ListenSocket;
+pub use build::App;
 pub use responses::explain;
 pub use running::Running;

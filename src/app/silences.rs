@@ -68,17 +68,26 @@ impl SilenceRegistry {
     pub(super) async fn add(&self, request: NewSilence, relays: &Relays) -> Result<Silence, HttpError> {
         let NewSilence { matches, all, r#for, why, .. } = request;
         let silence_match = SilenceMatch::parse(&matches).map_err(|fault| {
-            HttpError::bad_request(fault.to_string(), "write matches like type=container.*, data.state!=Init or relay=NAME")
+            HttpError::bad_request(
+                fault.to_string(),
+                "write matches like type=container.*, data.state!=Init or relay=NAME",
+            )
         })?;
         if silence_match.is_everything() && !all {
-            return Err(HttpError::bad_request("that would silence everything", "use `all` instead of matches if intended"));
+            return Err(HttpError::bad_request(
+                "that would silence everything",
+                "use `all` instead of matches if intended",
+            ));
         }
         for text in &matches {
             check_relay(text, relays)?;
         }
         let now = Timestamp::now();
         if self.active.active_count(now) >= MAX_ACTIVE {
-            return Err(HttpError::bad_request(format!("{MAX_ACTIVE} silences are active"), "expire the ones not needed"));
+            return Err(HttpError::bad_request(
+                format!("{MAX_ACTIVE} silences are active"),
+                "expire the ones not needed",
+            ));
         }
         let duration = r#for.and_then(|age| SignedDuration::try_from(age.0).ok()).unwrap_or_default();
         let until = now.saturating_add(duration).unwrap_or(Timestamp::MAX);

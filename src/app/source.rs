@@ -8,7 +8,7 @@ use super::backend::SourceView;
 use crate::config::SourceSettings;
 use crate::event::Name;
 use crate::fault::Fault;
-use crate::intake::{SourceCondition, HealthMonitor, SelfReporter, SourceHealthConfig, SourceState};
+use crate::intake::{HealthMonitor, SelfReporter, SourceCondition, SourceHealthConfig, SourceState};
 use crate::metrics::Metrics;
 use crate::outbound::Outbound;
 use crate::outbox::{Arrival, Outbox, SourceStatus};

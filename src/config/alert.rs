@@ -6,7 +6,7 @@ use super::names::Names;
 use crate::config_reader::{ConfigReader, Node, Spanned, TableReader};
 use crate::event::Name;
 use crate::message::{Severity, Signal};
-use crate::relay::{BuiltIn, Relay, TypeText, Template};
+use crate::relay::{BuiltIn, Relay, Template, TypeText};
 use crate::sources::SourceConfig;
 
 /// The prefix of the names of these relays.

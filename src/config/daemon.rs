@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::names::Names;
 use crate::config_reader::{ConfigReader, Problem, Spanned, TableReader};
 use crate::message::Severity;
-use crate::relay::{BuiltIn, Relay, TypeText, Template};
+use crate::relay::{BuiltIn, Relay, Template, TypeText};
 use crate::store::Policy;
 
 /// Looks up a variable: the process's own unless a test passes another function.
@@ -102,7 +102,7 @@ fn address(table: &TableReader, key: &'static str, port: u16) -> SocketAddr {
     let Some(address) = table.text(key) else { return default };
     address.value.parse().unwrap_or_else(|_| {
         let problem = Problem::error(address.span, format!("`{}` is not an address to listen on", address.value));
-        table.reading.problem(problem.hint(format!("write it like {default}, or with port 0 for any free port")));
+        table.reader.problem(problem.hint(format!("write it like {default}, or with port 0 for any free port")));
         default
     })
 }

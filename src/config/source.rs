@@ -48,7 +48,8 @@ impl SourceSettings {
 pub(super) fn check_endpoints(reading: &ConfigReader, sources: &[SourceSettings], daemon: &Daemon) {
     let listen = (!daemon.listen.ip().is_loopback()).then(|| daemon.listen.to_string());
     let reachable_at = listen.as_ref().or(daemon.public_url.as_ref());
-    let endpoints: Vec<_> = sources.iter().filter_map(|source| source.config.endpoint().map(|endpoint| (source, endpoint))).collect();
+    let endpoints: Vec<_> =
+        sources.iter().filter_map(|source| source.config.endpoint().map(|endpoint| (source, endpoint))).collect();
     for (number, (source, endpoint)) in endpoints.iter().enumerate() {
         let mut before = endpoints.iter().take(number);
         if let Some((other, _)) = before.find(|(other, at)| at.same_path(&other.name, endpoint, &source.name)) {

@@ -24,7 +24,7 @@ impl TableReader<'_, '_> {
                 },
                 _ => {
                     let message = format!("`{key}` must be a list of strings and tables, found {}", item.type_name());
-                    self.reading.problem(Problem::error(item.span.clone(), message));
+                    self.reader.problem(Problem::error(item.span.clone(), message));
                     return None;
                 }
             };
@@ -59,13 +59,13 @@ mod tests {
 
     fn read(text: &str) -> (Vec<String>, Vec<String>) {
         let env = |name: &str| (name == "TOKEN").then(|| "s3\"cret".to_owned());
-        let reading = ConfigReader::new(text, &env);
-        let tree = reading.tree();
-        let table = TableReader::new(&reading, "source.websocket", &tree);
+        let reader = ConfigReader::new(text, &env);
+        let tree = reader.tree();
+        let table = TableReader::new(&reader, "source.websocket", &tree);
         let messages = table.messages("subscribe");
         assert!(!format!("{messages:?}").contains("s3"));
         let messages = messages.iter().map(|message| message.value.expose().to_owned()).collect();
-        (messages, reading.into_findings().problems.into_iter().map(|problem| problem.message).collect())
+        (messages, reader.into_findings().problems.into_iter().map(|problem| problem.message).collect())
     }
 
     #[test]

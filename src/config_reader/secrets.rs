@@ -3,7 +3,7 @@
 use super::item::{Item, Node, SECRET_REFERENCES, Spanned};
 use super::problem::Problem;
 use super::table_reader::TableReader;
-use crate::secret::{SecretError, Origin, Secret};
+use crate::secret::{Origin, Secret, SecretError};
 
 impl TableReader<'_, '_> {
     /// A secret reference, resolved at once. A literal string is accepted with a warning, unless it is empty.
@@ -12,12 +12,12 @@ impl TableReader<'_, '_> {
         if let Node::Text(value) = &item.node {
             if value.is_empty() {
                 let problem = Problem::error(item.span.clone(), format!("`{key}` is empty and protects nothing"));
-                self.reading.problem(problem.hint(format!("write {key} = {{ env = \"…\" }}, or leave it out")));
+                self.reader.problem(problem.hint(format!("write {key} = {{ env = \"…\" }}, or leave it out")));
                 return None;
             }
             let message = format!("`{key}` is a secret written into the file");
             let hint = format!("better: {key} = {{ env = \"…\" }}, {{ file = \"…\" }} or {{ credential = \"…\" }}");
-            self.reading.problem(Problem::warning(item.span.clone(), message).hint(hint));
+            self.reader.problem(Problem::warning(item.span.clone(), message).hint(hint));
             return Some(Spanned { value: Secret::literal(value), span: item.span.clone() });
         }
         self.referenced_secret(key, item)
@@ -49,7 +49,7 @@ impl TableReader<'_, '_> {
 
     pub(super) fn referenced_secret(&self, key: &str, item: &Item) -> Option<Spanned<Secret>> {
         let origin = self.origin(key, item)?;
-        match Secret::read(origin, self.reading.env) {
+        match Secret::read(origin, self.reader.env) {
             Ok(secret) => Some(Spanned { value: secret, span: item.span.clone() }),
             Err(SecretError::Unset(why)) if self.optional => {
                 self.unset_secrets.borrow_mut().push(why);
@@ -57,13 +57,13 @@ impl TableReader<'_, '_> {
             }
             Err(SecretError::Unset(why)) => {
                 let problem = Problem::error(item.span.clone(), format!("`{key}`: {why}"));
-                self.reading.problem(
+                self.reader.problem(
                     problem.hint("set it, or add `optional = true` to run without this part while it is unset"),
                 );
                 None
             }
             Err(SecretError::Unusable(why)) => {
-                self.reading.problem(Problem::error(item.span.clone(), format!("`{key}`: {why}")));
+                self.reader.problem(Problem::error(item.span.clone(), format!("`{key}`: {why}")));
                 None
             }
         }
@@ -83,7 +83,7 @@ impl TableReader<'_, '_> {
             other => {
                 let message = format!("`{other}` is not a kind of secret reference; expected {expected}");
                 let problem = Problem::error(kind.span.clone(), message);
-                self.reading.problem(problem.suggest(other, SECRET_REFERENCES, || None));
+                self.reader.problem(problem.suggest(other, SECRET_REFERENCES, || None));
                 None
             }
         }

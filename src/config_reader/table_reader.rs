@@ -12,7 +12,7 @@ use super::values::{Rate, parse_duration, parse_rate, parse_size};
 
 /// Reading a key declares that it exists; [`TableReader::finish`] reports the keys that were not read.
 pub struct TableReader<'r, 't> {
-    pub reading: &'r ConfigReader<'t>,
+    pub reader: &'r ConfigReader<'t>,
     /// The position of the header or the inline table, for "missing key".
     pub span: Range<usize>,
     /// `source.tutum`, for the list of keys.
@@ -26,14 +26,14 @@ pub struct TableReader<'r, 't> {
 
 impl<'r, 't> TableReader<'r, 't> {
     /// `item` as a table; anything else is a problem and reads as an empty table.
-    pub fn new(reading: &'r ConfigReader<'t>, path: &str, item: &'r Item) -> Self {
+    pub fn new(reader: &'r ConfigReader<'t>, path: &str, item: &'r Item) -> Self {
         if !matches!(item.node, Node::Table(_)) {
             let key = path.rsplit('.').next().unwrap_or(path);
             let message = format!("`{key}` must be a table like {{ … = … }}, found {}", item.type_name());
-            reading.problem(Problem::error(item.span.clone(), message));
+            reader.problem(Problem::error(item.span.clone(), message));
         }
         Self {
-            reading,
+            reader,
             span: item.span.clone(),
             path: path.to_owned(),
             members: item.members(),
@@ -55,7 +55,7 @@ impl<'r, 't> TableReader<'r, 't> {
 
     pub fn item(&self, key: &'static str) -> Option<&'r Item> {
         self.known.borrow_mut().push(key);
-        self.reading.note_key(if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) });
+        self.reader.note_key(if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) });
         self.members.iter().find(|(known, _)| known.name == key).map(|(_, item)| item)
     }
 
@@ -90,9 +90,9 @@ impl<'r, 't> TableReader<'r, 't> {
     }
 
     pub fn missing_with_hint(&self, key: &str, hint: Option<&str>) {
-        if !self.reading.is_listing_keys() {
+        if !self.reader.is_listing_keys() {
             let problem = Problem::error(self.span.clone(), format!("`{key}` is missing here"));
-            self.reading.problem(Problem { hint: hint.map(str::to_owned), ..problem });
+            self.reader.problem(Problem { hint: hint.map(str::to_owned), ..problem });
         }
     }
 
@@ -114,7 +114,7 @@ impl<'r, 't> TableReader<'r, 't> {
             Ok(number) if number >= least => Some(number),
             _ => {
                 let message = format!("`{key}` must be at least {least} and at most {}", u32::MAX);
-                self.reading.problem(Problem::error(number.span, message));
+                self.reader.problem(Problem::error(number.span, message));
                 None
             }
         }
@@ -129,7 +129,7 @@ impl<'r, 't> TableReader<'r, 't> {
         let duration = self.duration(key)?;
         if duration.is_zero() {
             let span = self.item(key).map_or(self.span.clone(), |item| item.span.clone());
-            self.reading.problem(Problem::error(span, format!("`{key}` must be longer than nothing")));
+            self.reader.problem(Problem::error(span, format!("`{key}` must be longer than nothing")));
             return None;
         }
         Some(duration)
@@ -151,7 +151,7 @@ impl<'r, 't> TableReader<'r, 't> {
         if found.is_none() {
             let message = format!("`{}` is not one of {}", text.value, words.join(", "));
             let problem = Problem::error(text.span, message);
-            self.reading.problem(problem.suggest(&text.value, words.iter().copied(), || None));
+            self.reader.problem(problem.suggest(&text.value, words.iter().copied(), || None));
         }
         found.copied()
     }
@@ -170,7 +170,7 @@ impl<'r, 't> TableReader<'r, 't> {
                     self.wrong_type(item, key, "a string or a list of strings");
                     return None;
                 };
-                self.reading.show(&item.span);
+                self.reader.show(&item.span);
                 Some(Spanned { value: text.clone(), span: item.span.clone() })
             })
             .collect();
@@ -179,7 +179,7 @@ impl<'r, 't> TableReader<'r, 't> {
 
     pub fn table(&self, key: &'static str) -> Option<TableReader<'r, 't>> {
         let item = self.item(key)?;
-        let inner = TableReader::new(self.reading, &format!("{}.{key}", self.path), item);
+        let inner = TableReader::new(self.reader, &format!("{}.{key}", self.path), item);
         Some(TableReader { optional: self.optional, unset_secrets: Rc::clone(&self.unset_secrets), ..inner })
     }
 
@@ -191,7 +191,7 @@ impl<'r, 't> TableReader<'r, 't> {
         for (key, _) in self.members.iter().filter(|(key, _)| !known.contains(&key.name.as_str())) {
             let problem = Problem::error(key.span.clone(), format!("unknown key `{}`", key.name));
             let otherwise = || Some(format!("known here: {}", known.join(", ")));
-            self.reading.problem(problem.suggest(&key.name, known.iter().copied(), otherwise));
+            self.reader.problem(problem.suggest(&key.name, known.iter().copied(), otherwise));
         }
     }
 
@@ -200,7 +200,7 @@ impl<'r, 't> TableReader<'r, 't> {
         match parse(&text.value) {
             Ok(value) => Some(value),
             Err(message) => {
-                self.reading.problem(Problem::error(text.span, message));
+                self.reader.problem(Problem::error(text.span, message));
                 None
             }
         }
@@ -210,7 +210,7 @@ impl<'r, 't> TableReader<'r, 't> {
         let item = self.item(key)?;
         let value = read(&item.node);
         match value {
-            Some(_) => self.reading.show(&item.span),
+            Some(_) => self.reader.show(&item.span),
             None => self.wrong_type(item, key, expected),
         }
         Some(Spanned { value: value?, span: item.span.clone() })
@@ -218,6 +218,6 @@ impl<'r, 't> TableReader<'r, 't> {
 
     pub(super) fn wrong_type(&self, item: &Item, key: &str, expected: &str) {
         let message = format!("`{key}` must be {expected}, found {}", item.type_name());
-        self.reading.problem(Problem::error(item.span.clone(), message));
+        self.reader.problem(Problem::error(item.span.clone(), message));
     }
 }

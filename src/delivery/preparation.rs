@@ -10,7 +10,7 @@ use super::fetcher::Fetcher;
 use crate::event::Event;
 use crate::fault::Fault;
 use crate::message::{Markup, Message};
-use crate::relay::{Fetched, FetchOutcome, Quiet, Relay, Relays};
+use crate::relay::{FetchOutcome, Fetched, Quiet, Relay, Relays};
 use crate::sources::Source;
 use crate::store::Delivery;
 

@@ -43,7 +43,7 @@ impl EndpointConfig {
             Some(0 | LARGEST_MAX_BODY..) => {
                 let span = table.item("max_body").map_or(table.span.clone(), |item| item.span.clone());
                 let wrong = format!("`max_body` must be at least 1B and less than {} MiB", LARGEST_MAX_BODY >> 20);
-                table.reading.problem(Problem::error(span, wrong));
+                table.reader.problem(Problem::error(span, wrong));
                 None
             }
             Some(size) => usize::try_from(size).ok(),
@@ -54,7 +54,7 @@ impl EndpointConfig {
             Some(path) => {
                 if let Some(fault) = fault_of(path.value.expose()) {
                     let problem = Problem::error(path.span, format!("`path` {fault}"));
-                    table.reading.problem(problem.hint("write it like /hooks/registry, without a host or a query"));
+                    table.reader.problem(problem.hint("write it like /hooks/registry, without a host or a query"));
                     return None;
                 }
                 Path::Configured(path.value)

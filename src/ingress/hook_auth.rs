@@ -60,7 +60,7 @@ impl HookAuth {
         if let Some(secret) = verify.path_secret() {
             if endpoint.has_configured_path() {
                 let wrong = "`path` and `verify.path` exclude each other";
-                table.reading.problem(Problem::error(table.span.clone(), wrong).hint("keep the one that is meant"));
+                table.reader.problem(Problem::error(table.span.clone(), wrong).hint("keep the one that is meant"));
                 return None;
             }
             endpoint = endpoint.with_secret(secret.clone());

@@ -54,7 +54,7 @@ pub(super) type Roots<'a> = &'a [(Name, Arc<Value>)];
 impl Labels {
     /// `roots` are all names that the templates may use.
     pub fn read(table: &TableReader, roots: &[&str]) -> Self {
-        let template = |key| table.text(key).and_then(|text| Template::compile(table.reading, &text, roots));
+        let template = |key| table.text(key).and_then(|text| Template::compile(table.reader, &text, roots));
         Self { r#type: template("type"), id: template("id"), subject: template("subject"), time: template("time") }
     }
 

@@ -43,7 +43,7 @@ impl Split {
         if names.is_none() {
             let wrong = format!("`{}` is no path{}", written.value, if key == "next" { "" } else { " to a list" });
             let hint = format!("names with dots between them, like {key} = \"data.alerts\"");
-            table.reading.problem(Problem::error(written.span, wrong).hint(hint));
+            table.reader.problem(Problem::error(written.span, wrong).hint(hint));
         }
         Some(Self { path: written.value, names: names? })
     }

@@ -14,7 +14,7 @@ pub fn read_headers(
     is_reserved: impl Fn(&HeaderName) -> bool,
     owner: &str,
 ) -> Vec<(HeaderName, HeaderValue)> {
-    let reader = table.reading;
+    let reader = table.reader;
     let mut headers = Vec::new();
     for (name, secret) in table.named_secrets("headers") {
         let wrong = |why: &str| {

@@ -23,7 +23,7 @@ impl Identity {
         match (certificate, key) {
             (Some(certificate), Some(key)) => {
                 let identity = Self::from_files(Path::new(&certificate.value), Path::new(&key.value));
-                let wrong = |why| table.reading.problem(Problem::error(certificate.span, why));
+                let wrong = |why| table.reader.problem(Problem::error(certificate.span, why));
                 identity.map_err(wrong).ok()
             }
             (Some(_), None) if !table.has("key_file") => {

@@ -61,7 +61,7 @@ impl SecretUrl {
         match Self::parse(text.value) {
             Ok(url) => Some(Spanned { value: url, span: text.span }),
             Err(why) => {
-                table.reading.problem(Problem::error(text.span, format!("`{key}`: {why}")));
+                table.reader.problem(Problem::error(text.span, format!("`{key}`: {why}")));
                 None
             }
         }

@@ -55,7 +55,7 @@ pub struct BuiltIn {
 impl Relay {
     /// Reads one `[[relay]]`. Errors become problems; the table's `finish` finds unknown keys.
     pub fn read(table: &TableReader) -> Option<Self> {
-        let reader = table.reading;
+        let reader = table.reader;
         let name = table.required_text("name");
         if let Some(name) = name.as_ref().filter(|name| name.value.trim().is_empty()) {
             reader.problem(Problem::error(name.span.clone(), "a relay needs a name"));
@@ -203,7 +203,7 @@ impl Relay {
 /// error.
 fn read_fetch(table: &TableReader) -> Vec<(Name, Option<Template>)> {
     let Some(fetch) = table.table("fetch") else { return Vec::new() };
-    let reader = table.reading;
+    let reader = table.reader;
     let mut read = Vec::new();
     for (key, item) in fetch.entries() {
         let plain = !key.name.starts_with(|letter: char| letter.is_ascii_digit())

@@ -50,7 +50,7 @@ static EMPTY_TABLE: Item = Item { span: 0..0, node: Node::Table(Vec::new()) };
 
 impl MessageTemplate {
     pub(super) fn read(table: &TableReader, roots: &[&str]) -> Self {
-        let reader = table.reading;
+        let reader = table.reader;
         let template =
             |key: &'static str| table.text(key).and_then(|spanned| Template::compile(reader, &spanned, roots));
         let checked = |key: &'static str, words: &[&str]| {
@@ -187,12 +187,12 @@ fn read_fields(table: &TableReader, roots: &[&str]) -> Vec<FieldTemplate> {
         Some(Node::List(items)) => items.as_slice(),
         Some(_) => item.map(std::slice::from_ref).unwrap_or_default(),
         None => {
-            read_field(&TableReader::new(table.reading, "relay.fields", &EMPTY_TABLE), roots);
+            read_field(&TableReader::new(table.reader, "relay.fields", &EMPTY_TABLE), roots);
             &[]
         }
     };
     let read = |item| {
-        let table = TableReader::new(table.reading, "relay.fields", item);
+        let table = TableReader::new(table.reader, "relay.fields", item);
         let field = read_field(&table, roots);
         for key in ["name", "value"] {
             if !table.has(key) && matches!(item.node, Node::Table(_)) {
@@ -206,7 +206,7 @@ fn read_fields(table: &TableReader, roots: &[&str]) -> Vec<FieldTemplate> {
 }
 
 fn read_field(table: &TableReader, roots: &[&str]) -> Option<FieldTemplate> {
-    let template = |key| table.text(key).and_then(|spanned| Template::compile(table.reading, &spanned, roots));
+    let template = |key| table.text(key).and_then(|spanned| Template::compile(table.reader, &spanned, roots));
     let (name, value, short) = (template("name"), template("value"), table.flag("short"));
     Some(FieldTemplate { name: name?, value: value?, short: short.unwrap_or(false) })
 }
@@ -217,8 +217,8 @@ fn read_raw(table: &TableReader, roots: &[&str]) -> Vec<(Spanned<String>, Raw)> 
     for (key, item) in kinds.entries() {
         if !matches!(item.node, Node::Table(_)) {
             let why = format!("`raw.{}` must be a table, found {}", key.name, item.type_name());
-            table.reading.problem(Problem::error(item.span.clone(), why));
-        } else if let Some(payload) = Raw::read(table.reading, item, roots) {
+            table.reader.problem(Problem::error(item.span.clone(), why));
+        } else if let Some(payload) = Raw::read(table.reader, item, roots) {
             raw.push((Spanned { value: key.name.clone(), span: key.span.clone() }, payload));
         }
     }

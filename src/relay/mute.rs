@@ -36,7 +36,7 @@ pub(super) fn read(table: &TableReader) -> Vec<Mute> {
         Node::List(items) => items.as_slice(),
         _ => std::slice::from_ref(item),
     };
-    items.iter().filter_map(|item| Mute::read(table.reading, item)).collect()
+    items.iter().filter_map(|item| Mute::read(table.reader, item)).collect()
 }
 
 impl Mute {

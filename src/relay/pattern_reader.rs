@@ -40,7 +40,7 @@ fn read_path(table: &TableReader, spanned: &Spanned<String>, item: &Item, matche
     let pattern = if at == FieldPath::Type { in_both_spellings(pattern) } else { pattern };
     if matches.iter().any(|(known, _)| *known == at) {
         let why = format!("`{}` is matched twice", spanned.value);
-        return table.reading.problem(Problem::error(spanned.span.clone(), why).hint("put both into one pattern"));
+        return table.reader.problem(Problem::error(spanned.span.clone(), why).hint("put both into one pattern"));
     }
     matches.push((at, pattern));
 }
@@ -51,7 +51,7 @@ fn is_word(key: &str) -> bool {
 
 fn read_field_path(table: &TableReader, spanned: &Spanned<String>) -> Option<FieldPath> {
     parse_path(&spanned.value)
-        .map_err(|(why, hint)| table.reading.problem(Problem::error(spanned.span.clone(), why).hint(hint)))
+        .map_err(|(why, hint)| table.reader.problem(Problem::error(spanned.span.clone(), why).hint(hint)))
         .ok()
 }
 
@@ -82,7 +82,7 @@ fn read_pattern(table: &TableReader, item: &Item, fold: bool) -> Option<Pattern>
     match &item.node {
         Node::List(items) if items.is_empty() => {
             let problem = Problem::error(item.span.clone(), "an empty list matches nothing");
-            table.reading.problem(problem.hint("remove the path to match everything"));
+            table.reader.problem(problem.hint("remove the path to match everything"));
             None
         }
         Node::List(items) => {
@@ -104,7 +104,7 @@ fn read_test(table: &TableReader, item: &Item, fold: bool) -> Option<Test> {
         Node::Whole(_) | Node::Real(_) => number(table, item).map(|number| Test::of(Check::Number(number))),
         Node::Table(_) => read_words(table, item),
         Node::List(_) => {
-            table.reading.problem(Problem::error(item.span.clone(), "lists of patterns cannot be nested"));
+            table.reader.problem(Problem::error(item.span.clone(), "lists of patterns cannot be nested"));
             None
         }
     }
@@ -112,7 +112,7 @@ fn read_test(table: &TableReader, item: &Item, fold: bool) -> Option<Test> {
 
 /// `{ prefix = "…", lt = 3, not = … }`
 fn read_words(outer: &TableReader, item: &Item) -> Option<Test> {
-    let table = TableReader::new(outer.reading, "relay.match", item);
+    let table = TableReader::new(outer.reader, "relay.match", item);
     let fold = table.flag("ignore_case").unwrap_or(false);
     let mut test = Test { exists: table.flag("exists"), ..Test::default() };
     let mut is_valid = !table.has("exists") || test.exists.is_some();
@@ -137,12 +137,10 @@ fn read_words(outer: &TableReader, item: &Item) -> Option<Test> {
     table.finish();
     if is_empty && !has_unknown_words(item) {
         let problem = Problem::error(item.span.clone(), "this pattern is empty");
-        outer.reading.problem(problem.hint(format!("use one of {}", WORDS.join(", "))));
+        outer.reader.problem(problem.hint(format!("use one of {}", WORDS.join(", "))));
     }
     if contradicts {
-        outer
-            .reading
-            .problem(Problem::error(item.span.clone(), "`exists = false` cannot be combined with other tests"));
+        outer.reader.problem(Problem::error(item.span.clone(), "`exists = false` cannot be combined with other tests"));
     }
     (is_valid && !is_empty && !contradicts).then_some(test)
 }
@@ -164,7 +162,7 @@ fn number(table: &TableReader, item: &Item) -> Option<f64> {
     };
     if number.is_nan() {
         let why = format!("expected a number, found {}", item.type_name());
-        table.reading.problem(Problem::error(item.span.clone(), why));
+        table.reader.problem(Problem::error(item.span.clone(), why));
     }
     (!number.is_nan()).then_some(number)
 }
@@ -175,8 +173,8 @@ fn regex(table: &TableReader, spanned: &Spanned<String>, fold: bool) -> Option<C
         Err(error) => {
             let error = error.to_string();
             let last = error.lines().last().unwrap_or_default().trim_start_matches("error: ");
-            let place = table.reading.place_in(spanned, 0..spanned.value.len());
-            table.reading.problem(Problem::error(place, format!("this regex cannot be read: {last}")));
+            let place = table.reader.place_in(spanned, 0..spanned.value.len());
+            table.reader.problem(Problem::error(place, format!("this regex cannot be read: {last}")));
             None
         }
     }

@@ -81,7 +81,7 @@ impl Throttle {
         if max == Some(0) {
             let place = table.item("max").map_or(table.span.clone(), |item| item.span.clone());
             let problem = Problem::error(place, "`max` must be at least 1: this would never send anything");
-            table.reading.problem(problem.hint("use `mute` to suppress messages on some days or at some hours"));
+            table.reader.problem(problem.hint("use `mute` to suppress messages on some days or at some hours"));
         }
         table.finish();
         Some(Self { max: max.filter(|max| *max > 0)?, per: per? })
@@ -90,7 +90,7 @@ impl Throttle {
 
 impl Group {
     fn read(table: TableReader, roots: &[&str]) -> Option<Self> {
-        let by = table.text("by").map(|spanned| Template::compile(table.reading, &spanned, roots));
+        let by = table.text("by").map(|spanned| Template::compile(table.reader, &spanned, roots));
         let wait = table.wait("wait").or_else(|| (!table.has("wait")).then_some(DEFAULT_WAIT));
         if !table.has("by") {
             table.missing_with_hint(

@@ -32,7 +32,7 @@ impl Config {
         match (webhook, token) {
             (Some(_), Some(token)) => {
                 let problem = Problem::error(token.span.clone(), "`token` and `webhook` exclude each other");
-                table.reading.problem(problem.hint("keep `webhook`, or keep `token` and `channel`"));
+                table.reader.problem(problem.hint("keep `webhook`, or keep `token` and `channel`"));
                 None
             }
             (Some(_), None) => {
@@ -40,18 +40,24 @@ impl Config {
                 if let Some(place) = wrong.first().and_then(|key| table.item(key)) {
                     let why = format!("only a bot has `{}`, and this is a webhook", wrong.join("` and `"));
                     let problem = Problem::error(place.span.clone(), why);
-                    table.reading.problem(problem.hint("write `token` and `channel` instead of `webhook`"));
+                    table.reader.problem(problem.hint("write `token` and `channel` instead of `webhook`"));
                 }
                 let webhook = SecretUrl::read_secret(table, "webhook", "")?.value;
                 wrong.is_empty().then_some(Self::Webhook(webhook))
             }
             (None, Some(_)) => bot.map(Self::Bot),
             (None, None) if bot_keys.count() > 0 => {
-                table.missing_with_hint("token", Some("Please provide a bot's token: token = { env = \"SLACK_BOT_TOKEN\" }"));
+                table.missing_with_hint(
+                    "token",
+                    Some("Please provide a bot's token: token = { env = \"SLACK_BOT_TOKEN\" }"),
+                );
                 None
             }
             (None, None) => {
-                table.missing_with_hint("webhook", Some("Please provide a Slack URL: webhook = { env = \"SLACK_URL\" }"));
+                table.missing_with_hint(
+                    "webhook",
+                    Some("Please provide a Slack URL: webhook = { env = \"SLACK_URL\" }"),
+                );
                 None
             }
         }

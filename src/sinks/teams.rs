@@ -27,7 +27,7 @@ impl Config {
         if webhook.value.url().host_str().is_some_and(|host| host.ends_with("webhook.office.com")) {
             let wrong = "this is an Office 365 connector, and Microsoft has retired those";
             let hint = "make a workflow in Teams: \"Post to a channel when a webhook request is received\"";
-            table.reading.problem(Problem::warning(webhook.span, wrong).hint(hint));
+            table.reader.problem(Problem::warning(webhook.span, wrong).hint(hint));
         }
         Some(Self(webhook.value))
     }

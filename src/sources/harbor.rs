@@ -59,7 +59,7 @@ impl PostedKind for HarborKind {
         }
         if let Some(verify) = table.item("verify") {
             let wrong = "`verify` and `authorization` exclude each other";
-            table.reading.problem(Problem::error(verify.span.clone(), wrong).hint("keep the one that is meant"));
+            table.reader.problem(Problem::error(verify.span.clone(), wrong).hint("keep the one that is meant"));
         }
         let secrets: Vec<_> = header?.into_iter().map(|secret| secret.value).collect();
         Some(Verify::token(&secrets, AUTHORIZATION))

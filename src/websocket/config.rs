@@ -54,7 +54,7 @@ fn max_frame(table: &TableReader) -> Option<usize> {
         Ok(bytes) if (SMALLEST_FRAME..=u64::from(u32::MAX)).contains(&size) => Some(bytes),
         _ => {
             let span = table.item("max_frame").map_or(table.span.clone(), |item| item.span.clone());
-            table.reading.problem(Problem::error(span, "`max_frame` must be at least 1KiB and below 4GiB"));
+            table.reader.problem(Problem::error(span, "`max_frame` must be at least 1KiB and below 4GiB"));
             None
         }
     }

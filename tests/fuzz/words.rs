@@ -124,7 +124,12 @@ fn small_words() {
         }
         (
             (span.is_ok(), parse_size(text).is_ok(), parse_rate(text).is_ok(), path(text).is_some()),
-            (own.is_ok(), SecretUrl::parse(text).is_ok(), glob_matches(text, "service.update"), glob_matches("a*b*c", text)),
+            (
+                own.is_ok(),
+                SecretUrl::parse(text).is_ok(),
+                glob_matches(text, "service.update"),
+                glob_matches("a*b*c", text),
+            ),
             matches!(EventId::parse(text), EventId::Given(_)),
         )
     });

@@ -42,7 +42,9 @@ impl DeadRequest {
         let selects = !self.ids.is_empty() || self.relay.is_some() || self.sink.is_some() || self.older_than.is_some();
         match (selects, self.all) {
             (true, false) | (false, true) => Ok(self),
-            (false, false) => Err(HttpError::bad_request("nothing is selected", "set ids, relay, sink, older_than or all")),
+            (false, false) => {
+                Err(HttpError::bad_request("nothing is selected", "set ids, relay, sink, older_than or all"))
+            }
             (true, true) => Err(HttpError::bad_request("`all` excludes every other selection", "remove one of them")),
         }
     }

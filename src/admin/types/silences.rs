@@ -66,7 +66,10 @@ impl NewSilence {
         let hint = r#"send {"matches": ["type=container.*"], "for": "2h", "why": "…"}"#;
         self.why = String::from(self.why.trim());
         if self.why.is_empty() {
-            return Err(HttpError::bad_request("a silence needs a `why`", "give the reason: others will look for it later"));
+            return Err(HttpError::bad_request(
+                "a silence needs a `why`",
+                "give the reason: others will look for it later",
+            ));
         }
         if self.why.chars().count() > MAX_LENGTH {
             return Err(HttpError::bad_request(format!("`why` may have at most {MAX_LENGTH} characters"), hint));

@@ -82,7 +82,10 @@ impl HmacSignature {
         let secrets = secrets(table, "hmac_sha256");
         let header = header(table, "header");
         if !table.has("header") {
-            table.missing_with_hint("header", Some("the header with the signature, like header = \"X-Hub-Signature-256\""));
+            table.missing_with_hint(
+                "header",
+                Some("the header with the signature, like header = \"X-Hub-Signature-256\""),
+            );
         }
         let prefix = table.text("prefix").map_or_else(String::new, |prefix| prefix.value);
         let encoding = table.word("encoding", &["hex", "base64"]);
@@ -171,7 +174,7 @@ fn read_signed(table: &TableReader, signed: Option<Spanned<String>>, has_timesta
     } else {
         return Some(pieces);
     };
-    table.reading.problem(Problem::error(signed.span, wrong).hint("like signed = \"{timestamp}.{body}\""));
+    table.reader.problem(Problem::error(signed.span, wrong).hint("like signed = \"{timestamp}.{body}\""));
     None
 }
 

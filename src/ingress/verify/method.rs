@@ -48,7 +48,7 @@ impl Verify {
             _ => {
                 // The value may be a secret in the wrong place, so it is not shown.
                 let problem = Problem::error(item.span.clone(), "`verify` must be a table with a method, or \"none\"");
-                table.reading.problem(problem.hint("like verify = { bearer = { env = \"…\" } }"));
+                table.reader.problem(problem.hint("like verify = { bearer = { env = \"…\" } }"));
                 None
             }
         }
@@ -63,7 +63,7 @@ impl Verify {
         let span = table.item("verify").map_or(table.span.clone(), |item| item.span.clone());
         let wrong = format!("{vendor} sends no proof but the path of its webhook");
         let hint = "write verify = { path = { env = \"…\" } }, and append the secret to the webhook's URL there";
-        table.reading.problem(Problem::error(span, wrong).hint(hint));
+        table.reader.problem(Problem::error(span, wrong).hint(hint));
         None
     }
 
@@ -131,7 +131,7 @@ impl Verify {
                 table.item(key);
             }
             let hint = format!("one of {}; or verify = \"{NONE}\"", METHODS.join(", "));
-            table.reading.problem(Problem::error(table.span.clone(), wrong).hint(hint));
+            table.reader.problem(Problem::error(table.span.clone(), wrong).hint(hint));
             return None;
         };
         match method {
@@ -158,12 +158,12 @@ fn read_path(table: &TableReader) -> Option<Verify> {
     let text = secret.value.expose();
     if !text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)) {
         let wrong = "a secret in a path has only letters, digits and `-._~`";
-        table.reading.problem(Problem::error(secret.span, wrong));
+        table.reader.problem(Problem::error(secret.span, wrong));
         return None;
     }
     if text.len() < MIN_PATH_SECRET {
         let weak = format!("a secret of fewer than {MIN_PATH_SECRET} characters in a path is easy to guess");
-        table.reading.problem(Problem::warning(secret.span, weak));
+        table.reader.problem(Problem::warning(secret.span, weak));
     }
     Some(Verify::Path(secret.value))
 }

@@ -21,7 +21,7 @@ pub(super) fn header(table: &TableReader, key: &'static str) -> Option<Option<He
     let header = HeaderName::try_from(&name.value).ok();
     if header.is_none() {
         let wrong = format!("`{}` is no name of an HTTP header", name.value);
-        table.reading.problem(Problem::error(name.span, wrong));
+        table.reader.problem(Problem::error(name.span, wrong));
     }
     header.map(Some)
 }

@@ -33,7 +33,7 @@ impl StandardWebhooks {
                 let key = parse(secret.value.expose());
                 if key.is_none() {
                     let wrong = "a key of Standard Webhooks is `whsec_` and 24 to 64 bytes in Base64";
-                    table.reading.problem(Problem::error(secret.span.clone(), wrong));
+                    table.reader.problem(Problem::error(secret.span.clone(), wrong));
                 }
                 key
             })

@@ -47,13 +47,13 @@ impl Trust {
     /// Reads the keys `ca_file` and `fingerprint`, and the file, so that a problem with it has a place in relays.toml.
     pub fn read(table: &TableReader) -> Self {
         let (ca_file, fingerprint) = (table.text("ca_file"), table.text("fingerprint"));
-        let wrong = |span, why: String| table.reading.problem(Problem::error(span, why));
+        let wrong = |span, why: String| table.reader.problem(Problem::error(span, why));
         match (ca_file, fingerprint) {
             (None, None) => return Self::System,
             (Some(_), Some(pin)) => {
                 let why = "`ca_file` and `fingerprint` exclude each other";
                 let hint = "keep `ca_file` to trust every certificate that it signed, or `fingerprint` to trust one certificate";
-                table.reading.problem(Problem::error(pin.span, why).hint(hint));
+                table.reader.problem(Problem::error(pin.span, why).hint(hint));
             }
             (Some(file), None) => match Self::roots(Path::new(&file.value)) {
                 Ok(roots) => return roots,

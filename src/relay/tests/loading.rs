@@ -189,7 +189,10 @@ error: this pattern is empty
   |
   = help: use one of not, prefix, suffix, regex, exists, lt, le, gt, ge
 "#);
-    assert!(of(r#"match = { "data.a" = { exists = false, prefix = "x" } }"#).contains("cannot be combined with other tests"));
+    assert!(
+        of(r#"match = { "data.a" = { exists = false, prefix = "x" } }"#)
+            .contains("cannot be combined with other tests")
+    );
     assert!(of(r#"match = { "data.a" = 1, data.a = 2 }"#).contains("matched twice"));
     assert!(of(r#"match = { "data.a" = [[1]] }"#).contains("cannot be nested"));
     assert!(of("match = 3").contains("must be a table"));

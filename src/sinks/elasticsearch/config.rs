@@ -21,12 +21,12 @@ impl Config {
             read_login(table).map(|(user, password)| (basic(user.value.expose(), password.value.expose()), password));
         if table.has("api_key") && table.has("basic") {
             let problem = Problem::error(table.span.clone(), "both `api_key` and `basic` are given");
-            table.reading.problem(problem.hint("keep the one that is meant"));
+            table.reader.problem(problem.hint("keep the one that is meant"));
         }
         let mut headers = HeaderMap::new();
         let mut url = url?.value;
         if let Some((value, secret)) = key.or(login) {
-            headers.insert(AUTHORIZATION, secret_header(table.reading, &secret, &value)?);
+            headers.insert(AUTHORIZATION, secret_header(table.reader, &secret, &value)?);
             url = value.split_once(' ').into_iter().fold(url, |url, (_, secret)| url.redacting(secret));
         }
         Some(Self { url, index: index?, headers })
@@ -39,9 +39,7 @@ fn index(table: &TableReader) -> Option<String> {
     let odd = |letter: char| letter.is_uppercase() || letter.is_control() || " \\/*?\"<>|,#:".contains(letter);
     if value.is_empty() || value.len() > 255 || value.starts_with(['-', '_', '+', '.']) || value.contains(odd) {
         let problem = Problem::error(span, format!("`{value}` cannot be the name of an index"));
-        table
-            .reading
-            .problem(problem.hint("use lower-case letters, digits, `-`, `_` and `.`, and begin with a letter"));
+        table.reader.problem(problem.hint("use lower-case letters, digits, `-`, `_` and `.`, and begin with a letter"));
         return None;
     }
     Some(value)

@@ -55,7 +55,7 @@ impl Config {
 fn headers(table: &TableReader) -> (HeaderMap, Vec<String>) {
     let (mut headers, mut secrets) = (HeaderMap::new(), Vec::new());
     for (name, secret) in table.named_secrets("headers") {
-        let wrong = |span, why: String| table.reading.problem(Problem::error(span, why));
+        let wrong = |span, why: String| table.reader.problem(Problem::error(span, why));
         match (HeaderName::try_from(&name.value), HeaderValue::from_str(secret.value.expose())) {
             (Err(_), _) => wrong(name.span, format!("`{}` is no name of an HTTP header", name.value)),
             (Ok(header), _) if is_reserved(&header) => {
@@ -93,7 +93,7 @@ fn keys(sign: &TableReader) -> Option<SigningKeys> {
         let key = SigningKey::parse(secret.value.expose());
         if key.is_none() {
             let wrong = format!("`{name}` must be `whsec_` and 24 to 64 bytes in Base64");
-            sign.reading.problem(Problem::error(secret.span, wrong));
+            sign.reader.problem(Problem::error(secret.span, wrong));
         }
         key
     };

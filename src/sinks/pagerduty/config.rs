@@ -33,7 +33,10 @@ impl Config {
         let client_url = table.text("client_url").map(|text| text.value);
         let key = table.secret("key");
         if key.is_none() && !table.has("key") {
-            table.missing_with_hint("key", Some("Please provide a Pagerduty Service Key: key = { env = \"PAGERDUTY_KEY\" }"));
+            table.missing_with_hint(
+                "key",
+                Some("Please provide a Pagerduty Service Key: key = { env = \"PAGERDUTY_KEY\" }"),
+            );
         }
         let (key, url) = (key?.value, url?.value);
         Some(Self { api, url: url.redacting(key.expose()), key, client, client_url })

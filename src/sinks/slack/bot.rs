@@ -52,12 +52,12 @@ fn channel(table: &TableReader) -> Option<String> {
     };
     let is_id = |id: &str| id.len() > 1 && id.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
     if channel.value.trim().is_empty() {
-        table.reading.problem(Problem::error(channel.span, "`channel` is empty").hint(WHERE));
+        table.reader.problem(Problem::error(channel.span, "`channel` is empty").hint(WHERE));
         return None;
     }
     if !(channel.value.starts_with(['C', 'G', 'D', 'U', 'W']) && is_id(&channel.value)) {
         let problem = Problem::warning(channel.span, "`channel` is not an id, and a name can change");
-        table.reading.problem(problem.hint(WHERE));
+        table.reader.problem(problem.hint(WHERE));
     }
     Some(channel.value)
 }
@@ -66,10 +66,10 @@ fn authorization(table: &TableReader, token: &Spanned<Secret>) -> Option<HeaderV
     let value = token.value.expose();
     if value.contains(char::is_whitespace) {
         let why = "`token` holds a character that no token does (a newline, perhaps)";
-        table.reading.problem(Problem::error(token.span.clone(), why));
+        table.reader.problem(Problem::error(token.span.clone(), why));
         return None;
     }
-    secret_header(table.reading, token, &format!("Bearer {value}"))
+    secret_header(table.reader, token, &format!("Bearer {value}"))
 }
 
 #[derive(Debug)]

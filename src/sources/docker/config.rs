@@ -78,7 +78,7 @@ impl Config {
 impl Address {
     fn read(table: &TableReader, url: &Spanned<String>) -> Option<Self> {
         let refuse = |wrong: String, hint: &str| {
-            table.reading.problem(Problem::error(url.span.clone(), wrong).hint(hint));
+            table.reader.problem(Problem::error(url.span.clone(), wrong).hint(hint));
             None
         };
         if let Some(path) = url.value.strip_prefix("unix://") {
@@ -103,7 +103,7 @@ impl Address {
                 if !is_loopback(&parsed) {
                     let wrong = "this connection is not encrypted: anyone on the network path can control the Engine, and so its host";
                     let hint = "use https with `ca_file`, `cert_file` and `key_file`, or a proxy that only permits reading events";
-                    table.reading.problem(Problem::warning(url.span.clone(), wrong).hint(hint));
+                    table.reader.problem(Problem::warning(url.span.clone(), wrong).hint(hint));
                 }
             }
             "tcp" => {

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
-use reqwest::header::{DATE, HeaderMap};
 use reqwest::Url;
+use reqwest::header::{DATE, HeaderMap};
 use serde_json::Value;
 
 use super::config::{Address, Config};

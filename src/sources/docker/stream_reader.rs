@@ -14,10 +14,10 @@ use super::splitter::{Piece, Splitter};
 use crate::config_reader::print_duration;
 use crate::event::{Body, Event};
 use crate::fault::Fault;
+use crate::ingress::Arrived;
 use crate::log_limiter::LogLimiter;
 use crate::outbound::ReplyStream;
 use crate::outbox::Outbox;
-use crate::ingress::Arrived;
 use crate::websocket::ConnectionConfig;
 
 /// Limits of what is read and not yet put into the outbox. At the limit reading stops.

@@ -17,7 +17,7 @@ impl Config {
     pub(in crate::sources) fn read(table: &TableReader) -> Option<Self> {
         let posted = Posts::read(table);
         let address = table.text("api");
-        let api = address.as_ref().and_then(|address| Api::read(table.reading, address));
+        let api = address.as_ref().and_then(|address| Api::read(table.reader, address));
         let authorization = authorization(table);
         let trust = Trust::read(table);
         if table.unset_secret().is_some() {
@@ -26,7 +26,7 @@ impl Config {
         if let (None, Some(item)) = (&address, ["token", "user"].into_iter().find_map(|key| table.item(key))) {
             let wrong = "these credentials are for the registry's API, but `api` is not set";
             let problem = Problem::error(item.span.clone(), wrong);
-            table.reading.problem(problem.hint("write api = \"https://…\", or leave them out if nothing is fetched"));
+            table.reader.problem(problem.hint("write api = \"https://…\", or leave them out if nothing is fetched"));
         }
         if api.is_none() && table.has("api") {
             return None;
@@ -47,7 +47,7 @@ fn authorization(table: &TableReader) -> Option<Option<HeaderValue>> {
         if table.has("user") {
             let problem = Problem::error(table.span.clone(), "`user` is here, but `token` is missing");
             table
-                .reading
+                .reader
                 .problem(problem.hint("token = { env = \"…\" }: an access token of that user, or the password"));
             return None;
         }
@@ -61,5 +61,5 @@ fn authorization(table: &TableReader) -> Option<Option<HeaderValue>> {
         Some(user) => basic(user.value.expose(), token.value.expose()),
         None => format!("Bearer {}", token.value.expose()),
     };
-    secret_header(table.reading, &token, &value).map(Some)
+    secret_header(table.reader, &token, &value).map(Some)
 }

@@ -8,12 +8,12 @@ use reqwest::header::{
 };
 
 use crate::config_reader::{Problem, Spanned, TableReader};
+use crate::ingress::{Labels, Split};
 use crate::outbound::{Trust, read_headers, read_query};
 use crate::reconnect::ReconnectConfig;
 use crate::relay::Template;
 use crate::secret::Secret;
 use crate::sources::Settings;
-use crate::ingress::{Labels, Split};
 
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(60);
 const DEFAULT_MAX_BODY: u64 = 8 << 20;
@@ -107,7 +107,7 @@ fn is_reserved(name: &HeaderName) -> bool {
 }
 
 fn address(table: &TableReader, text: &Spanned<String>) -> Option<Url> {
-    let wrong = |what: String| table.reading.problem(Problem::error(text.span.clone(), what));
+    let wrong = |what: String| table.reader.problem(Problem::error(text.span.clone(), what));
     let mut url = Url::parse(&text.value).map_err(|error| wrong(format!("this is not a URL: {error}"))).ok()?;
     if !matches!(url.scheme(), "http" | "https") {
         wrong(format!("a URL to poll begins with https or http, not with {}", url.scheme()));
@@ -127,10 +127,10 @@ fn cursor(table: &TableReader) -> Option<(String, Template)> {
     let Some(template) = table.text("cursor") else {
         if let Some(name) = name {
             let wrong = "`cursor_param` is the name of the parameter for `cursor`, which is not set";
-            table.reading.problem(Problem::error(name.span, wrong));
+            table.reader.problem(Problem::error(name.span, wrong));
         }
         return None;
     };
-    let template = Template::compile(table.reading, &template, &ROOTS)?;
+    let template = Template::compile(table.reader, &template, &ROOTS)?;
     Some((name.map_or_else(|| "since".to_owned(), |name| name.value), template))
 }

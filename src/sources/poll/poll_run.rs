@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use reqwest::header::{ETAG, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED};
 use reqwest::Url;
+use reqwest::header::{ETAG, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED};
 use tracing::warn;
 
 use super::config::Config;
@@ -145,7 +145,8 @@ impl PollRun<'_> {
                 headers.insert(name, value);
             }
         }
-        let request = Request::get(url.clone()).headers(headers).reply_limit(self.config.max_body).timeout(PAGE_TIMEOUT);
+        let request =
+            Request::get(url.clone()).headers(headers).reply_limit(self.config.max_body).timeout(PAGE_TIMEOUT);
         let answer = self.net.send(request).await?;
         let retry_after = answer.retry_after();
         let error = |reason, why: &str| PollError {

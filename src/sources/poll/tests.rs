@@ -9,9 +9,9 @@ use tokio::sync::mpsc;
 use super::*;
 use crate::config_reader::{ConfigReader, TableReader};
 use crate::event::{Event, Name};
-use crate::test_support::scripted_server::{ScriptedServer, Step, reply};
 use crate::outbox::{Arrival, LinkState, SourceStatus};
 use crate::reconnect::REFUSED;
+use crate::test_support::scripted_server::{ScriptedServer, Step, reply};
 use crate::websocket::peer::soon;
 
 const IDS: &str = "id = \"{{ data.id }}\"\ntime = \"{{ data.at }}\"\n";
@@ -120,8 +120,13 @@ async fn items_of_the_first_poll_are_skipped_and_new_ones_become_events_once_old
 
 #[tokio::test]
 async fn after_a_restart_only_items_that_appeared_meanwhile_become_events() {
-    let server =
-        ScriptedServer::start([reply(200, "", &list(&[1, 2])), Step::Stall, reply(200, "", &list(&[1, 2, 3])), Step::Stall]).await;
+    let server = ScriptedServer::start([
+        reply(200, "", &list(&[1, 2])),
+        Step::Stall,
+        reply(200, "", &list(&[1, 2, 3])),
+        Step::Stall,
+    ])
+    .await;
     let poll = poll(&server, &format!("{ITEMS}{IDS}from = \"beginning\""));
     let mut first = Harness::new();
     assert_eq!(first.run(&poll, &server, 2).await, [vec!["n1", "n2"]]);
@@ -131,7 +136,9 @@ async fn after_a_restart_only_items_that_appeared_meanwhile_become_events() {
 #[tokio::test]
 async fn items_without_ids_become_events_at_every_change() {
     let status = |up: bool| reply(200, "", &json!({"n": if up { "up" } else { "down" }}).to_string());
-    let server = ScriptedServer::start([status(true), status(true), status(false), status(false), status(true), Step::Stall]).await;
+    let server =
+        ScriptedServer::start([status(true), status(true), status(false), status(false), status(true), Step::Stall])
+            .await;
     let groups = Harness::new().run(&poll(&server, "subject = \"{{ data.n }}\""), &server, 6).await;
     assert_eq!(groups, [vec!["down"], vec!["up"]]);
 }
@@ -206,7 +213,8 @@ async fn pages_that_form_a_circle_or_never_end_fail() {
     let server = ScriptedServer::start([member("/list?p=1"), member("/list?a=b"), Step::Stall]).await;
     let mut harness = Harness::new();
     assert!(harness.run(&poll(&server, &format!("{ITEMS}next = \"data.next\"")), &server, 3).await.is_empty());
-    let server = ScriptedServer::start((0..100).map(|page| member(&format!("/list?p={page}"))).chain([Step::Stall])).await;
+    let server =
+        ScriptedServer::start((0..100).map(|page| member(&format!("/list?p={page}"))).chain([Step::Stall])).await;
     let mut harness = Harness::new();
     harness.run(&poll(&server, &format!("{ITEMS}next = \"next\"")), &server, 101).await;
     let LinkState::Down(fault) = harness.status.line.borrow().clone() else { panic!("the poll failed") };

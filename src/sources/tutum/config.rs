@@ -37,7 +37,7 @@ impl Config {
         let connection = ConnectionConfig::read(table);
         let stream = stream(table);
         let api = text_or(table, "api", API);
-        let api = Api::read(table.reading, &api);
+        let api = Api::read(table.reader, &api);
         let in_header = table.word("send_auth", &["query", "header"]) == Some("header");
         let credentials = Credentials::read(table);
         let (mut stream, mut api, credentials) = (stream?, api?, credentials?);
@@ -50,9 +50,9 @@ impl Config {
 /// The stream's address with namespace and filters, without credentials.
 fn stream(table: &TableReader) -> Option<Address> {
     let url = text_or(table, "url", STREAM);
-    let mut address = Address::read(table.reading, &url);
+    let mut address = Address::read(table.reader, &url);
     if let Some(namespace) = table.text("namespace") {
-        let wrong = |what: &str| table.reading.problem(Problem::error(namespace.span.clone(), what));
+        let wrong = |what: &str| table.reader.problem(Problem::error(namespace.span.clone(), what));
         let is_word = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
         if namespace.value.is_empty() || !is_word(&namespace.value) {
             wrong("a namespace is letters, digits, `-` and `_`");
@@ -80,7 +80,7 @@ impl Credentials {
     fn read(table: &TableReader) -> Option<Self> {
         let (user, token, auth) = (table.text_or_secret("user"), table.secret("token"), table.secret("auth"));
         let problem = |what: &str, hint: &str| {
-            table.reading.problem(Problem::error(table.span.clone(), what).hint(hint));
+            table.reader.problem(Problem::error(table.span.clone(), what).hint(hint));
         };
         let pair = "user = { env = \"TUTUM_USERNAME\" }, token = { env = \"TUTUM_TOKEN\" }";
         match (table.has("user"), table.has("token"), table.has("auth")) {
@@ -103,12 +103,12 @@ impl Credentials {
     fn add_to_stream(&self, table: &TableReader, stream: &mut Address, in_header: bool) -> Option<()> {
         match self {
             Self::Header(auth) if in_header => {
-                let value = secret_header(table.reading, auth, auth.value.expose())?;
+                let value = secret_header(table.reader, auth, auth.value.expose())?;
                 stream.header(reqwest::header::AUTHORIZATION, value);
             }
             Self::Pair { user, token } if in_header => {
                 let value = basic(user.value.expose(), token.value.expose());
-                stream.header(reqwest::header::AUTHORIZATION, secret_header(table.reading, token, &value)?);
+                stream.header(reqwest::header::AUTHORIZATION, secret_header(table.reader, token, &value)?);
             }
             Self::Header(auth) => stream.query("auth", auth.value.expose()),
             Self::Pair { user, token } => {
@@ -124,7 +124,7 @@ impl Credentials {
             Self::Header(auth) => (auth, auth.value.expose().to_owned()),
             Self::Pair { user, token } => (token, format!("ApiKey {}:{}", user.value.expose(), token.value.expose())),
         };
-        api.authorization(secret_header(table.reading, secret, &value)?);
+        api.authorization(secret_header(table.reader, secret, &value)?);
         Some(())
     }
 

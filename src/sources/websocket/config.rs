@@ -3,11 +3,11 @@
 use reqwest::header::{CONNECTION, HeaderName, HeaderValue, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
 
 use crate::config_reader::{Problem, Spanned, TableReader};
+use crate::ingress::{Labels, Split};
 use crate::outbound::{Api, read_headers, read_query};
 use crate::relay::{Condition, Template};
 use crate::secret::Secret;
 use crate::sources::Settings;
-use crate::ingress::{Labels, Split};
 use crate::websocket::{Address, ConnectionConfig, LONGEST_MESSAGE};
 
 #[derive(Debug)]
@@ -30,17 +30,17 @@ impl Config {
         let connection = ConnectionConfig::read(table);
         let labels = Labels::read(table, &["data", "body"]);
         let url = table.required_text("url");
-        let stream = url.and_then(|url| Address::read(table.reading, &url));
+        let stream = url.and_then(|url| Address::read(table.reader, &url));
         let base = table.text("api");
-        let api = base.as_ref().map(|base| Api::read(table.reading, base));
+        let api = base.as_ref().map(|base| Api::read(table.reader, base));
         let query = read_query(table);
         let mut headers = read_headers(table, is_reserved, "the WebSocket's handshake");
         headers.extend(subprotocol(table).map(|value| (SEC_WEBSOCKET_PROTOCOL, value)));
         let subscribe = table.messages("subscribe");
         let split = Split::read(table);
         let ignore =
-            table.text("ignore").and_then(|text| Condition::compile(table.reading, &text, &["data"])).map(Box::new);
-        let ack = table.text("ack").and_then(|text| Template::compile(table.reading, &text, &["data"]));
+            table.text("ignore").and_then(|text| Condition::compile(table.reader, &text, &["data"])).map(Box::new);
+        let ack = table.text("ack").and_then(|text| Template::compile(table.reader, &text, &["data"]));
         for message in &subscribe {
             check_length(table, message);
         }
@@ -78,7 +78,7 @@ fn subprotocol(table: &TableReader) -> Option<HeaderValue> {
     };
     for wrong in names.iter().filter(|name| !is_token(&name.value)) {
         let problem = Problem::error(wrong.span.clone(), format!("`{}` is not a valid subprotocol", wrong.value));
-        table.reading.problem(problem.hint("letters, digits, `-`, `_` and `.`"));
+        table.reader.problem(problem.hint("letters, digits, `-`, `_` and `.`"));
     }
     let names: Vec<_> = names.iter().map(|name| name.value.as_str()).collect();
     HeaderValue::try_from(names.join(", ")).ok().filter(|_| !names.is_empty())
@@ -87,6 +87,6 @@ fn subprotocol(table: &TableReader) -> Option<HeaderValue> {
 fn check_length(table: &TableReader, message: &Spanned<Secret>) {
     if message.value.expose().len() > LONGEST_MESSAGE {
         let wrong = format!("this message is longer than {LONGEST_MESSAGE} bytes");
-        table.reading.problem(Problem::error(message.span.clone(), wrong));
+        table.reader.problem(Problem::error(message.span.clone(), wrong));
     }
 }

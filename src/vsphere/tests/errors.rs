@@ -3,7 +3,7 @@
 use rustls::version::TLS13;
 
 use super::*;
-use crate::test_support::tls::{TlsServer, ServerCertificate};
+use crate::test_support::tls::{ServerCertificate, TlsServer};
 
 const SHORT: Deadlines = Deadlines { call: Duration::from_millis(300), ..LONG };
 

@@ -16,10 +16,10 @@ use reqwest::Url;
 use super::client::Client;
 use super::deadlines::Deadlines;
 use super::{Account, ApiError, Reference, Session, SessionPool};
-use crate::test_support::scripted_server::{Step, ReceivedRequest, ScriptedServer, reply};
 use crate::outbound::{Outbound, Trust};
 use crate::secret::Secret;
 use crate::stop::Stop;
+use crate::test_support::scripted_server::{ReceivedRequest, ScriptedServer, Step, reply};
 
 const PASSWORD: &str = "p4ss<&>word";
 const KEY: &str = "52e72df4-k3y";

@@ -58,7 +58,7 @@ impl Config {
         if canary.is_some() && (!filter.types.is_empty() || !filter.users.is_empty()) {
             let wrong = "`canary` cannot come back through a filter by `types` or `users`";
             let hint = "remove one of them; relays can also select types and users";
-            table.reading.problem(Problem::error(table.span.clone(), wrong).hint(hint));
+            table.reader.problem(Problem::error(table.span.clone(), wrong).hint(hint));
         }
         if table.unset_secret().is_some() {
             return None;
@@ -83,7 +83,7 @@ fn address(table: &TableReader) -> Option<Spanned<Address>> {
         Ok(address) => {
             if address.password.is_some() && *url.value.origin() == Origin::Literal {
                 let problem = Problem::warning(url.span.clone(), "a password is written into this address");
-                table.reading.problem(
+                table.reader.problem(
                     problem.hint("better: url = { env = \"VCENTER_URL\" }, or `password` as a separate secret"),
                 );
             }
@@ -91,7 +91,7 @@ fn address(table: &TableReader) -> Option<Spanned<Address>> {
         }
         Err(wrong) => {
             let problem = Problem::error(url.span, format!("`url`: {wrong}"));
-            table.reading.problem(problem.hint("write it like https://vcenter.example.com or user:password@host:443"));
+            table.reader.problem(problem.hint("write it like https://vcenter.example.com or user:password@host:443"));
             None
         }
     }
@@ -111,7 +111,7 @@ fn credentials(
     {
         if is_twice {
             let problem = Problem::error(span.clone(), format!("`url` and `{key}` both give the account"));
-            table.reading.problem(problem.hint("keep one of them"));
+            table.reader.problem(problem.hint("keep one of them"));
             twice = true;
         }
     }
@@ -138,7 +138,7 @@ fn start_from(table: &TableReader) -> StartFrom {
     };
     if ago.is_none() {
         let problem = Problem::error(from.span, format!("`{}` is not a time to start from", from.value));
-        table.reading.problem(problem.hint("write \"now\", \"beginning\", or how long ago, like \"1h\""));
+        table.reader.problem(problem.hint("write \"now\", \"beginning\", or how long ago, like \"1h\""));
     }
     ago.map_or(StartFrom::Now, StartFrom::Ago)
 }
@@ -146,7 +146,7 @@ fn start_from(table: &TableReader) -> StartFrom {
 fn bounded(table: &TableReader, key: &'static str, duration: Option<Duration>, max: Duration) -> Option<Duration> {
     if let Some(item) = duration.filter(|duration| *duration > max).and_then(|_| table.item(key)) {
         let max = print_duration(max);
-        table.reading.problem(Problem::error(item.span.clone(), format!("`{key}` is at most {max}")));
+        table.reader.problem(Problem::error(item.span.clone(), format!("`{key}` is at most {max}")));
     }
     duration
 }
@@ -155,7 +155,7 @@ impl Filter {
     fn read(table: &TableReader) -> Self {
         let Some(inner) = table.table("filter") else { return Self::default() };
         let entity = inner.text("entity").and_then(|entity| {
-            let invalid = |fault| inner.reading.problem(Problem::error(entity.span, format!("`entity`: {fault}")));
+            let invalid = |fault| inner.reader.problem(Problem::error(entity.span, format!("`entity`: {fault}")));
             entity.value.parse().map_err(invalid).ok()
         });
         let entries = |key: &'static str| {
@@ -163,7 +163,7 @@ impl Filter {
             if entries.len() > MAX_FILTER_ENTRIES {
                 let wrong =
                     format!("`{key}` has more than {MAX_FILTER_ENTRIES} entries; select them in relays instead");
-                inner.reading.problem(Problem::error(inner.span.clone(), wrong));
+                inner.reader.problem(Problem::error(inner.span.clone(), wrong));
             }
             entries.into_iter().map(|entry| entry.value).collect()
         };

@@ -8,8 +8,8 @@ use serde_json::Value;
 use super::event_type::event_type;
 use super::json::{DEPTH, add_members, flag, pairs, whole};
 use crate::event::{Body, Event};
-use crate::outbox::Outbox;
 use crate::ingress::{Arrived, Known};
+use crate::outbox::Outbox;
 use crate::sources::vcenter::cursor::EventIdentity;
 use crate::vsphere::Element;
 
