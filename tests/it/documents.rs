@@ -1,24 +1,28 @@
-//! What the papers say is so: the README, the shipped relays.toml, the files of `deploy`, and the order of the house.
+//! What the documents claim holds: the README, the files of `deploy`, and the rules for the repository's files.
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
 use std::process::{Command, Output};
+
+use tidings::config::Config;
+use tidings::metrics::Metrics;
 
 use crate::tree::{read, rust_files, top};
 
-/// Past this a file wants a wall.
+/// Longer files fail the test.
 const LONGEST: usize = 400;
-/// Past this it is long enough to be told.
+/// Longer files are listed.
 const LONG: usize = 300;
 
-/// What may lie at the top besides dotted files, and must.
+/// The top of the repository, besides dotted files.
 const TOP: [&str; 7] = ["Cargo.lock", "Cargo.toml", "README.md", "deploy", "relays.toml", "src", "tests"];
-/// What building and trying out leave there; git does not see it.
-const LEFT_BEHIND: [&str; 2] = ["state", "target"];
+/// What builds and trials leave there; ignored by git.
+const IGNORED: [&str; 2] = ["state", "target"];
 
 const CARGO_WORDS: [&str; 9] = ["bench", "build", "clippy", "deny", "doc", "install", "nextest", "run", "test"];
 
-/// The README's code: its blocks line by line, and what stands between backticks.
+/// The README's code: its blocks line by line, and its code spans.
 fn code_of(readme: &str) -> Vec<String> {
     let mut code = Vec::new();
     let mut in_block = false;
@@ -59,7 +63,7 @@ fn is_of_this_repository(word: &str) -> bool {
     TOP.contains(&first) || (first.starts_with(".ci") && word.contains('/')) || (source && !word.starts_with('/'))
 }
 
-/// The verbs that the README's code calls: `tidings dead list`, and `cargo run --release -- demo` too.
+/// The commands that the README's code calls: `tidings dead list`, and `cargo run --release -- demo` too.
 fn verbs_in(readme: &str) -> BTreeSet<Vec<String>> {
     let mut verbs = BTreeSet::new();
     for line in code_of(readme) {
@@ -68,16 +72,16 @@ fn verbs_in(readme: &str) -> BTreeSet<Vec<String>> {
             let ours = *word == "tidings" && at == position_of_the_command(&words);
             let by_cargo = *word == "--" && words.get(at.wrapping_sub(1)).is_some() && line.contains("cargo run");
             if ours || by_cargo {
-                let said = words.iter().skip(at + 1).take_while(|word| is_a_verb(word)).take(2);
-                let said: Vec<String> = said.map(|word| (*word).to_owned()).collect();
-                verbs.extend((!said.is_empty()).then_some(said));
+                let found = words.iter().skip(at + 1).take_while(|word| is_a_verb(word)).take(2);
+                let found: Vec<String> = found.map(|word| (*word).to_owned()).collect();
+                verbs.extend((!found.is_empty()).then_some(found));
             }
         }
     }
     verbs
 }
 
-/// Variables may be set in front of a command, and `sudo` may stand there.
+/// Variables may be set in front of a command, as may `sudo`.
 fn position_of_the_command(words: &[&str]) -> usize {
     words.iter().take_while(|word| word.contains('=') || **word == "sudo").count()
 }
@@ -90,7 +94,7 @@ fn tidings(words: &[String]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_tidings")).args(words).arg("--help").output().expect("tidings was built")
 }
 
-/// Whether the program knows the verb; of a second word, only where the verb has verbs of its own.
+/// Whether the program knows the command; a second word counts only where the command has subcommands.
 fn knows(words: &[String]) -> bool {
     let [first, rest @ ..] = words else { return false };
     let answer = tidings(std::slice::from_ref(first));
@@ -101,21 +105,78 @@ fn knows(words: &[String]) -> bool {
 #[test]
 fn every_path_in_the_readme_exists() {
     let paths = paths_in(&read("README.md"));
-    assert!(paths.len() >= 3, "the README names hardly a path: {paths:?}");
+    assert!(paths.len() >= 3, "the README names too few paths: {paths:?}");
     let missing: Vec<_> =
-        paths.iter().filter(|path| !LEFT_BEHIND.contains(&path.split('/').next().unwrap_or_default())).collect();
+        paths.iter().filter(|path| !IGNORED.contains(&path.split('/').next().unwrap_or_default())).collect();
     let missing: Vec<_> = missing.into_iter().filter(|path| !top().join(path).exists()).collect();
-    assert!(missing.is_empty(), "the README names what is not there: {missing:?}");
+    assert!(missing.is_empty(), "the README names paths that do not exist: {missing:?}");
 }
 
 #[test]
-fn every_verb_in_the_readme_is_known_to_the_program() {
+fn every_command_in_the_readme_is_known_to_the_program() {
     let nonsense = ["no-such-verb".to_owned()];
-    assert!(!knows(&nonsense), "the program takes any word for a verb, so this test would prove nothing");
+    assert!(!knows(&nonsense), "the program accepts any command, so this test would prove nothing");
     let verbs = verbs_in(&read("README.md"));
-    assert!(verbs.len() >= 3, "the README shows hardly a command: {verbs:?}");
+    assert!(verbs.len() >= 3, "the README shows too few commands: {verbs:?}");
     let unknown: Vec<_> = verbs.iter().filter(|words| !knows(words)).collect();
-    assert!(unknown.is_empty(), "the README shows verbs that the program does not know: {unknown:?}");
+    assert!(unknown.is_empty(), "the README shows commands that the program does not know: {unknown:?}");
+}
+
+#[test]
+fn every_metric_in_the_readme_exists() {
+    let metrics = Metrics::new();
+    metrics.source(&"prod".into());
+    metrics.sink(&"ops".into());
+    metrics.relay(&"services".into());
+    metrics.endpoint(&"hook".into());
+    let text = metrics.render();
+    let spans = code_of(&read("README.md"));
+    let named: BTreeSet<_> = spans.iter().filter(|span| span.starts_with("tidings_")).collect();
+    assert!(!named.is_empty(), "the README names no metric");
+    for span in named {
+        let (name, labels) = span.split_once('{').unwrap_or((span, ""));
+        let sample = text.lines().find(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' '])));
+        let sample = sample.unwrap_or_else(|| panic!("there is no metric {name}"));
+        for label in labels.trim_end_matches('}').split(',').filter(|label| !label.is_empty()) {
+            let label = label.split('=').next().unwrap_or_default();
+            assert!(sample.contains(&format!("{label}=\"")), "{name} has no label {label}: {sample}");
+        }
+    }
+}
+
+#[test]
+fn every_example_file_in_the_readme_loads() {
+    let readme = read("README.md");
+    let blocks: Vec<_> = readme.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert!(blocks.len() >= 3, "the README has too few examples of relays.toml");
+    for block in blocks {
+        let indent = block.len() - block.trim_start_matches(' ').len();
+        let text: String = block.lines().map(|line| format!("{}\n", line.get(indent..).unwrap_or_default())).collect();
+        let env = |_: &str| Some("https://hooks.slack.com/services/T/B/X".to_owned());
+        let config = Config::from_text(Path::new("relays.toml"), &text, &env, false);
+        config.unwrap_or_else(|rejected| panic!("{rejected}\n{text}"));
+    }
+}
+
+#[test]
+fn every_key_in_the_readme_exists() {
+    let keys = tidings::config::documented_keys();
+    let known: BTreeSet<_> = keys.iter().filter_map(|key| key.rsplit('.').next()).collect();
+    let readme = read("README.md");
+    // Code spans only: the blocks are loaded by another test, or are shell.
+    let text: String = readme.split("```").step_by(2).collect();
+    let spans = text.split('`').skip(1).step_by(2).filter_map(|span| span.split_once(" = "));
+    let named: BTreeSet<_> = spans.map(|(key, _)| key.trim()).filter(|key| is_a_key(key)).collect();
+    assert!(named.len() > 10, "the README names too few keys: {named:?}");
+    let unknown: Vec<_> = named
+        .iter()
+        .filter(|key| !known.contains(key.rsplit('.').next().unwrap_or_default()) && !key.starts_with("fetch."))
+        .collect();
+    assert!(unknown.is_empty(), "the README names keys that do not exist: {unknown:?}");
+}
+
+fn is_a_key(word: &str) -> bool {
+    !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase() || "_.".contains(c))
 }
 
 #[test]
@@ -123,7 +184,7 @@ fn every_cargo_command_in_the_readme_can_be_typed() {
     let readme = read("README.md");
     let manifest = read("Cargo.toml");
     let lines: Vec<String> = code_of(&readme).into_iter().filter(|line| line.contains("cargo ")).collect();
-    assert!(lines.iter().any(|line| line.contains("cargo run --release -- demo")), "the README's way in is gone");
+    assert!(lines.iter().any(|line| line.contains("cargo run --release -- demo")), "the README's run command is gone");
     for line in lines {
         let words: Vec<&str> = line.split_whitespace().skip_while(|word| *word != "cargo").skip(1).collect();
         let word = words.first().copied().unwrap_or_default();
@@ -157,21 +218,21 @@ fn no_file_of_the_tests_is_forgotten() {
 }
 
 #[test]
-#[expect(clippy::print_stderr, reason = "long files are told without failing")]
-fn no_file_is_longer_than_a_reader_can_hold() {
+#[expect(clippy::print_stderr, reason = "long files are listed without failing")]
+fn no_file_is_too_long() {
     let files = ["src", "tests"].into_iter().flat_map(rust_files);
     let lengths: Vec<(String, usize)> =
         files.map(|file| (read(&file).lines().count(), file)).map(|(n, f)| (f, n)).collect();
     for (file, lines) in lengths.iter().filter(|(_, lines)| *lines > LONG) {
-        eprintln!("{file} has {lines} lines: past {LONG} it should be split");
+        eprintln!("{file} has {lines} lines: files above {LONG} should be split");
     }
     let too_long: Vec<_> = lengths.iter().filter(|(_, lines)| *lines > LONGEST).collect();
-    assert!(too_long.is_empty(), "past {LONGEST} lines: {too_long:?}");
+    assert!(too_long.is_empty(), "longer than {LONGEST} lines: {too_long:?}");
 }
 
 #[test]
 fn nothing_is_left_for_later_and_no_package_registry_is_named() {
-    // Put together here, so that this file does not find itself.
+    // Joined here, so that this file does not match itself.
     let later = [("TO", "DO"), ("FIX", "ME"), ("XX", "X"), ("to", "do!("), ("unimpl", "emented!("), ("db", "g!(")];
     let registries = [("crates", "io"), ("pypi", "org"), ("npmjs", "org"), ("debian", "org"), ("golang", "org")];
     let later = later.map(|(head, tail)| format!("{head}{tail}"));
@@ -188,10 +249,10 @@ fn nothing_is_left_for_later_and_no_package_registry_is_named() {
 }
 
 #[test]
-fn the_top_of_the_repository_holds_what_it_may() {
+fn the_top_of_the_repository_has_what_it_may_have() {
     let entries = fs::read_dir(top()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let there: BTreeSet<String> =
-        entries.filter(|name| !name.starts_with('.') && !LEFT_BEHIND.contains(&name.as_str())).collect();
+        entries.filter(|name| !name.starts_with('.') && !IGNORED.contains(&name.as_str())).collect();
     assert_eq!(there, TOP.map(str::to_owned).into());
 }
 
@@ -231,7 +292,7 @@ fn what_deploy_copies_and_calls_exists() {
 }
 
 #[test]
-fn a_paper_is_read_as_people_read_it() {
+fn a_document_is_parsed_as_people_read_it() {
     let readme = "See [the unit](deploy/tidings.service) and `src/sinks/NAME.rs`, `a/b`, `/etc/x.md`.\n\
         ```sh\n$ cargo run --release -- demo\nSLACK_URL=x tidings run --config relays.toml\ntidings dead list --json\n```\n";
     assert_eq!(

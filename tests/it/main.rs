@@ -4,6 +4,7 @@
 
 mod alertmanager;
 mod config;
+mod cycles;
 #[path = "../support/daemon.rs"]
 mod daemon;
 mod disk;
@@ -19,10 +20,12 @@ mod life;
 mod listener;
 #[path = "../bench/memory.rs"]
 mod memory;
+mod plain_words;
 #[path = "../support/random_faults.rs"]
 mod random_faults;
 mod registries;
 mod registry;
+mod rust_text;
 mod shipped;
 mod silences;
 #[path = "../support/slack_api/mod.rs"]
