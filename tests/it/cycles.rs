@@ -74,15 +74,11 @@ impl Crate {
         if depth == 0 {
             return None;
         }
-        let (mut module, mut rest) = match self.start(at, path) {
-            Some(start) => start,
+        let Some((mut module, mut rest)) = self.start(at, path) else {
             // The name of an imported module or type.
-            None => {
-                let import =
-                    self.modules.get(at)?.imports.iter().find(|import| import.name.as_ref() == path.first())?;
-                let whole: Path = import.path.iter().chain(path.get(1..)?).cloned().collect();
-                return self.defined_in(at, &whole, depth - 1);
-            }
+            let import = self.modules.get(at)?.imports.iter().find(|import| import.name.as_ref() == path.first())?;
+            let whole: Path = import.path.iter().chain(path.get(1..)?).cloned().collect();
+            return self.defined_in(at, &whole, depth - 1);
         };
         while let Some(name) = rest.first() {
             let child: Path = module.iter().cloned().chain([name.clone()]).collect();

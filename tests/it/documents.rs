@@ -151,7 +151,8 @@ fn every_example_file_in_the_readme_loads() {
     assert!(blocks.len() >= 3, "the README has too few examples of relays.toml");
     for block in blocks {
         let indent = block.len() - block.trim_start_matches(' ').len();
-        let text: String = block.lines().map(|line| format!("{}\n", line.get(indent..).unwrap_or_default())).collect();
+        let lines: Vec<_> = block.lines().map(|line| line.get(indent..).unwrap_or_default()).collect();
+        let text = lines.join("\n");
         let env = |_: &str| Some("https://hooks.slack.com/services/T/B/X".to_owned());
         let config = Config::from_text(Path::new("relays.toml"), &text, &env, false);
         config.unwrap_or_else(|rejected| panic!("{rejected}\n{text}"));

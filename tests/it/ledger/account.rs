@@ -76,12 +76,12 @@ impl Arrived {
     /// `restarts` is how often it may have started again from further back.
     pub(super) fn check(&self, sent: &SentEvents, due: &HashSet<usize>, doubtful: usize, restarts: usize, seed: u64) {
         let Self { sink, numbers, resets_after } = self;
-        let mut seen = HashSet::new();
-        let first_times: Vec<_> = numbers.iter().copied().filter(|n| seen.insert(*n)).collect();
+        let mut arrived = HashSet::new();
+        let first_times: Vec<_> = numbers.iter().copied().filter(|n| arrived.insert(*n)).collect();
         let twice = numbers.len() - first_times.len();
         let bound = doubtful + resets_after;
-        println!("{sink}: {} due, {} arrived, {twice} twice (at most {bound} may be)", due.len(), seen.len());
-        let missing: Vec<_> = due.difference(&seen).collect();
+        println!("{sink}: {} due, {} arrived, {twice} twice (at most {bound} may be)", due.len(), arrived.len());
+        let missing: Vec<_> = due.difference(&arrived).collect();
         assert!(
             missing.is_empty(),
             "{sink}: {} were accepted and did not arrive, seed {seed}: {missing:?}",

@@ -131,7 +131,7 @@ fn the_readme_shows_what_is_sent() {
     let services: Vec<_> = services.iter().map(|(r#type, text)| (r#type.as_str(), text.clone())).collect();
     let group = sent(BundleKind::Group { by: "web".to_owned() }, "services", "2026-11-21T14:00:03Z", 9, &services);
     for text in [digest, throttle, group] {
-        let block = format!("  ```\n  {}\n  ```\n", text.replace('\n', "\n  "));
+        let block = format!("```text\n{text}\n```\n");
         assert!(include_str!("../../../../README.md").contains(&block), "the README does not show\n{block}");
     }
 }
