@@ -10,6 +10,7 @@ mod dtr;
 mod event_snapshot;
 mod github;
 mod harbor;
+mod json_cursor;
 mod poll;
 mod posted;
 mod source;

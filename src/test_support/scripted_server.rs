@@ -18,6 +18,8 @@ pub(crate) enum Step {
     ReplyAndClose(String),
     /// Sends these bytes, then nothing more, and keeps the connection open.
     ReplyAndStall(Vec<u8>),
+    /// Sends these bytes, and closes the connection when what the client sent since then fulfils the condition.
+    ReplyUntil(Vec<u8>, fn(&[u8]) -> bool),
     /// Sends nothing and keeps the connection open.
     Stall,
     /// Sends the first once, then the second over and over.
@@ -157,6 +159,12 @@ async fn serve(mut stream: TcpStream, script: Arc<Script>, connection: usize) {
             Step::ReplyAndStall(bytes) => {
                 stream.write_all(&bytes).await.expect("written");
                 std::future::pending::<()>().await;
+            }
+            Step::ReplyUntil(bytes, is_end) => {
+                stream.write_all(&bytes).await.expect("written");
+                let mut received = Vec::new();
+                while stream.read_buf(&mut received).await.is_ok_and(|read| read > 0) && !is_end(&received) {}
+                return;
             }
             Step::ReplyAndClose(bytes) => {
                 stream.write_all(bytes.as_bytes()).await.expect("written");

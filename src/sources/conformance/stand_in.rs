@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::row::Row;
-use crate::test_support::scripted_server::{ReceivedRequest, ScriptedServer, Step};
+use crate::test_support::scripted_server::{ReceivedRequest, ScriptedServer, Step, reply};
 
 /// A vendor that accepts `row`'s source and sends `messages`. Look-ups are not answered if `stalls_look_ups`.
 pub(super) async fn vendor(row: &'static Row, messages: &[&[u8]], stalls_look_ups: bool) -> ScriptedServer {
@@ -13,7 +13,7 @@ pub(super) async fn vendor(row: &'static Row, messages: &[&[u8]], stalls_look_up
     ScriptedServer::choosing(move |request| match (&row.look_up, row.connect()) {
         (Some(look_up), _) if stalls_look_ups && (look_up.is_look_up)(request) => Step::Stall,
         (_, Some(connect)) => (connect.answer)(request, &mut messages),
-        (_, None) => Step::Stall,
+        (_, None) => reply(200, "", "{}"),
     })
     .await
 }
@@ -45,7 +45,8 @@ pub(super) fn upgrade(request: &ReceivedRequest, messages: impl Iterator<Item = 
         bytes.extend(u64::try_from(message.len()).expect("a length").to_be_bytes());
         bytes.extend(message);
     }
-    Step::ReplyAndStall(bytes)
+    // An empty close frame, masked with four bytes.
+    Step::ReplyUntil(bytes, |received| received.iter().rev().skip(4).take(2).eq(&[0x80, 0x88]))
 }
 
 /// A success with any bytes as its body. The connection is not used again.

@@ -41,7 +41,7 @@ async fn while_the_intake_is_full() {
     for row in ROWS {
         let event = row.connect().map_or("", |connect| connect.event).as_bytes();
         let server = vendor(row, &[event, event, event], false).await;
-        let source = row.open(address(&server), "1h");
+        let source = row.open(address(&server), "1ms");
         run_with_full_intake(row, &source, async |out| {
             let Some(post) = row.post() else { return std::future::pending().await };
             let proof = (post.headers)(post.body.as_bytes());
