@@ -23,7 +23,7 @@ const MAX_VENDOR_TYPE: usize = 64;
 const MILLISECONDS_FROM: f64 = 1e11;
 
 /// The templates `type`, `id`, `subject` and `time` of a source's table.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Labels {
     r#type: Option<Template>,
     id: Option<Template>,

@@ -94,7 +94,8 @@ mod tests {
 
     #[tokio::test]
     async fn pieces_arrive_as_they_are_sent_and_outlast_every_timeout() {
-        let server = ScriptedServer::start([Step::ReplyAndStall(format!("{HEAD}5\r\nfirst\r\n6\r\nsecond\r\n"))]).await;
+        let server =
+            ScriptedServer::start([Step::ReplyAndStall(format!("{HEAD}5\r\nfirst\r\n6\r\nsecond\r\n").into())]).await;
         let timeouts = Timeouts { connect: Duration::from_secs(5), total: Duration::from_millis(200) };
         let net = Outbound::with_timeouts(timeouts);
         let mut stream = soon(net.stream(get(&server))).await.expect("a head");

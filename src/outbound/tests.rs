@@ -111,7 +111,7 @@ async fn endless_headers_are_no_reply() {
 #[tokio::test]
 async fn a_timeout_holds_the_lane() {
     let head = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf".to_owned();
-    for act in [Step::Stall, Step::ReplyAndStall("HTTP/1.1 200".to_owned()), Step::ReplyAndStall(head)] {
+    for act in [Step::Stall, Step::ReplyAndStall("HTTP/1.1 200".into()), Step::ReplyAndStall(head.into())] {
         let server = ScriptedServer::start([act]).await;
         let result = Outbound::with_timeouts(BRIEF).deliver(Request::post(&to(&server), Vec::new())).await;
         let (lane, fault) = later(result);

@@ -5,8 +5,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::posted::{Omitted, Posted, PostedEvents, PostedKind};
-use super::source::AlertTexts;
-use crate::config_reader::TableReader;
+use super::source::{AlertTexts, alert_texts};
 use crate::event::{Body, digest, path};
 use crate::ingress::{Known, Split, Unreadable, VerifiedRequest};
 
@@ -14,19 +13,11 @@ use crate::ingress::{Known, Split, Unreadable, VerifiedRequest};
 pub(super) type Config = Posted<AlertmanagerKind>;
 pub(super) type Alertmanager = Config;
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct AlertmanagerKind;
 
 impl PostedKind for AlertmanagerKind {
-    const ALERT_TEXTS: AlertTexts = AlertTexts {
-        lost: "Alertmanager source {{ event.subject }} is lost: {{ data.why }}",
-        back: "Alertmanager source {{ event.subject }} is back.",
-        key: None,
-    };
-
-    fn read(_: &TableReader) -> Option<Self> {
-        Some(Self)
-    }
+    const ALERT_TEXTS: AlertTexts = alert_texts!("Alertmanager source");
 
     /// `alert.firing` or `alert.resolved`. An alert that is sent again has the same id.
     fn events_of(&self, request: &VerifiedRequest) -> Result<PostedEvents, Unreadable> {

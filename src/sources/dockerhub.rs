@@ -6,7 +6,7 @@
 use serde_json::Value;
 
 use super::posted::{Posted, PostedEvents, PostedKind};
-use super::source::{AlertTexts, DefaultText};
+use super::source::{AlertTexts, DefaultText, alert_texts};
 use crate::config_reader::TableReader;
 use crate::ingress::verify::Verify;
 use crate::ingress::{Known, Unreadable, VerifiedRequest, image_subject, parse_time, text_at};
@@ -15,23 +15,15 @@ use crate::ingress::{Known, Unreadable, VerifiedRequest, image_subject, parse_ti
 pub(super) type Config = Posted<DockerhubKind>;
 pub(super) type Dockerhub = Config;
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct DockerhubKind;
 
 impl PostedKind for DockerhubKind {
-    const ALERT_TEXTS: AlertTexts = AlertTexts {
-        lost: "Docker Hub source {{ event.subject }} is lost: {{ data.why }}",
-        back: "Docker Hub source {{ event.subject }} is back.",
-        key: None,
-    };
+    const ALERT_TEXTS: AlertTexts = alert_texts!("Docker Hub source");
     const DEFAULT_TEXTS: &'static [DefaultText] = &[DefaultText {
         r#type: "tag.push",
         text: "{{ event.subject or 'An image' }} was pushed{% if data.push_data.pusher %} by {{ data.push_data.pusher }}{% endif %}",
     }];
-
-    fn read(_: &TableReader) -> Option<Self> {
-        Some(Self)
-    }
 
     fn read_verify(table: &TableReader) -> Option<Verify> {
         Verify::read_path_only(table, "Docker Hub")

@@ -4,7 +4,7 @@
 use reqwest::header::HeaderName;
 
 use super::posted::{Posted, PostedEvents, PostedKind};
-use super::source::AlertTexts;
+use super::source::{AlertTexts, alert_texts};
 use crate::config_reader::TableReader;
 use crate::ingress::verify::{Verify, secrets};
 use crate::ingress::{Known, Unreadable, VerifiedRequest, text_at};
@@ -20,19 +20,11 @@ const MAX_NAME: usize = 64;
 pub(super) type Config = Posted<GithubKind>;
 pub(super) type Github = Config;
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct GithubKind;
 
 impl PostedKind for GithubKind {
-    const ALERT_TEXTS: AlertTexts = AlertTexts {
-        lost: "GitHub source {{ event.subject }} is lost: {{ data.why }}",
-        back: "GitHub source {{ event.subject }} is back.",
-        key: None,
-    };
-
-    fn read(_: &TableReader) -> Option<Self> {
-        Some(Self)
-    }
+    const ALERT_TEXTS: AlertTexts = alert_texts!("GitHub source");
 
     fn read_verify(table: &TableReader) -> Option<Verify> {
         let secrets = secrets(table, "secret");

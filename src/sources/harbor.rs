@@ -7,7 +7,7 @@ use reqwest::header::AUTHORIZATION;
 use serde_json::Value;
 
 use super::posted::{Posted, PostedEvents, PostedKind};
-use super::source::{AlertTexts, DefaultText};
+use super::source::{AlertTexts, DefaultText, alert_texts};
 use crate::config_reader::{Problem, TableReader};
 use crate::event::{Body, digest};
 use crate::ingress::verify::{Verify, secrets};
@@ -36,20 +36,12 @@ const TYPES: [(&str, &str, &str, &str); 13] = [
 pub(super) type Config = Posted<HarborKind>;
 pub(super) type Harbor = Config;
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct HarborKind;
 
 impl PostedKind for HarborKind {
-    const ALERT_TEXTS: AlertTexts = AlertTexts {
-        lost: "Harbor source {{ event.subject }} is lost: {{ data.why }}",
-        back: "Harbor source {{ event.subject }} is back.",
-        key: None,
-    };
+    const ALERT_TEXTS: AlertTexts = alert_texts!("Harbor source");
     const DEFAULT_TEXTS: &'static [DefaultText] = texts::DEFAULT_TEXTS;
-
-    fn read(_: &TableReader) -> Option<Self> {
-        Some(Self)
-    }
 
     /// `authorization` is the "Auth Header" of Harbor's policy, which Harbor sends unchanged.
     fn read_verify(table: &TableReader) -> Option<Verify> {

@@ -1,6 +1,8 @@
 //! The kinds of sources, one file or folder each; none knows another, the store or the relays.
 
 mod alertmanager;
+#[cfg(test)]
+mod conformance;
 mod docker;
 mod dockerhub;
 mod dtr;
@@ -8,6 +10,7 @@ mod dtr;
 mod event_snapshot;
 mod github;
 mod harbor;
+mod json_cursor;
 mod poll;
 mod posted;
 mod source;

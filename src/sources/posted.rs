@@ -21,7 +21,7 @@ use crate::outbox::Outbox;
 const GAP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What is different from one kind of posted source to another.
-pub trait PostedKind: fmt::Debug + Sized + Send + Sync {
+pub trait PostedKind: fmt::Debug + Default + Send + Sync {
     const ALERT_TEXTS: AlertTexts;
     const DEFAULT_TEXTS: &'static [DefaultText] = &[];
     /// The limit of a body where `max_body` is unset.
@@ -30,7 +30,9 @@ pub trait PostedKind: fmt::Debug + Sized + Send + Sync {
     const PREFLIGHT: bool = false;
 
     /// Reads the keys that other kinds do not have.
-    fn read(table: &TableReader) -> Option<Self>;
+    fn read(_table: &TableReader) -> Self {
+        Self::default()
+    }
 
     /// Reads how senders prove who they are.
     fn read_verify(table: &TableReader) -> Option<Verify> {
@@ -75,7 +77,7 @@ impl<K: PostedKind> Posted<K> {
         if table.unset_secret().is_some() {
             return None;
         }
-        Some(Self { auth: auth?, kind: kind? })
+        Some(Self { auth: auth?, kind })
     }
 
     pub(super) fn open(config: Self, _net: &Outbound) -> Self {

@@ -21,7 +21,7 @@ pub trait Source: Sync {
     }
     /// Answers a relay's `fetch`: one attempt to get what `reference` (out of an event, so untrusted) names.
     fn look_up(&self, _reference: &str) -> impl Future<Output = Result<Value, Fault>> + Send {
-        let no_api = "nothing can be fetched from this source: others post to it";
+        let no_api = "nothing can be fetched from this source: it has no API";
         std::future::ready(Err(Fault::new("no_look_up", no_api)))
     }
     /// Its endpoint at the listener, if it has one. Called once, before it runs.
@@ -69,3 +69,15 @@ pub struct AlertTexts {
     /// None: the key is made of the source's name.
     pub key: Option<&'static str>,
 }
+
+/// The usual [`AlertTexts`], which begin with what the source is to people.
+macro_rules! alert_texts {
+    ($what:literal) => {
+        $crate::sources::AlertTexts {
+            lost: concat!($what, " {{ event.subject }} is lost: {{ data.why }}"),
+            back: concat!($what, " {{ event.subject }} is back."),
+            key: None,
+        }
+    };
+}
+pub(super) use alert_texts;

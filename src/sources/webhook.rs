@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::posted::{Posted, PostedEvents, PostedKind};
-use super::source::AlertTexts;
+use super::source::{AlertTexts, alert_texts};
 use crate::config_reader::TableReader;
 use crate::event::{Body, Event, EventId, Name};
 use crate::fault::Fault;
@@ -19,7 +19,7 @@ const ROOTS: [&str; 3] = ["data", "headers", "body"];
 pub(super) type Config = Posted<WebhookKind>;
 pub(super) type Webhook = Config;
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct WebhookKind {
     labels: Labels,
     split: Option<Split>,
@@ -27,16 +27,12 @@ pub struct WebhookKind {
 }
 
 impl PostedKind for WebhookKind {
-    const ALERT_TEXTS: AlertTexts = AlertTexts {
-        lost: "Source {{ event.subject }} is lost: {{ data.why }}",
-        back: "Source {{ event.subject }} is back.",
-        key: None,
-    };
+    const ALERT_TEXTS: AlertTexts = alert_texts!("Source");
     const PREFLIGHT: bool = true;
 
-    fn read(table: &TableReader) -> Option<Self> {
+    fn read(table: &TableReader) -> Self {
         let (labels, split) = (Labels::read(table, &ROOTS), Split::read(table));
-        Some(Self { labels, split, label_faults: Mutex::default() })
+        Self { labels, split, label_faults: Mutex::default() }
     }
 
     fn events_of(&self, request: &VerifiedRequest) -> Result<PostedEvents, Unreadable> {

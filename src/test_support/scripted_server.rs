@@ -16,8 +16,10 @@ pub(crate) enum Step {
     Reply(String),
     /// Sends this and closes the connection.
     ReplyAndClose(String),
-    /// Sends this, then nothing more, and keeps the connection open.
-    ReplyAndStall(String),
+    /// Sends these bytes, then nothing more, and keeps the connection open.
+    ReplyAndStall(Vec<u8>),
+    /// Sends these bytes, and closes the connection when what the client sent since then fulfils the condition.
+    ReplyUntil(Vec<u8>, fn(&[u8]) -> bool),
     /// Sends nothing and keeps the connection open.
     Stall,
     /// Sends the first once, then the second over and over.
@@ -61,18 +63,32 @@ pub(crate) struct ScriptedServer {
 
 /// What the connections share.
 struct Script {
-    /// The next one is the last.
-    steps: Mutex<Vec<Step>>,
+    steps: Mutex<Steps>,
     requests: watch::Sender<Vec<ReceivedRequest>>,
+}
+
+enum Steps {
+    /// One for each request. The next one is the last.
+    Listed(Vec<Step>),
+    Chosen(Box<dyn FnMut(&ReceivedRequest) -> Step + Send>),
 }
 
 impl ScriptedServer {
     pub(crate) async fn start(steps: impl IntoIterator<Item = Step>) -> Self {
+        let mut steps: Vec<Step> = steps.into_iter().collect();
+        steps.reverse();
+        Self::play(Steps::Listed(steps)).await
+    }
+
+    /// Plays the step that `choose` returns for each request.
+    pub(crate) async fn choosing(choose: impl FnMut(&ReceivedRequest) -> Step + Send + 'static) -> Self {
+        Self::play(Steps::Chosen(Box::new(choose))).await
+    }
+
+    async fn play(steps: Steps) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("a bound socket"));
         let (sender, requests) = watch::channel(Vec::new());
-        let mut steps: Vec<Step> = steps.into_iter().collect();
-        steps.reverse();
         let script = Arc::new(Script { steps: Mutex::new(steps), requests: sender });
         #[expect(clippy::disallowed_methods, reason = "the server owns the task and aborts it when dropped")]
         let serving = tokio::spawn(accept(listener, script));
@@ -98,6 +114,21 @@ impl ScriptedServer {
     }
 }
 
+impl Script {
+    /// Whether the next connection is reset before its request is read.
+    fn is_unread(&self) -> bool {
+        let steps = self.steps.lock().expect("no panic");
+        matches!(&*steps, Steps::Listed(steps) if matches!(steps.last(), Some(Step::ResetBeforeRead)))
+    }
+
+    fn step(&self, request: Option<&ReceivedRequest>) -> Step {
+        match &mut *self.steps.lock().expect("no panic") {
+            Steps::Listed(steps) => steps.pop().expect("a step for every request"),
+            Steps::Chosen(choose) => choose(request.expect("a request that was read")),
+        }
+    }
+}
+
 impl Drop for ScriptedServer {
     fn drop(&mut self) {
         self.serving.abort();
@@ -115,18 +146,25 @@ async fn accept(listener: TcpListener, script: Arc<Script>) {
 
 async fn serve(mut stream: TcpStream, script: Arc<Script>, connection: usize) {
     loop {
-        let is_unread = matches!(script.steps.lock().expect("no panic").last(), Some(Step::ResetBeforeRead));
-        if !is_unread {
+        let mut request = None;
+        if !script.is_unread() {
             let Some((head, body)) = read_request(&mut stream).await else { return };
-            script.requests.send_modify(|requests| requests.push(ReceivedRequest { head, body, connection }));
+            let received = ReceivedRequest { head, body, connection };
+            script.requests.send_modify(|requests| requests.push(received.clone()));
+            request = Some(received);
         }
-        let step = script.steps.lock().expect("no panic").pop();
-        match step.expect("a step for every request") {
+        match script.step(request.as_ref()) {
             Step::Reply(bytes) => stream.write_all(bytes.as_bytes()).await.expect("written"),
             Step::Stall => std::future::pending().await,
             Step::ReplyAndStall(bytes) => {
-                stream.write_all(bytes.as_bytes()).await.expect("written");
+                stream.write_all(&bytes).await.expect("written");
                 std::future::pending::<()>().await;
+            }
+            Step::ReplyUntil(bytes, is_end) => {
+                stream.write_all(&bytes).await.expect("written");
+                let mut received = Vec::new();
+                while stream.read_buf(&mut received).await.is_ok_and(|read| read > 0) && !is_end(&received) {}
+                return;
             }
             Step::ReplyAndClose(bytes) => {
                 stream.write_all(bytes.as_bytes()).await.expect("written");

@@ -4,11 +4,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use serde_json::json;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
 use super::*;
 use crate::admin::types::{DeadRequest, EventsRequest, paths};
+use crate::test_support::scripted_server::{ReceivedRequest, ScriptedServer, Step, reply};
 
 fn client(address: &str) -> AdminClient {
     AdminClient::at(address, "from the test".to_owned()).expect("an address")
@@ -47,34 +47,23 @@ async fn a_missing_daemon_is_reported_as_unreachable() {
     assert_eq!(failure.exit, Exit::Unreachable);
 }
 
-/// Serves one request, and returns it.
-async fn serving(reply: &str, request: ApiRequest) -> (Result<Value, Failure>, String) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback");
-    let client = client(&listener.local_addr().expect("an address").to_string());
-    let server = async {
-        let (mut stream, _) = listener.accept().await.expect("a connection");
-        let mut received = vec![0; 4096];
-        let length = stream.read(&mut received).await.expect("a request");
-        stream.write_all(reply.as_bytes()).await.expect("the client reads");
-        received.truncate(length);
-        String::from_utf8(received).expect("text")
-    };
-    tokio::join!(client.call(request), server)
-}
-
-fn reply(status: &str, body: &str) -> String {
-    format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+/// The answer to one request, and the request: its head and its body.
+async fn serving(step: Step, request: ApiRequest) -> (Result<Value, Failure>, String) {
+    let server = ScriptedServer::start([step]).await;
+    let response = client(&server.url).call(request).await;
+    let ReceivedRequest { head, body, .. } = server.only_request();
+    (response, format!("{head}\r\n\r\n{body}"))
 }
 
 #[tokio::test]
 async fn only_the_fields_that_are_set_are_sent() {
     let request = EventsRequest { source: Some("a&b".to_owned()), limit: Some(5), ..EventsRequest::default() };
     let request = ApiRequest::get(paths::EVENTS, &request);
-    let (response, received) = serving(&reply("200 OK", r#"{"events":[]}"#), request).await;
+    let (response, received) = serving(reply(200, "", r#"{"events":[]}"#), request).await;
     assert_eq!(response, Ok(json!({"events": []})));
     assert!(received.starts_with("GET /api/v1/events?limit=5&source=a%26b HTTP/1.1\r\n"), "{received}");
     let by_id = ApiRequest::get(paths::DEAD, &DeadRequest { ids: vec![1, 2], ..DeadRequest::default() });
-    let (_, received) = serving(&reply("200 OK", "{}"), by_id).await;
+    let (_, received) = serving(reply(200, "", "{}"), by_id).await;
     assert!(received.starts_with("GET /api/v1/dead?ids=1%2C2 HTTP/1.1\r\n"), "{received}");
 }
 
@@ -90,17 +79,17 @@ fn a_selection_of_dead_letters_is_sent_as_it_is_set() {
 async fn a_refusal_keeps_its_text_and_other_servers_are_recognized() {
     let refusal = r#"{"error":"nothing is selected","hint":"set all"}"#;
     for (scripted, exit) in [
-        (reply("400 Bad Request", refusal), Exit::Usage),
-        (reply("500 Oh", refusal), Exit::Internal),
-        (reply("503 Not now", refusal), Exit::Unreachable),
-        (reply("200 OK", "<html>"), Exit::Unreachable),
-        (reply("302 Found", "{}"), Exit::Unreachable),
+        (reply(400, "", refusal), Exit::Usage),
+        (reply(500, "", refusal), Exit::Internal),
+        (reply(503, "", refusal), Exit::Unreachable),
+        (reply(200, "", "<html>"), Exit::Unreachable),
+        (reply(302, "", "{}"), Exit::Unreachable),
     ] {
         let request = ApiRequest::post(paths::DEAD_DROP, &DeadRequest::default());
-        let (response, received) = serving(&scripted, request).await;
-        assert_eq!(response.expect_err(&scripted).exit, exit, "{scripted}");
+        let (response, received) = serving(scripted.clone(), request).await;
+        assert_eq!(response.expect_err("no success").exit, exit, "{scripted:?}");
         assert!(received.contains("content-type: application/json"), "{received}");
     }
-    let (response, _) = serving(&reply("400 Bad Request", refusal), ApiRequest::get("/", &())).await;
+    let (response, _) = serving(reply(400, "", refusal), ApiRequest::get("/", &())).await;
     assert_eq!(response, Err(Failure::new(Exit::Usage, "nothing is selected").hint("set all")));
 }

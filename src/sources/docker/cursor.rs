@@ -26,15 +26,6 @@ impl Cursor {
         Self { at: i64::try_from(at.as_nanosecond()).unwrap_or(i64::MAX), known: VecDeque::new() }
     }
 
-    /// None where the text is not a cursor.
-    pub(super) fn parse(text: &str) -> Option<Self> {
-        serde_json::from_str(text).ok()
-    }
-
-    pub(super) fn print(&self) -> String {
-        serde_json::to_string(self).expect("numbers and strings are serializable")
-    }
-
     /// The value of `since`, which includes the overlap.
     pub(super) fn since(&self) -> String {
         let from = if self.known.is_empty() { self.at } else { self.at.saturating_sub(OVERLAP) };
@@ -67,6 +58,7 @@ impl Cursor {
 mod tests {
     use super::*;
     use crate::event::Event;
+    use crate::sources::json_cursor::print_cursor;
 
     fn engine_event(at: i64) -> EngineEvent {
         let event = Event::ours("x", "y", Timestamp::UNIX_EPOCH, &serde_json::Value::Null);
@@ -80,8 +72,9 @@ mod tests {
         assert!(!cursor.has_events());
         cursor.advance(&engine_event(1_461_943_105_338_056_026));
         assert_eq!(cursor.since(), "1461943104.338056026", "a second more than needed");
-        assert_eq!(Cursor::parse(&cursor.print()), Some(cursor));
-        assert_eq!(Cursor::parse("yesterday"), None);
+        let parse = |text: &str| serde_json::from_str::<Cursor>(text).ok();
+        assert_eq!(parse(&print_cursor(&cursor)), Some(cursor));
+        assert_eq!(parse("yesterday"), None);
     }
 
     #[test]

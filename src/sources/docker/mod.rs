@@ -13,9 +13,9 @@ mod stream_reader;
 mod tests;
 
 use serde_json::Value;
-use tracing::warn;
 
-use super::{AlertTexts, Source};
+use super::json_cursor::{print_cursor, stored_cursor};
+use super::source::{AlertTexts, Source, alert_texts};
 use crate::fault::Fault;
 use crate::log_limiter::LogLimiter;
 use crate::outbound::{Outbound, ReplyStream};
@@ -35,11 +35,7 @@ pub struct Docker {
 }
 
 impl Docker {
-    pub(super) const ALERT_TEXTS: AlertTexts = AlertTexts {
-        lost: "Source {{ event.subject }} is lost: {{ data.why }}",
-        back: "Source {{ event.subject }} is back.",
-        key: None,
-    };
+    pub(super) const ALERT_TEXTS: AlertTexts = alert_texts!("Source");
 
     pub(super) fn open(config: Config, net: &Outbound) -> Self {
         let engine = Engine::new(&config, net);
@@ -59,19 +55,12 @@ impl Docker {
 
     async fn connect(&self, out: &Outbox) -> Result<(ReplyStream, Cursor), Fault> {
         let engine_time = self.engine.ping(self.config.connection.connect_timeout).await?;
-        let stored = out.cursor().and_then(|text| {
-            let cursor = Cursor::parse(&text);
-            if cursor.is_none() {
-                warn!(source = %out.source(), "stored cursor is unreadable, continuing from now");
-            }
-            cursor
-        });
-        let cursor = if let Some(cursor) = stored {
+        let cursor = if let Some(cursor) = stored_cursor(out) {
             cursor
         } else {
             // Committed before the first event, so that nothing is missed even if the first connection is lost.
             let cursor = Cursor::starting_at(engine_time);
-            out.put_all(Vec::new(), Some(cursor.print())).await?;
+            out.put_all(Vec::new(), Some(print_cursor(&cursor))).await?;
             cursor
         };
         let stream = self.engine.events(&cursor.since(), self.config.filters.as_deref()).await?;

@@ -18,6 +18,7 @@ use crate::ingress::Arrived;
 use crate::log_limiter::LogLimiter;
 use crate::outbound::ReplyStream;
 use crate::outbox::Outbox;
+use crate::sources::json_cursor::print_cursor;
 use crate::websocket::ConnectionConfig;
 
 /// Limits of what is read and not yet put into the outbox. At the limit reading stops.
@@ -67,7 +68,7 @@ impl<'a> StreamReader<'a> {
             return fault;
         }
         if !self.buffer.is_empty()
-            && let Err(fault) = self.out.put_all(self.buffer, Some(self.cursor.print())).await
+            && let Err(fault) = self.out.put_all(self.buffer, Some(print_cursor(&self.cursor))).await
         {
             return fault;
         }
@@ -83,7 +84,7 @@ impl<'a> StreamReader<'a> {
         let mut last_read = Instant::now();
         loop {
             if !*is_committing && !self.buffer.is_empty() {
-                let put = out.put_all(std::mem::take(&mut self.buffer), Some(self.cursor.print()));
+                let put = out.put_all(std::mem::take(&mut self.buffer), Some(print_cursor(&self.cursor)));
                 self.bytes_buffered = 0;
                 let boxed: BoxFuture<_> = Box::pin(put);
                 *commit = Some(boxed).into();
@@ -114,7 +115,7 @@ impl<'a> StreamReader<'a> {
                     if !self.is_continuous && has_room {
                         self.report_gap(engine_time).await?;
                         self.cursor = Cursor::starting_at(engine_time);
-                        out.put_all(Vec::new(), Some(self.cursor.print())).await?;
+                        out.put_all(Vec::new(), Some(print_cursor(&self.cursor))).await?;
                     }
                     ping.set(self::ping(engine, interval));
                 }

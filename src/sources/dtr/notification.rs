@@ -6,30 +6,21 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::texts;
-use crate::config_reader::TableReader;
 use crate::event::digest;
 use crate::ingress::{Known, Unreadable, VerifiedRequest, dotted_type, image_subject, parse_time, text_at};
 use crate::sources::posted::{Posted, PostedEvents, PostedKind};
-use crate::sources::source::{AlertTexts, DefaultText};
+use crate::sources::source::{AlertTexts, DefaultText, alert_texts};
 
 pub(super) type Posts = Posted<DtrKind>;
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct DtrKind;
 
 impl PostedKind for DtrKind {
-    const ALERT_TEXTS: AlertTexts = AlertTexts {
-        lost: "Registry source {{ event.subject }} is lost: {{ data.why }}",
-        back: "Registry source {{ event.subject }} is back.",
-        key: None,
-    };
+    const ALERT_TEXTS: AlertTexts = alert_texts!("Registry source");
     const DEFAULT_TEXTS: &'static [DefaultText] = texts::DEFAULT_TEXTS;
     /// Some versions include what a scan found, layer by layer.
     const MAX_BODY: usize = 8 << 20;
-
-    fn read(_: &TableReader) -> Option<Self> {
-        Some(Self)
-    }
 
     /// One event, for example `tag.push` of `namespace/repository:tag`.
     fn events_of(&self, request: &VerifiedRequest) -> Result<PostedEvents, Unreadable> {

@@ -1,5 +1,6 @@
 //! `[source.poll.NAME]`
 
+use std::fmt;
 use std::time::Duration;
 
 use reqwest::Url;
@@ -20,7 +21,6 @@ const DEFAULT_MAX_BODY: u64 = 8 << 20;
 /// The names that templates may use: an item, and the document that contains it.
 const ROOTS: [&str; 2] = ["data", "body"];
 
-#[derive(Debug)]
 pub struct Config {
     pub(super) url: Url,
     pub(super) headers: HeaderMap,
@@ -50,6 +50,12 @@ pub(super) enum Next {
 }
 
 impl Settings for Config {}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config").field("host", &self.host()).finish_non_exhaustive()
+    }
+}
 
 impl Config {
     pub(in crate::sources) fn read(table: &TableReader) -> Option<Self> {

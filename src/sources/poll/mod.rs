@@ -8,10 +8,9 @@ mod poll_run;
 #[cfg(test)]
 mod tests;
 
-use serde_json::Value;
 use tokio::time::sleep;
 
-use super::{AlertTexts, Source};
+use super::source::{AlertTexts, Source, alert_texts};
 use crate::fault::Fault;
 use crate::log_limiter::LogLimiter;
 use crate::outbound::{Outbound, Trust};
@@ -29,11 +28,7 @@ pub struct Poll {
 }
 
 impl Poll {
-    pub(super) const ALERT_TEXTS: AlertTexts = AlertTexts {
-        lost: "Source {{ event.subject }} is lost: {{ data.why }}",
-        back: "Source {{ event.subject }} is back.",
-        key: None,
-    };
+    pub(super) const ALERT_TEXTS: AlertTexts = alert_texts!("Source");
 
     pub(super) fn open(config: Config, net: &Outbound) -> Self {
         let net = if config.trust == Trust::System { net.clone() } else { net.trusting(&config.trust) };
@@ -64,10 +59,6 @@ impl Source for Poll {
                 return Ok(());
             }
         }
-    }
-
-    async fn look_up(&self, _reference: &str) -> Result<Value, Fault> {
-        Err(Fault::new("no_look_up", "nothing can be fetched from this source: it has only one address"))
     }
 
     /// Items that appear during an outage are in the document afterwards.

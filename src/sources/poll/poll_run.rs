@@ -7,7 +7,6 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use reqwest::Url;
 use reqwest::header::{ETAG, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED};
-use tracing::warn;
 
 use super::config::Config;
 use super::cursor::{Cursor, Validators};
@@ -19,6 +18,7 @@ use crate::log_limiter::LogLimiter;
 use crate::outbound::{Outbound, Reply, Request, own_host_only};
 use crate::outbox::Outbox;
 use crate::reconnect::REFUSED;
+use crate::sources::json_cursor::{print_cursor, stored_cursor};
 
 const MOST_PAGES: usize = 100;
 /// All pages of a run are held in memory until they are committed together. Their total limit, in multiples of `max_body`.
@@ -69,13 +69,7 @@ struct Collected {
 impl PollRun<'_> {
     pub(super) async fn poll(mut self) -> Result<(), PollError> {
         let address = digest(&[self.config.url.as_str()]);
-        let stored = self.out.cursor().and_then(|text| {
-            let cursor = Cursor::parse(&text);
-            if cursor.is_none() {
-                warn!(source = %self.out.source(), "stored cursor is unreadable, starting over");
-            }
-            cursor
-        });
+        let stored: Option<Cursor> = stored_cursor(self.out);
         let is_first = stored.is_none();
         let mut cursor = stored.unwrap_or_default();
         if cursor.address != address {
@@ -214,7 +208,7 @@ impl PollRun<'_> {
         let mut events: Vec<_> = if is_silent { Vec::new() } else { new.into_iter().map(|item| item.event).collect() };
         events.sort_by_key(|event| event.time);
         let moved = cursor != before || self.out.cursor().is_none();
-        self.out.put_all(events, moved.then(|| cursor.print())).await
+        self.out.put_all(events, moved.then(|| print_cursor(&cursor))).await
     }
 
     /// Renders the key `cursor`. None where it needs an item and there is none.

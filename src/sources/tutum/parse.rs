@@ -2,14 +2,9 @@
 
 use jiff::Timestamp;
 
-use crate::event::{Body, Event, EventId, Step, path};
-use crate::message::{Unit, cut};
+use crate::event::{Body, Event, Step, path};
+use crate::ingress::{Arrived, Known};
 use crate::outbox::Outbox;
-
-/// A longer type is cut: types are for matching.
-const LONGEST_TYPE: usize = 256;
-/// A longer subject is cut: it is part of the key by which messages are grouped.
-const LONGEST_SUBJECT: usize = 1024;
 
 /// Types that are always events. Others are events if they have an action, a state or a subject.
 const KNOWN: [&str; 9] =
@@ -51,18 +46,12 @@ impl Parser {
     }
 
     pub(super) fn parse(&self, body: Body, out: &Outbox) -> Parsed {
-        let now = Timestamp::now();
         match self.classify(&body) {
-            Class::Event { r#type, subject, time } => Parsed::Event(Event {
-                // Messages have no id: the same text twice is two events.
-                id: EventId::fresh(now),
-                source: out.source().clone(),
-                kind: out.kind().clone(),
-                r#type,
-                time: time.unwrap_or(now),
-                subject,
-                data: body,
-            }),
+            // Messages have no id: the same text twice is two events.
+            Class::Event(known) => {
+                let arrived = Arrived { source: out.source(), kind: out.kind(), at: Timestamp::now() };
+                Parsed::Event(known.event(body, arrived))
+            }
             Class::AuthSucceeded => Parsed::AuthSucceeded,
             Class::AuthFailed => Parsed::AuthFailed,
             Class::Notice => Parsed::Notice(body),
@@ -73,7 +62,7 @@ impl Parser {
         let kind = body.plain(&self.r#type).unwrap_or_default();
         let action = body.plain(&self.action).unwrap_or_default();
         let r#type = event_type(&kind, &action);
-        match &*r#type {
+        match r#type.as_str() {
             "auth" => return Class::AuthSucceeded,
             "user-notification" | "user-notifications" => return Class::Notice,
             "error" if body.plain(&self.error).is_some_and(|it| it.trim().eq_ignore_ascii_case("unauthorized")) => {
@@ -83,41 +72,27 @@ impl Parser {
         }
         let subject = body.plain(&self.resource_uri).unwrap_or_default();
         let is_empty = action.is_empty() && subject.is_empty() && body.plain(&self.state).is_none();
-        if is_empty && !kind.is_empty() && !KNOWN.contains(&&*r#type) {
+        if is_empty && !kind.is_empty() && !KNOWN.contains(&r#type.as_str()) {
             return Class::Notice;
         }
         let time = body.plain(&self.datetime).and_then(|time| time.parse().ok());
-        let fits = subject.len() <= LONGEST_SUBJECT;
-        let subject = if fits { subject.into() } else { cut(&subject, LONGEST_SUBJECT, Unit::Chars).into() };
-        Class::Event { r#type, subject, time }
+        Class::Event(Known { r#type: Some(r#type), id: None, subject: Some(subject.into()), time })
     }
 }
 
 /// A [`Parsed`] without the body.
 enum Class {
-    Event { r#type: Box<str>, subject: Box<str>, time: Option<Timestamp> },
+    Event(Known),
     AuthSucceeded,
     AuthFailed,
     Notice,
 }
 
 /// `container.create`; missing parts are left out.
-fn event_type(kind: &str, action: &str) -> Box<str> {
-    let mut r#type = String::with_capacity(kind.len() + 1 + action.len());
-    r#type.push_str(if kind.is_empty() { "message" } else { kind });
-    if !action.is_empty() {
-        r#type.push('.');
-        r#type.push_str(action);
-    }
-    if r#type.is_ascii() {
-        r#type.make_ascii_lowercase();
-    } else {
-        r#type = r#type.to_lowercase();
-    }
-    if r#type.len() > LONGEST_TYPE {
-        r#type = cut(&r#type, LONGEST_TYPE, Unit::Chars);
-    }
-    r#type.into()
+fn event_type(kind: &str, action: &str) -> String {
+    let kind = if kind.is_empty() { "message" } else { kind };
+    let dot = if action.is_empty() { "" } else { "." };
+    [kind, dot, action].concat().to_lowercase()
 }
 
 #[cfg(test)]

@@ -34,7 +34,7 @@ fn read(text: &str) -> (Option<Config>, Vec<String>) {
 
 /// The kind alone, without endpoint and verification.
 fn kind(text: &str) -> WebhookKind {
-    let (kind, problems) = read_config(text, &env, WebhookKind::read);
+    let (kind, problems) = read_config(text, &env, |table| Some(WebhookKind::read(table)));
     assert_eq!(problems, [""; 0], "{text}");
     kind.expect("right")
 }

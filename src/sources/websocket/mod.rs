@@ -10,7 +10,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{AlertTexts, Source};
+use super::source::{AlertTexts, Source, alert_texts};
 use crate::event::{Body, Event, Name};
 use crate::fault::Fault;
 use crate::ingress::{Arrived, Known};
@@ -29,11 +29,7 @@ pub struct Websocket {
 }
 
 impl Websocket {
-    pub(super) const ALERT_TEXTS: AlertTexts = AlertTexts {
-        lost: "Source {{ event.subject }} is lost: {{ data.why }}",
-        back: "Source {{ event.subject }} is back.",
-        key: None,
-    };
+    pub(super) const ALERT_TEXTS: AlertTexts = alert_texts!("Source");
 
     pub(super) fn open(config: Config, net: &Outbound) -> Self {
         Self { config, net: net.clone() }

@@ -9,6 +9,7 @@ use super::*;
 use crate::config_reader::{ConfigReader, TableReader};
 use crate::event::{EventId, Name};
 use crate::outbox::{Arrival, LinkState, SourceStatus};
+use crate::test_support::scripted_server::{ScriptedServer, reply};
 use crate::websocket::peer::{Handshake, Peer, receive, send, soon};
 
 fn env(name: &str) -> Option<String> {
@@ -93,13 +94,13 @@ async fn only_a_source_with_an_api_can_look_up() {
     let fault = source(&peer, "").look_up("/x").await.expect_err("no API");
     assert_eq!(fault.reason(), "no_look_up");
     assert!(fault.to_string().contains("`api`"));
-    let source =
-        source(&peer, &format!("api = \"{}\"\nbearer = \"t\"\nheaders = {{ X-Key = \"k\" }}", peer.url("http", "")));
-    let answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]";
-    let (found, head) = join!(soon(source.look_up("/things/1")), peer.answer(answer));
-    assert_eq!(found, Ok(serde_json::json!([])));
-    for line in ["GET /things/1 HTTP/1.1\r\n", "authorization: Bearer t\r\n", "x-key: k\r\n"] {
-        assert!(head.contains(line), "{head}");
+    let server = ScriptedServer::start([reply(200, "", "[]")]).await;
+    let rest = format!("api = \"{}\"\nbearer = \"t\"\nheaders = {{ X-Key = \"k\" }}", server.url);
+    let source = source(&peer, &rest);
+    assert_eq!(soon(source.look_up("/things/1")).await, Ok(serde_json::json!([])));
+    let head = server.only_request().head;
+    for line in ["GET /things/1 HTTP/1.1", "authorization: Bearer t", "x-key: k"] {
+        assert!(head.lines().any(|sent| sent == line), "{head}");
     }
     assert_eq!(soon(source.look_up("http://evil.example/")).await.expect_err("foreign").reason(), "foreign_host");
 }

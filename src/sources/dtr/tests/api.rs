@@ -1,62 +1,51 @@
 //! Against a scripted registry. Sockets are real, so no clock is frozen.
 
-use tokio::join;
-
 use super::*;
+use crate::test_support::scripted_server::{ReceivedRequest, ScriptedServer, Step, reply};
 use crate::test_support::tls::{PEER_FILE, ServerCertificate, TlsServer};
-use crate::websocket::peer::{Peer, soon};
+use crate::websocket::peer::soon;
 
-fn ok(body: &Value) -> String {
-    answer("200 OK", body)
+fn ok(body: &Value) -> Step {
+    answer(200, body)
 }
 
-fn answer(status: &str, body: &Value) -> String {
-    let body = body.to_string();
-    format!(
-        "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    )
+fn answer(status: u16, body: &Value) -> Step {
+    reply(status, "Content-Type: application/json\r\n", &body.to_string())
 }
 
-fn asking(peer: &Peer, rest: &str) -> Dtr {
-    dtr(&format!("api = \"{}\"\n{rest}", peer.url("http", "/")))
+fn asking(server: &ScriptedServer, rest: &str) -> Dtr {
+    dtr(&format!("api = \"{}/\"\n{rest}", server.url))
 }
 
-/// The answer, and the first line of each request.
-async fn asked(reference: &str, answers: &[String]) -> (Result<Value, Fault>, Vec<String>, Peer) {
-    let peer = Peer::new().await;
-    let source = asking(&peer, "");
-    let script = async {
-        let mut lines = Vec::new();
-        for answer in answers {
-            let head = peer.answer(answer).await;
-            lines.push(head.lines().next().unwrap_or_default().trim_end_matches(" HTTP/1.1").to_owned());
-        }
-        lines
+/// The answer, and the first line of each request. A request without an answer is a panic.
+async fn asked(reference: &str, answers: &[Step]) -> (Result<Value, Fault>, Vec<String>, ScriptedServer) {
+    let server = ScriptedServer::start(answers.to_vec()).await;
+    let found = soon(asking(&server, "").look_up(reference)).await;
+    let line = |request: ReceivedRequest| {
+        request.head.lines().next().unwrap_or_default().trim_end_matches(" HTTP/1.1").to_owned()
     };
-    let (found, lines) = join!(soon(source.look_up(reference)), script);
-    assert!(!peer.has_pending_connection(), "{reference} caused more requests than were answered");
-    (found, lines, peer)
+    let lines = server.requests().into_iter().map(line).collect();
+    (found, lines, server)
 }
 
 #[tokio::test]
 async fn repositories_and_images_come_with_a_link_to_their_page() {
     let repository = json!({"id": "1", "namespace": "foo", "name": "bar", "visibility": "private", "scanOnPush": true});
-    let (found, lines, peer) = asked("foo/bar", &[ok(&repository)]).await;
+    let (found, lines, server) = asked("foo/bar", &[ok(&repository)]).await;
     let found = found.expect("found");
     assert_eq!(lines, ["GET /api/v0/repositories/foo/bar"]);
     assert_eq!(
         (&found["visibility"], &found["link"]),
-        (&json!("private"), &json!(peer.url("http", "/repositories/foo/bar")))
+        (&json!("private"), &json!(format!("{}/repositories/foo/bar", server.url)))
     );
 
     let tags =
         json!([{"name": "1.0", "digest": "sha256:b5bb", "vuln_summary": {"critical": 1}, "manifest": {"os": "linux"}}]);
-    let (found, lines, peer) = asked("foo/bar:1.0", &[ok(&tags)]).await;
+    let (found, lines, server) = asked("foo/bar:1.0", &[ok(&tags)]).await;
     let found = found.expect("found");
     assert_eq!(lines, ["GET /api/v0/repositories/foo/bar/tags/1.0"]);
     assert_eq!((&found["digest"], &found["vuln_summary"]["critical"]), (&json!("sha256:b5bb"), &json!(1)));
-    assert_eq!(found["link"], peer.url("http", "/repositories/foo/bar/tags/1.0"));
+    assert_eq!(found["link"], format!("{}/repositories/foo/bar/tags/1.0", server.url));
 
     let (found, lines, _) = asked("foo/bar:1.0", &[ok(&json!([]))]).await;
     assert_eq!(found, Err(Fault::new("not_found", "the registry does not have it")));
@@ -69,13 +58,13 @@ async fn credentials_are_sent_in_each_of_their_forms_and_only_to_the_registry() 
         ("user = \"alice\"\ntoken = { env = \"DTR_TOKEN\" }", "authorization: Basic YWxpY2U6YTFiMmMzZDQtdG9rZW4=\r\n"),
         ("token = { env = \"DTR_TOKEN\" }", "authorization: Bearer a1b2c3d4-token\r\n"),
     ] {
-        let peer = Peer::new().await;
-        let source = asking(&peer, keys);
-        let empty = ok(&json!({}));
-        let (found, head) = join!(soon(source.look_up("foo/bar")), peer.answer(&empty));
+        let server = ScriptedServer::start([ok(&json!({}))]).await;
+        let source = asking(&server, keys);
+        let found = soon(source.look_up("foo/bar")).await;
+        let head = server.only_request().head + "\r\n";
         assert!(found.is_ok() && head.contains(wanted) && head.contains("accept: application/json\r\n"), "{head}");
         for odd in [
-            &peer.url("http", "/api/v0/repositories/foo/bar"),
+            &format!("{}/api/v0/repositories/foo/bar", server.url),
             "https://evil.example/a/b:1/scan",
             "/scan",
             "",
@@ -83,7 +72,7 @@ async fn credentials_are_sent_in_each_of_their_forms_and_only_to_the_registry() 
         ] {
             assert_eq!(soon(source.look_up(odd)).await.map_err(|fault| fault.reason()), Err("no_reference"), "{odd}");
         }
-        assert!(!peer.has_pending_connection());
+        assert_eq!(server.requests().len(), 1);
     }
     let fault = dtr("verify = \"none\"").look_up("foo/bar").await.expect_err("no API");
     assert_eq!(fault.to_string(), "nothing can be fetched: `api` of this source is not set");
@@ -93,9 +82,9 @@ async fn credentials_are_sent_in_each_of_their_forms_and_only_to_the_registry() 
 async fn the_newer_path_is_tried_first_and_the_older_one_where_that_is_unknown() {
     let newer = json!([{"scanStatus": 6, "scannedImage": {"namespace": "foo", "repository": "bar", "tag": "1.0",
         "totalVulnCount": {"critical": 1, "major": 2, "minor": 3}}}]);
-    let (found, lines, peer) = asked("foo/bar:1.0/scan", &[ok(&newer)]).await;
+    let (found, lines, server) = asked("foo/bar:1.0/scan", &[ok(&newer)]).await;
     assert_eq!(lines, ["GET /api/v0/imagescan/scansummary/repositories/foo/bar/1.0"]);
-    let link = peer.url("http", "/repositories/foo/bar/tags/1.0");
+    let link = format!("{}/repositories/foo/bar/tags/1.0", server.url);
     assert_eq!(
         found,
         Ok(
@@ -106,7 +95,7 @@ async fn the_newer_path_is_tried_first_and_the_older_one_where_that_is_unknown()
 
     let older = json!([{"namespace": "foo", "reponame": "bar", "tag": "1.0", "critical": 1, "major": 11, "minor": 1, "last_scan_status": 4,
         "check_completed_at": "2018-09-05T03:06:03.741Z", "should_rescan": true, "has_foreign_layers": false}]);
-    let unknown = answer("404 Not Found", &json!("404 page not found"));
+    let unknown = answer(404, &json!("404 page not found"));
     for (reference, detailed) in [("foo/bar:1.0/scan", "false"), ("foo/bar:1.0/scan/details", "true")] {
         let (found, lines, _) = asked(reference, &[unknown.clone(), ok(&older)]).await;
         let found = found.expect("found");
@@ -125,19 +114,19 @@ async fn the_newer_path_is_tried_first_and_the_older_one_where_that_is_unknown()
 #[tokio::test]
 async fn errors_have_the_status_and_the_registrys_code() {
     let refusal =
-        |status: &str, code: &str| answer(status, &json!({"errors": [{"code": code, "message": "no such tag <b>"}]}));
+        |status: u16, code: &str| answer(status, &json!({"errors": [{"code": code, "message": "no such tag <b>"}]}));
     for (answers, error) in [
-        (vec![refusal("404 Not Found", "NO_SUCH_TAG")], "404 NO_SUCH_TAG"),
-        (vec![refusal("400 Bad Request", "SCANNING_NOT_ENABLED")], "400 SCANNING_NOT_ENABLED"),
-        (vec![refusal("401 Unauthorized", "no code <b>")], "401"),
-        (vec![refusal("404 Not Found", "X"), refusal("403 Forbidden", "NOT_AUTHORIZED")], "403 NOT_AUTHORIZED"),
-        (vec![answer("503 Service Unavailable", &json!(7))], "503"),
-        (vec!["HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n".to_owned()], "302"),
+        (vec![refusal(404, "NO_SUCH_TAG")], "404 NO_SUCH_TAG"),
+        (vec![refusal(400, "SCANNING_NOT_ENABLED")], "400 SCANNING_NOT_ENABLED"),
+        (vec![refusal(401, "no code <b>")], "401"),
+        (vec![refusal(404, "X"), refusal(403, "NOT_AUTHORIZED")], "403 NOT_AUTHORIZED"),
+        (vec![answer(503, &json!(7))], "503"),
+        (vec![reply(302, "Location: http://127.0.0.1:1/\r\n", "")], "302"),
     ] {
         let (found, lines, _) = asked("foo/bar:1.0/scan", &answers).await;
         assert_eq!((found, lines.len()), (Err(Fault::new("status", error)), answers.len()), "{error}");
     }
-    let page = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>".to_owned();
+    let page = reply(200, "", "<html>");
     assert_eq!(asked("foo/bar:1.0/scan", &[page]).await.0.map_err(|fault| fault.reason()), Err("not_json"));
     for nothing in [json!([]), json!([7]), json!("scanned")] {
         assert_eq!(
