@@ -8,12 +8,13 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::common::{AdminArgs, Common, Env, process_env};
+use super::common::{AdminArgs, Common, process_env};
 use super::config_file::{self, DaemonLocation};
 use super::failure::{Exit, Failure};
 use super::print as output;
 use super::run::runtime;
 use crate::admin::{Address, address_file};
+use crate::config::Env;
 use crate::message::Markup;
 
 const TIMEOUT: Duration = Duration::from_secs(10);

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::alert::ALERT;
-use super::component::{Outcome, components};
+use super::alert::{ALERT, Alert};
+use super::component::{Component, components};
 use super::daemon::{Daemon, Env, NOTIFY};
-use super::names::{CONSOLE, Names};
-use super::sink::{self, SinkSettings};
+use super::names::{CONSOLE, Names, console};
+use super::sink::SinkSettings;
 use super::source::{self, SourceSettings};
 use crate::config_reader::{ConfigReader, Findings, Item, Node, Problem, TableReader, render};
 use crate::relay::{Relay, with_compiler_stack};
@@ -78,34 +78,27 @@ impl Config {
         let mut sources = Vec::new();
         for component in components(reading, root.item("source"), "source", sources::KINDS) {
             if names.add_source(reading, &component) {
-                match SourceSettings::read(component) {
-                    Outcome::Configured(source) => sources.push(*source),
-                    Outcome::LeftOut { name, why } => warnings.push(format!("source {name} is left out: {why}")),
-                    Outcome::Invalid => {}
-                }
+                let source = SourceSettings::read(&component);
+                sources.extend(component.finish(source, &mut warnings));
             }
         }
         source::check_endpoints(reading, &sources, &daemon);
         let mut sinks = Vec::new();
         for component in components(reading, root.item("sink"), "sink", sinks::KINDS) {
             if names.add_sink(reading, &component) {
-                match SinkSettings::read(component) {
-                    Outcome::Configured(sink) => sinks.push(*sink),
-                    Outcome::LeftOut { name, why } => {
-                        warnings.push(format!("sink {name} is left out: {why}"));
-                        names.add_unset_sink(name);
-                    }
-                    Outcome::Invalid => {}
-                }
+                let sink = SinkSettings::read(&component);
+                sinks.extend(component.finish(sink, &mut warnings));
             }
         }
+        names.usable_sinks = sinks.iter().map(|sink| sink.name.clone()).chain([console()]).collect();
         let mut relays = read_relays(reading, root.item("relay"), &names, &mut warnings);
         relays.extend(sources.iter().filter_map(|source| source.alert_relay(reading, &names, &sources)));
         relays.extend(daemon.notify_relay(reading, &names));
         let defaults = source::default_texts(reading, &sources);
         let relays: Vec<_> = relays.into_iter().map(|relay| relay.with_defaults(&defaults)).collect();
-        if relays.iter().any(|relay| relay.sinks.iter().any(|sink| &**sink == CONSOLE)) && !names.has_sink(CONSOLE) {
-            sinks.extend(SinkSettings::console(reading, &empty));
+        let prints = relays.iter().any(|relay| relay.sinks.contains(&console()));
+        if prints && !sinks.iter().any(|sink| sink.name == console()) {
+            sinks.extend(SinkSettings::read(&Component::empty(reading, "sink", CONSOLE, &empty)));
         }
         root.finish();
         Self { path: path.to_owned(), daemon, sources, sinks, relays, warnings }
@@ -115,13 +108,17 @@ impl Config {
 /// Every key that relays.toml may contain, like `sink.slack.webhook`: the shipped file must name them all.
 pub fn documented_keys() -> BTreeSet<String> {
     let reading = ConfigReader::new("", &|_| None);
-    reading.list_keys();
     let empty = empty_table();
     Daemon::read(&TableReader::new(&reading, "daemon", &empty), &|_| None);
-    source::list_keys(&reading, &empty);
-    sink::list_keys(&reading, &empty);
+    for kind in sources::KINDS {
+        SourceSettings::read(&Component::empty(&reading, "source", kind, &empty));
+    }
+    Alert::read_table(&TableReader::new(&reading, "source.tutum.alert", &empty));
+    for kind in sinks::KINDS {
+        SinkSettings::read(&Component::empty(&reading, "sink", kind, &empty));
+    }
     Relay::read(&TableReader::new(&reading, "relay", &empty));
-    reading.known_keys()
+    reading.into_known_keys()
 }
 
 fn empty_table() -> Item {

@@ -14,16 +14,16 @@ pub const CONSOLE: &str = "console";
 pub(super) struct Names {
     sources: BTreeSet<String>,
     sinks: BTreeSet<String>,
-    /// Optional sinks that are not set up, because a secret is unset: valid names, but nothing to send to.
-    unset_sinks: BTreeSet<String>,
+    /// The sinks to send to. The others are optional and lack a secret.
+    pub(super) usable_sinks: BTreeSet<Name>,
 }
 
 impl Names {
     /// Adds a source's name; false if it is not a valid one.
     pub(super) fn add_source(&mut self, reading: &ConfigReader, source: &Component) -> bool {
-        if source.name == OURSELVES {
+        if source.name.value == OURSELVES {
             let message = format!("`{OURSELVES}` is the daemon itself and cannot be a source's name");
-            reading.problem(Problem::error(source.name_span.clone(), message));
+            reading.problem(Problem::error(source.name.span.clone(), message));
             return false;
         }
         add(reading, &mut self.sources, source, "source")
@@ -33,23 +33,14 @@ impl Names {
         add(reading, &mut self.sinks, sink, "sink")
     }
 
-    pub(super) fn add_unset_sink(&mut self, name: String) {
-        self.unset_sinks.insert(name);
-    }
-
-    pub(super) fn has_sink(&self, name: &str) -> bool {
-        self.sinks.contains(name)
-    }
-
     /// The sinks with these names that are set up. Unknown names are problems.
     pub(super) fn sinks(&self, reading: &ConfigReader, names: &[Spanned<String>]) -> Vec<Name> {
         let mut sinks = Vec::new();
         for name in names {
-            if !self.sinks.contains(&name.value) && name.value != CONSOLE {
+            if let Some(sink) = self.usable_sinks.get(&*name.value) {
+                sinks.extend((!sinks.contains(sink)).then(|| sink.clone()));
+            } else if !self.sinks.contains(&name.value) {
                 report_unknown(reading, name, "sink", &self.sinks);
-            } else if !self.unset_sinks.contains(&name.value) && !sinks.iter().any(|sink: &Name| **sink == *name.value)
-            {
-                sinks.push(Name::from(&*name.value));
             }
         }
         sinks
@@ -86,15 +77,15 @@ pub(super) fn console() -> Name {
 }
 
 fn add(reading: &ConfigReader, names: &mut BTreeSet<String>, component: &Component, sort: &str) -> bool {
-    let Component { name, name_span, .. } = component;
+    let Spanned { value: name, span } = &component.name;
     if !is_valid(name) {
-        let problem = Problem::error(name_span.clone(), format!("`{name}` cannot be a {sort}'s name"));
+        let problem = Problem::error(span.clone(), format!("`{name}` cannot be a {sort}'s name"));
         reading.problem(problem.hint("use up to 64 letters, digits, `-`, `_` and `.`"));
         return false;
     }
     let is_new = names.insert(name.clone());
     if !is_new {
-        let problem = Problem::error(name_span.clone(), format!("there is another {sort} named `{name}`"));
+        let problem = Problem::error(span.clone(), format!("there is another {sort} named `{name}`"));
         reading.problem(problem.hint(format!("names of {sort}s must be unique, also between kinds")));
     }
     is_new

@@ -5,15 +5,15 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::alert::Alert;
-use super::component::{Component, Outcome, finish};
+use super::component::Component;
 use super::daemon::Daemon;
 use super::names::Names;
-use crate::config_reader::{ConfigReader, Item, Problem, Spanned, TableReader};
+use crate::config_reader::{ConfigReader, Problem, Spanned};
 use crate::delivery::FetchConfig;
 use crate::event::Name;
 use crate::intake::SourceHealthConfig;
 use crate::relay::{Defaults, Relay, Template};
-use crate::sources::{self, DefaultText, SourceConfig};
+use crate::sources::{DefaultText, SourceConfig};
 
 #[derive(Debug)]
 pub struct SourceSettings {
@@ -26,13 +26,15 @@ pub struct SourceSettings {
 }
 
 impl SourceSettings {
-    pub(super) fn read(component: Component) -> Outcome<Self> {
-        let Component { kind, name, name_span, table } = component;
-        let config = SourceConfig::read(kind, &table);
-        let health = SourceHealthConfig::read(&table);
-        let fetch = FetchConfig::read(&table);
-        let alert = Alert::read(&table);
-        finish(name, config, table, |name, config| Self { name, name_span, config, health, fetch, alert })
+    /// None if there are problems, which are reported.
+    pub(super) fn read(component: &Component) -> Option<Self> {
+        let Component { kind, name, table, .. } = component;
+        let config = SourceConfig::read(kind, table);
+        let health = SourceHealthConfig::read(table);
+        let fetch = FetchConfig::read(table);
+        let alert = Alert::read(table);
+        let (name, name_span) = (Name::from(&*name.value), name.span.clone());
+        Some(Self { name, name_span, config: config?, health, fetch, alert })
     }
 
     /// The built-in relay behind this source's `alert`, if it has one.
@@ -80,16 +82,4 @@ pub(super) fn default_texts(reading: &ConfigReader, sources: &[SourceSettings]) 
         }
     }
     Arc::new(defaults)
-}
-
-pub(super) fn list_keys(reading: &ConfigReader, empty: &Item) {
-    for kind in sources::KINDS {
-        let mut table = TableReader::new(reading, &format!("source.{kind}"), empty);
-        table.read_optional();
-        SourceConfig::read(kind, &table);
-        SourceHealthConfig::read(&table);
-        FetchConfig::read(&table);
-        Alert::read(&table);
-    }
-    Alert::read_table(&TableReader::new(reading, "source.tutum.alert", empty));
 }
