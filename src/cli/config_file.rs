@@ -31,11 +31,11 @@ pub(super) fn load(common: &Common) -> Result<Config, Failure> {
     let path = path(common, &process_env);
     Config::load(&path, &process_env, color).map_err(|error| {
         let failure = Failure::new(Exit::Config, error.to_string());
-        match error {
-            ConfigError::Unreadable { .. } => failure.hint("name another file with --config"),
-            ConfigError::Invalid { errors: 1, .. } => failure.hint("1 error to fix"),
-            ConfigError::Invalid { errors, .. } => failure.hint(format!("{errors} errors to fix")),
-        }
+        failure.hint(match error {
+            ConfigError::Unreadable { .. } => "name another file with --config".to_owned(),
+            ConfigError::Invalid { errors: 1, .. } => "1 error to fix".to_owned(),
+            ConfigError::Invalid { errors, .. } => format!("{errors} errors to fix"),
+        })
     })
 }
 

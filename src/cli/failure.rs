@@ -23,6 +23,13 @@ impl From<Exit> for ExitCode {
     }
 }
 
+/// With the chain of causes.
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self::new(Exit::Internal, format!("{error:#}"))
+    }
+}
+
 /// Printed once, by `main`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
@@ -34,11 +41,6 @@ pub struct Failure {
 impl Failure {
     pub fn new(exit: Exit, message: impl Into<String>) -> Self {
         Self { exit, message: message.into(), hint: None }
-    }
-
-    /// An error with its chain of causes.
-    pub fn internal(error: &anyhow::Error) -> Self {
-        Self::new(Exit::Internal, format!("{error:#}"))
     }
 
     /// How to fix it.
