@@ -14,7 +14,9 @@ pub(super) fn set_rate_limits(lanes: &mut [SinkLane]) {
         Some(rate_limits.share(&traits.destination, rate, traits.burst))
     };
     // Sinks with the same destination share one limit, so all limits are known before the first lane gets its own.
-    lanes.iter().for_each(|lane| drop(rate_limit(lane)));
+    for lane in lanes.iter() {
+        rate_limit(lane);
+    }
     for lane in lanes {
         lane.rate_limit = rate_limit(lane);
     }

@@ -88,8 +88,7 @@ async fn bind_admin(address: SocketAddr, file: &Path) -> anyhow::Result<TcpListe
     let listener = TcpListener::bind(address).await.with_context(|| {
         format!("the admin API cannot listen on {address}: is another tidings running? else set `admin` in [daemon]; port 0 takes any free port")
     })?;
-    let address = admin::Address::reached(listener.local_addr()?);
-    address.write(file).with_context(|| format!("cannot write {}", file.display()))?;
+    let address = endpoints::publish(&listener, file)?;
     info!(admin = %address, "admin API listening");
     Ok(listener)
 }

@@ -1,6 +1,5 @@
 //! Exit codes after sysexits, and the message printed when a verb fails.
 
-use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::ExitCode;
 
@@ -56,11 +55,8 @@ impl Failure {
     }
 
     fn text(&self) -> String {
-        let mut text = format!("tidings: {}\n", self.message.trim_end());
-        if let Some(hint) = &self.hint {
-            writeln!(text, "  {hint}").expect("writing to a string cannot fail");
-        }
-        text
+        let hint = self.hint.as_ref().map(|hint| format!("  {hint}\n")).unwrap_or_default();
+        format!("tidings: {}\n{hint}", self.message.trim_end())
     }
 }
 

@@ -55,7 +55,7 @@ impl Alert {
     /// The relay for `source`. `only_one`: there is no other source of its kind.
     pub(super) fn relay(
         &self,
-        reading: &ConfigReader,
+        reader: &ConfigReader,
         names: &Names,
         source: &Name,
         config: &SourceConfig,
@@ -64,7 +64,7 @@ impl Alert {
         let texts = config.alert_texts();
         let compile = |text: &Option<Spanned<String>>, default: &str| {
             let default = || Spanned { value: default.to_owned(), span: self.span.clone() };
-            Template::compile(reading, &text.clone().unwrap_or_else(default), &Template::ROOTS)
+            Template::compile(reader, &text.clone().unwrap_or_else(default), &Template::ROOTS)
         };
         let (lost, back) = (compile(&self.lost, texts.lost)?, compile(&self.back, texts.back)?);
         // Two sources must not resolve each other's incidents: the kind's own key is for the only source of its kind.
@@ -87,7 +87,7 @@ impl Alert {
             client_url: self.client_url.clone(),
             to: self.to.clone(),
         });
-        relay.sinks = names.sinks_or_console(reading, &self.to);
+        relay.sinks = names.sinks_or_console(reader, &self.to);
         Some(relay)
     }
 }

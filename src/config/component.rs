@@ -13,26 +13,21 @@ pub(super) struct Component<'r, 't> {
 
 impl<'r, 't> Component<'r, 't> {
     pub(super) fn new(
-        reading: &'r ConfigReader<'t>,
+        reader: &'r ConfigReader<'t>,
         sort: &'static str,
         kind: &'static str,
         name: Spanned<String>,
         item: &'r Item,
     ) -> Self {
-        let mut table = TableReader::new(reading, &format!("{sort}.{kind}"), item);
+        let mut table = TableReader::new(reader, &format!("{sort}.{kind}"), item);
         table.span = name.span.clone();
         table.read_optional();
         Self { sort, kind, name, table }
     }
 
     /// Without a table, so that every key has its default. Its name is its kind.
-    pub(super) fn empty(
-        reading: &'r ConfigReader<'t>,
-        sort: &'static str,
-        kind: &'static str,
-        empty: &'r Item,
-    ) -> Self {
-        Self::new(reading, sort, kind, Spanned { value: kind.to_owned(), span: 0..0 }, empty)
+    pub(super) fn empty(reader: &'r ConfigReader<'t>, sort: &'static str, kind: &'static str, empty: &'r Item) -> Self {
+        Self::new(reader, sort, kind, Spanned { value: kind.to_owned(), span: 0..0 }, empty)
     }
 
     /// Reports unknown keys. A component that is optional and lacks a secret is left out, with a warning.
@@ -47,27 +42,27 @@ impl<'r, 't> Component<'r, 't> {
 
 /// The components of one sort. An unknown kind is a problem.
 pub(super) fn components<'r, 't>(
-    reading: &'r ConfigReader<'t>,
+    reader: &'r ConfigReader<'t>,
     item: Option<&'r Item>,
     sort: &'static str,
     kinds: &'static [&'static str],
 ) -> Vec<Component<'r, 't>> {
     let mut components = Vec::new();
     let Some(item) = item else { return components };
-    for (kind_key, kind_item) in TableReader::new(reading, sort, item).entries() {
+    for (kind_key, kind_item) in TableReader::new(reader, sort, item).entries() {
         let Some(kind) = kinds.iter().find(|kind| **kind == kind_key.value) else {
             let message = format!("`{}` is not a kind of {sort}", kind_key.value);
             let otherwise = || Some(format!("kinds: {}", kinds.join(", ")));
             let problem = Problem::error(kind_key.span.clone(), message);
-            reading.problem(problem.suggest(&kind_key.value, kinds.iter().copied(), otherwise));
+            reader.problem(problem.suggest(&kind_key.value, kinds.iter().copied(), otherwise));
             continue;
         };
-        for (name, item) in TableReader::new(reading, &format!("{sort}.{kind}"), kind_item).entries() {
+        for (name, item) in TableReader::new(reader, &format!("{sort}.{kind}"), kind_item).entries() {
             if matches!(item.node, Node::Table(_)) {
-                components.push(Component::new(reading, sort, kind, name.clone(), item));
+                components.push(Component::new(reader, sort, kind, name.clone(), item));
             } else {
                 let problem = Problem::error(name.span.clone(), format!("this {sort} has no name"));
-                reading.problem(problem.hint(format!("write [{sort}.{kind}.NAME] above its keys")));
+                reader.problem(problem.hint(format!("write [{sort}.{kind}.NAME] above its keys")));
             }
         }
     }

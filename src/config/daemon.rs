@@ -60,24 +60,24 @@ impl Daemon {
     }
 
     /// The built-in relay that reports what needs a person.
-    pub(super) fn notify_relay(&self, reading: &ConfigReader, names: &Names) -> Option<Relay> {
-        let compile = |value| Template::compile(reading, &Spanned { value, span: 0..0 }, &Template::ROOTS);
+    pub(super) fn notify_relay(&self, reader: &ConfigReader, names: &Names) -> Option<Relay> {
+        let compile = |value| Template::compile(reader, &Spanned { value, span: 0..0 }, &Template::ROOTS);
         let (text, gap_text) = (compile(TEXT.to_owned())?, compile(format!("{TEXT}{GAP_TEXT}"))?);
-        let says = |r#type| {
+        let type_text = |r#type| {
             let text = if r#type == "source.gap" { &gap_text } else { &text };
             TypeText { r#type, text: text.clone(), signal: None }
         };
         let mut relay = Relay::built_in(BuiltIn {
             name: NOTIFY.into(),
             subject: None,
-            texts: ["source.gap", "delivery.dead", "sink.stopped", "config.rejected"].map(says).into(),
+            texts: ["source.gap", "delivery.dead", "sink.stopped", "config.rejected"].map(type_text).into(),
             severity: Severity::Info,
             key: None,
             client: None,
             client_url: None,
             to: self.notify.clone(),
         });
-        relay.sinks = names.sinks(reading, &self.notify);
+        relay.sinks = names.sinks(reader, &self.notify);
         (!relay.sinks.is_empty()).then_some(relay)
     }
 }
