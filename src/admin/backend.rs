@@ -1,7 +1,5 @@
 //! What the admin API needs from the daemon.
 
-use std::sync::Arc;
-
 use super::types::{
     Count, DeadLetters, DeadRequest, Events, EventsRequest, ExpireRequest, ExplainTarget, Explanation, NewSilence,
     Silence, Silences, SilencesRequest, Status,
@@ -25,10 +23,4 @@ pub trait AdminBackend: Send + Sync + 'static {
     fn add_silence(&self, request: NewSilence) -> impl Future<Output = Result<Silence, HttpError>> + Send;
     fn expire_silences(&self, request: ExpireRequest) -> impl Future<Output = Result<Count, HttpError>> + Send;
     fn explain(&self, target: ExplainTarget) -> impl Future<Output = Result<Explanation, HttpError>> + Send;
-}
-
-pub struct AdminServer<B> {
-    pub backend: Arc<B>,
-    /// Accepted host names, besides `localhost` and literal addresses.
-    pub hosts: Vec<String>,
 }

@@ -11,16 +11,13 @@ use axum::http::{HeaderMap, Method, StatusCode, Uri};
 
 use crate::http_server::HttpError;
 
-pub(super) fn check(method: &Method, uri: &Uri, headers: &HeaderMap, hosts: &[String]) -> Result<(), HttpError> {
+pub(super) fn check(method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), HttpError> {
     // Requests without Host are HTTP/1.0: from old probes, never from a browser.
     let named = headers.get_all(HOST).iter().map(|host| host.to_str().unwrap_or_default());
-    let foreign = named.chain(uri.authority().map(Authority::as_str)).find(|host| !is_own_host(host, hosts));
+    let foreign = named.chain(uri.authority().map(Authority::as_str)).find(|host| !is_own_host(host));
     if let Some(host) = foreign {
-        return Err(HttpError::new(
-            StatusCode::FORBIDDEN,
-            format!("`{}` is not a host name of the admin API", host.escape_debug()),
-            "use its address or localhost",
-        ));
+        let error = format!("`{}` is not a host name of the admin API", host.escape_debug());
+        return Err(HttpError::forbidden(error, "use its address or localhost"));
     }
     if method == Method::POST && !is_json(headers) {
         return Err(HttpError::new(
@@ -32,7 +29,8 @@ pub(super) fn check(method: &Method, uri: &Uri, headers: &HeaderMap, hosts: &[St
     Ok(())
 }
 
-fn is_own_host(host: &str, hosts: &[String]) -> bool {
+/// Only `localhost` and literal addresses.
+fn is_own_host(host: &str) -> bool {
     let Ok(authority) = host.parse::<Authority>() else { return false };
     if host.contains('@') {
         return false;
@@ -42,7 +40,6 @@ fn is_own_host(host: &str, hosts: &[String]) -> bool {
     name == "localhost"
         || name.parse::<Ipv4Addr>().is_ok()
         || v6.is_some_and(|address| address.parse::<Ipv6Addr>().is_ok())
-        || hosts.iter().any(|host| host.eq_ignore_ascii_case(&name))
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
@@ -56,15 +53,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_and_own_host_names_are_accepted() {
-        let hosts = ["admin.example.com".to_owned()];
-        for good in ["localhost", "LOCALHOST:8089", "127.0.0.1:1", "10.1.2.3", "[::1]:8089", "admin.example.com.:80"] {
-            assert!(is_own_host(good, &hosts), "{good}");
+    fn only_localhost_and_addresses_are_accepted() {
+        for good in ["localhost", "LOCALHOST:8089", "localhost.:80", "127.0.0.1:1", "10.1.2.3", "[::1]:8089"] {
+            assert!(is_own_host(good), "{good}");
         }
         for bad in
             ["", "evil.example", "127.0.0.1.evil.example", "localhost.evil.example:8089", "x@127.0.0.1", "::1", "é"]
         {
-            assert!(!is_own_host(bad, &hosts), "{bad}");
+            assert!(!is_own_host(bad), "{bad}");
         }
     }
 }

@@ -8,6 +8,7 @@ mod routes;
 pub mod types;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -17,7 +18,7 @@ use crate::http_server::{self, ServerLimits};
 use crate::stop::Stop;
 
 pub use crate::http_server::{Address, HttpError};
-pub use backend::{AdminBackend, AdminServer};
+pub use backend::AdminBackend;
 
 /// Operators and a scraper need few connections, and none that stay idle for long.
 const LIMITS: ServerLimits =
@@ -29,6 +30,6 @@ pub fn address_file(state: &Path) -> PathBuf {
 }
 
 /// Serves until the stop, then finishes running requests within a time limit.
-pub async fn serve<B: AdminBackend>(listener: TcpListener, server: AdminServer<B>, stop: Stop) -> Result<(), Fault> {
-    http_server::serve(listener, routes::router(server), LIMITS, stop).await
+pub async fn serve<B: AdminBackend>(listener: TcpListener, backend: Arc<B>, stop: Stop) -> Result<(), Fault> {
+    http_server::serve(listener, routes::router(backend), LIMITS, stop).await
 }

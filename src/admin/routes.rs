@@ -16,11 +16,11 @@ use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
-use super::backend::{AdminBackend, AdminServer};
+use super::backend::AdminBackend;
 use super::guard;
 use super::types::{
     Count, DeadLetters, DeadRequest, Events, EventsRequest, ExpireRequest, ExplainRequest, Explanation, NewSilence,
-    Silence, Silences, SilencesRequest, Status, paths,
+    Silence, Silences, Status, paths,
 };
 use crate::http_server::HttpError;
 
@@ -28,12 +28,11 @@ const MAX_BODY: usize = 1 << 20;
 /// For reading one request and responding. Shorter than the limit on an idle connection.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
-type Server<B> = State<Arc<AdminServer<B>>>;
+type Backend<B> = State<Arc<B>>;
 type Body = Result<Bytes, BytesRejection>;
 type Reply<T> = Result<Json<T>, HttpError>;
 
-pub(super) fn router<B: AdminBackend>(server: AdminServer<B>) -> Router {
-    let server = Arc::new(server);
+pub(super) fn router<B: AdminBackend>(backend: Arc<B>) -> Router {
     Router::new()
         .route("/-/healthy", get(async || "healthy\n"))
         .route("/-/ready", get(ready::<B>))
@@ -52,13 +51,13 @@ pub(super) fn router<B: AdminBackend>(server: AdminServer<B>) -> Router {
             HttpError::new(StatusCode::METHOD_NOT_ALLOWED, "this path does not accept that method", hint)
         })
         .layer(DefaultBodyLimit::max(MAX_BODY))
-        .layer(middleware::from_fn_with_state(server.clone(), admit::<B>))
-        .with_state(server)
+        .layer(middleware::from_fn(admit))
+        .with_state(backend)
 }
 
 /// Guards every route and limits its time.
-async fn admit<B: AdminBackend>(State(server): Server<B>, request: Request, next: Next) -> Response {
-    if let Err(refusal) = guard::check(request.method(), request.uri(), request.headers(), &server.hosts) {
+async fn admit(request: Request, next: Next) -> Response {
+    if let Err(refusal) = guard::check(request.method(), request.uri(), request.headers()) {
         return refusal.into_response();
     }
     let response = timeout(REQUEST_TIMEOUT, next.run(request)).await;
@@ -67,59 +66,51 @@ async fn admit<B: AdminBackend>(State(server): Server<B>, request: Request, next
     })
 }
 
-async fn ready<B: AdminBackend>(State(server): Server<B>) -> Result<&'static str, HttpError> {
-    match server.backend.ready() {
+async fn ready<B: AdminBackend>(State(backend): Backend<B>) -> Result<&'static str, HttpError> {
+    match backend.ready() {
         Ok(()) => Ok("ready\n"),
         Err(why) => Err(HttpError::unavailable(why, "try again in a moment; `tidings status` shows more")),
     }
 }
 
-async fn metrics<B: AdminBackend>(State(server): Server<B>) -> impl IntoResponse {
-    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], server.backend.metrics().await)
+async fn metrics<B: AdminBackend>(State(backend): Backend<B>) -> impl IntoResponse {
+    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], backend.metrics().await)
 }
 
-async fn status<B: AdminBackend>(State(server): Server<B>) -> Json<Status> {
-    Json(server.backend.status().await)
+async fn status<B: AdminBackend>(State(backend): Backend<B>) -> Json<Status> {
+    Json(backend.status().await)
 }
 
-async fn events<B: AdminBackend>(State(server): Server<B>, uri: Uri) -> Reply<Events> {
-    let request: EventsRequest = query(&uri)?;
-    server.backend.events(request.bounded()).await.map(Json)
+async fn events<B: AdminBackend>(State(backend): Backend<B>, uri: Uri) -> Reply<Events> {
+    backend.events(query::<EventsRequest>(&uri)?.bounded()).await.map(Json)
 }
 
-async fn explain<B: AdminBackend>(State(server): Server<B>, body: Body) -> Reply<Explanation> {
-    let request: ExplainRequest = json(body)?;
-    server.backend.explain(request.checked(Timestamp::now())?).await.map(Json)
+async fn explain<B: AdminBackend>(State(backend): Backend<B>, body: Body) -> Reply<Explanation> {
+    backend.explain(json::<ExplainRequest>(body)?.checked(Timestamp::now())?).await.map(Json)
 }
 
-async fn dead<B: AdminBackend>(State(server): Server<B>, uri: Uri) -> Reply<DeadLetters> {
-    let request: DeadRequest = query(&uri)?;
-    server.backend.dead(request.bounded()).await.map(Json)
+async fn dead<B: AdminBackend>(State(backend): Backend<B>, uri: Uri) -> Reply<DeadLetters> {
+    backend.dead(query::<DeadRequest>(&uri)?.bounded()).await.map(Json)
 }
 
-async fn replay<B: AdminBackend>(State(server): Server<B>, body: Body) -> Reply<Count> {
-    let request: DeadRequest = json(body)?;
-    server.backend.replay(request.checked()?).await.map(Json)
+async fn replay<B: AdminBackend>(State(backend): Backend<B>, body: Body) -> Reply<Count> {
+    backend.replay(json::<DeadRequest>(body)?.checked()?).await.map(Json)
 }
 
-async fn drop_dead<B: AdminBackend>(State(server): Server<B>, body: Body) -> Reply<Count> {
-    let request: DeadRequest = json(body)?;
-    server.backend.drop_dead(request.checked()?).await.map(Json)
+async fn drop_dead<B: AdminBackend>(State(backend): Backend<B>, body: Body) -> Reply<Count> {
+    backend.drop_dead(json::<DeadRequest>(body)?.checked()?).await.map(Json)
 }
 
-async fn silences<B: AdminBackend>(State(server): Server<B>, uri: Uri) -> Reply<Silences> {
-    let request: SilencesRequest = query(&uri)?;
-    server.backend.silences(request).await.map(Json)
+async fn silences<B: AdminBackend>(State(backend): Backend<B>, uri: Uri) -> Reply<Silences> {
+    backend.silences(query(&uri)?).await.map(Json)
 }
 
-async fn add_silence<B: AdminBackend>(State(server): Server<B>, body: Body) -> Reply<Silence> {
-    let request: NewSilence = json(body)?;
-    server.backend.add_silence(request.checked()?).await.map(Json)
+async fn add_silence<B: AdminBackend>(State(backend): Backend<B>, body: Body) -> Reply<Silence> {
+    backend.add_silence(json::<NewSilence>(body)?.checked()?).await.map(Json)
 }
 
-async fn expire_silences<B: AdminBackend>(State(server): Server<B>, body: Body) -> Reply<Count> {
-    let request: ExpireRequest = json(body)?;
-    server.backend.expire_silences(request.checked()?).await.map(Json)
+async fn expire_silences<B: AdminBackend>(State(backend): Backend<B>, body: Body) -> Reply<Count> {
+    backend.expire_silences(json::<ExpireRequest>(body)?.checked()?).await.map(Json)
 }
 
 fn query<T: DeserializeOwned>(uri: &Uri) -> Result<T, HttpError> {

@@ -1,7 +1,7 @@
 //! Answers the admin API's requests from the store, the relays and the lanes.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
@@ -32,7 +32,8 @@ pub(super) struct Backend {
     pub(super) sources: Vec<SourceView>,
     pub(super) sinks: Vec<SinkView>,
     pub(super) started: Timestamp,
-    pub(super) phase: AtomicU8,
+    /// Why the daemon itself is not ready.
+    pub(super) not_ready: watch::Sender<Option<&'static str>>,
 }
 
 /// What the backend reads of a source; the senders are its health monitor and its outbox.
@@ -51,20 +52,7 @@ pub(super) struct SinkView {
     pub lane: watch::Receiver<LaneState>,
 }
 
-/// The default of [`Backend::phase`].
-const STARTING: u8 = 0;
-const READY: u8 = 1;
-const DRAINING: u8 = 2;
-
 impl Backend {
-    pub(super) fn set_ready(&self) {
-        self.phase.store(READY, Ordering::Relaxed);
-    }
-
-    pub(super) fn set_draining(&self) {
-        self.phase.store(DRAINING, Ordering::Relaxed);
-    }
-
     async fn sink_statuses(&self) -> Vec<SinkStatus> {
         let backlogs = self.store.backlog().await.unwrap_or_default();
         let statuses = self.sinks.iter().map(|sink| {
@@ -73,18 +61,20 @@ impl Backend {
             SinkStatus {
                 name: sink.name.to_string(),
                 kind: sink.kind.to_owned(),
-                pending: backlog.map_or(0, |backlog| backlog.pending),
-                oldest: backlog.and_then(|backlog| backlog.oldest).map(|at| at.to_string()),
-                dead: backlog.map_or(0, |backlog| backlog.dead),
                 suppressed: self.metrics.sink(&sink.name).suppressed.get(),
                 stopped: lane.stopped.clone(),
                 held: lane.held.clone(),
+                ..backlog.map(responses::backlog).unwrap_or_default()
             }
         });
         let removed = backlogs.iter().filter(|backlog| {
             backlog.pending + backlog.dead > 0 && !self.sinks.iter().any(|sink| sink.name == backlog.sink)
         });
-        statuses.chain(removed.map(responses::removed_sink)).collect()
+        let removed = removed.map(|backlog| SinkStatus {
+            stopped: Some("not set up in relays.toml now; its pending messages are kept".to_owned()),
+            ..responses::backlog(backlog)
+        });
+        statuses.chain(removed).collect()
     }
 
     /// The events that no relay took, as far as they are still in memory; they are never stored.
@@ -95,8 +85,8 @@ impl Backend {
         let is_requested = |event: &Event| {
             request.source.as_ref().is_none_or(|source| *source == *event.source)
                 && request.r#type.as_ref().is_none_or(|pattern| glob_matches(pattern, &event.r#type))
-                && request.since.is_none_or(|since| event.time >= since.0)
-                && request.until.is_none_or(|until| event.time <= until.0)
+                && request.since.is_none_or(|since| event.time >= since)
+                && request.until.is_none_or(|until| event.time <= until)
         };
         let events = self.recent.list().into_iter().filter(|event| is_requested(event));
         let records = events.map(|event| responses::event_record(&event, Vec::new()));
@@ -118,11 +108,10 @@ impl Backend {
 
 impl AdminBackend for Backend {
     fn ready(&self) -> Result<(), String> {
-        match (self.phase.load(Ordering::Relaxed), self.store.health()) {
-            (STARTING, _) => Err("starting".to_owned()),
-            (DRAINING, _) => Err("draining".to_owned()),
-            (_, Health::Refusing(why)) => Err(why),
-            (_, Health::Writable) => Ok(()),
+        match (*self.not_ready.borrow(), self.store.health()) {
+            (Some(why), _) => Err(why.to_owned()),
+            (None, Health::Refusing(why)) => Err(why),
+            (None, Health::Writable) => Ok(()),
         }
     }
 
@@ -224,7 +213,6 @@ impl AdminBackend for Backend {
 
 fn event_filter(request: EventsRequest) -> store::EventFilter {
     let EventsRequest { source, r#type, relay, sink, since, until, limit } = request;
-    let (since, until) = (since.map(|since| since.0), until.map(|until| until.0));
     let limit = limit.unwrap_or(store::EventFilter::default().limit);
     store::EventFilter { source, r#type, relay, sink, since, until, limit }
 }
@@ -233,7 +221,7 @@ fn dead_filter(request: DeadRequest) -> store::DeadFilter {
     let DeadRequest { ids, all: _, relay, sink, older_than, limit } = request;
     // Nothing is older than an age beyond the calendar.
     let older_than = older_than.map(|age| {
-        let age = SignedDuration::try_from(age.0).unwrap_or(SignedDuration::MAX);
+        let age = SignedDuration::try_from(age).unwrap_or(SignedDuration::MAX);
         Timestamp::now().checked_sub(age).unwrap_or(Timestamp::MIN)
     });
     store::DeadFilter { ids: ids.into_iter().map(DeliveryId::from).collect(), relay, sink, older_than, limit }

@@ -1,24 +1,24 @@
 //! Builds the daemon: opens the state file, but touches no network and starts nothing.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU8;
 
 use jiff::Timestamp;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tracing::warn;
 
 use super::backend::{Backend, SinkView};
-use super::lanes::{self, Shared, SinkLane};
+use super::lanes::{SinkLane, set_rate_limits};
 use super::silences::SilenceRegistry;
 use super::source::BuiltSource;
-use crate::config::{self, Config};
-use crate::delivery::Fetcher;
+use crate::config::{self, Config, SinkSettings};
+use crate::delivery::{Fetcher, Lane, RelayPreparation};
 use crate::event::{Name, OURSELVES};
 use crate::intake::{Intake, Recent, SelfReporter};
 use crate::metrics::Metrics;
 use crate::outbound::Outbound;
 use crate::outbox::{INTAKE, Outbox};
 use crate::relay::{Relays, Silences};
+use crate::sinks::Sink;
 use crate::store::Store;
 
 /// The daemon, built but not started.
@@ -63,15 +63,26 @@ impl App {
         }
         let (own_outbox, _) = Outbox::new(Name::from(OURSELVES), Name::from(OURSELVES), arrivals);
         let active_silences = Silences::default();
-        let shared = Shared {
-            relays: &relays,
-            silences: &active_silences,
-            fetcher: &Arc::new(Fetcher::new(fetch_sources, &metrics)),
-            store: &store,
-            own_outbox: &own_outbox,
-            metrics: &metrics,
+        let fetcher = Arc::new(Fetcher::new(fetch_sources, &metrics));
+        let lane = |SinkSettings { name, config: sink, lane: config }: SinkSettings| {
+            let (kind, sink) = (sink.kind(), Arc::new(sink.open(&net)));
+            let (relays, fetcher) = (Arc::clone(&relays), Arc::clone(&fetcher));
+            Lane {
+                metrics: metrics.sink(&name),
+                name,
+                kind,
+                preparation: Arc::new(RelayPreparation { relays, fetcher, markup: sink.traits().markup, kind }),
+                destination: sink,
+                config,
+                rate_limit: None,
+                silences: active_silences.clone(),
+                store: store.clone(),
+                outbox: own_outbox.clone(),
+                state: watch::Sender::default(),
+            }
         };
-        let lanes = lanes::build(sinks, &net, &shared);
+        let mut lanes: Vec<_> = sinks.into_iter().map(lane).collect();
+        set_rate_limits(&mut lanes);
         let intake = Intake::new(
             arrivals_end,
             self_events,
@@ -87,7 +98,7 @@ impl App {
             sources: built_sources.iter().map(BuiltSource::view).collect(),
             sinks: lanes.iter().map(sink_view).collect(),
             started: Timestamp::now(),
-            phase: AtomicU8::default(),
+            not_ready: watch::Sender::new(Some("starting")),
             store,
             relays,
             recent,

@@ -60,11 +60,17 @@ pub(super) async fn listen(
     let listener = socket.listener(listen).await.with_context(|| {
         format!("cannot listen on {listen}: if the port is taken, set `listen` of [daemon]; port 0 takes any free one")
     })?;
-    let address = Address::reached(listener.local_addr()?);
-    address.write(file).with_context(|| format!("cannot write {}", file.display()))?;
+    let address = publish(&listener, file)?;
     info!(%address, "listening for requests");
     for endpoint in endpoints {
         info!(source = %endpoint.name, "endpoint of {}: {}", endpoint.name, endpoint.config.public_path(&endpoint.name));
     }
     Ok(Some(listener))
+}
+
+/// Writes the address of the listener to its file, for those who look for it.
+pub(super) fn publish(listener: &TcpListener, file: &Path) -> anyhow::Result<Address> {
+    let address = Address::reached(listener.local_addr()?);
+    address.write(file).with_context(|| format!("cannot write {}", file.display()))?;
+    Ok(address)
 }

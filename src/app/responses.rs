@@ -88,14 +88,13 @@ pub(super) fn silence(silence: &store::Silence, now: Timestamp) -> Silence {
     }
 }
 
-/// A sink that relays.toml no longer has, but that still has messages in the store.
-pub(super) fn removed_sink(backlog: &store::Backlog) -> SinkStatus {
+/// What the store has for a sink.
+pub(super) fn backlog(backlog: &store::Backlog) -> SinkStatus {
     SinkStatus {
         name: backlog.sink.to_string(),
         pending: backlog.pending,
         oldest: backlog.oldest.map(|at| at.to_string()),
         dead: backlog.dead,
-        stopped: Some("not set up in relays.toml now; its pending messages are kept".to_owned()),
         ..SinkStatus::default()
     }
 }

@@ -20,55 +20,45 @@ const LAST_WRITE: Duration = Duration::from_secs(1);
 
 /// The daemon's tasks. They stop in this order, so that accepted events still reach the store and the sinks.
 pub(super) struct TaskGroups {
-    pub(super) listener: Supervisor,
-    pub(super) sources: Supervisor,
-    pub(super) intake: Supervisor,
-    pub(super) lanes: Supervisor,
-    pub(super) admin: Supervisor,
+    pub(super) listener: TaskGroup,
+    pub(super) sources: TaskGroup,
+    pub(super) intake: TaskGroup,
+    pub(super) lanes: TaskGroup,
+    pub(super) admin: TaskGroup,
+}
+
+/// Tasks with one stop.
+pub(super) struct TaskGroup {
+    pub(super) tasks: Supervisor,
+    pub(super) stop: Stop,
 }
 
 /// A started daemon.
 pub struct Running {
     pub(super) groups: TaskGroups,
-    pub(super) stops: Stops,
     pub(super) drain: Duration,
     pub(super) reporter: SelfReporter,
     pub(super) backend: Arc<Backend>,
 }
 
-/// The stop of each of the [`TaskGroups`].
-#[derive(Default)]
-pub(super) struct Stops {
-    pub(super) listener: Stop,
-    pub(super) sources: Stop,
-    pub(super) intake: Stop,
-    pub(super) lanes: Stop,
-    pub(super) admin: Stop,
-}
-
 impl TaskGroups {
-    pub(super) fn new(stops: &Stops, metrics: &Metrics) -> Self {
-        let group = |stop: &Stop| {
-            let metrics = metrics.clone();
-            Supervisor::new(stop.clone()).count_restarts(move |task, more| metrics.task_restarted(task, more))
+    pub(super) fn new(metrics: &Metrics) -> Self {
+        let group = || {
+            let (stop, metrics) = (Stop::new(), metrics.clone());
+            let tasks = Supervisor::new(stop.clone());
+            TaskGroup { tasks: tasks.count_restarts(move |task, more| metrics.task_restarted(task, more)), stop }
         };
-        Self {
-            listener: group(&stops.listener),
-            sources: group(&stops.sources),
-            intake: group(&stops.intake),
-            lanes: group(&stops.lanes),
-            admin: group(&stops.admin),
-        }
+        Self { listener: group(), sources: group(), intake: group(), lanes: group(), admin: group() }
     }
 
     /// Resolves when a task ends that must not end.
     async fn wait(&mut self) -> Ended {
         tokio::select! {
-            ended = self.listener.wait() => ended,
-            ended = self.sources.wait() => ended,
-            ended = self.intake.wait() => ended,
-            ended = self.lanes.wait() => ended,
-            ended = self.admin.wait() => ended,
+            ended = self.listener.tasks.wait() => ended,
+            ended = self.sources.tasks.wait() => ended,
+            ended = self.intake.tasks.wait() => ended,
+            ended = self.lanes.tasks.wait() => ended,
+            ended = self.admin.tasks.wait() => ended,
         }
     }
 }
@@ -99,21 +89,16 @@ impl Running {
 
     /// Stops the task groups in order, then closes the store. Takes at most `drain` for all together.
     pub async fn drain(mut self) {
-        self.backend.set_draining();
+        self.backend.not_ready.send_replace(Some("draining"));
         info!("stopping");
         report_life(&self.reporter, "daemon.stopping").await;
         let end = Instant::now() + self.drain;
         let left = || end.saturating_duration_since(Instant::now());
-        self.stops.listener.trigger();
-        self.groups.listener.drain(left()).await;
-        self.stops.sources.trigger();
-        self.groups.sources.drain(left()).await;
-        self.stops.intake.trigger();
-        self.groups.intake.drain(left()).await;
-        self.stops.lanes.trigger();
-        self.groups.lanes.drain(left()).await;
-        self.stops.admin.trigger();
-        self.groups.admin.drain(left()).await;
+        let TaskGroups { listener, sources, intake, lanes, admin } = &mut self.groups;
+        for group in [listener, sources, intake, lanes, admin] {
+            group.stop.trigger();
+            group.tasks.drain(left()).await;
+        }
         match timeout(left().max(LAST_WRITE), self.backend.store.close()).await {
             Ok(Ok(())) => info!("stopped"),
             Ok(Err(error)) => {

@@ -89,7 +89,7 @@ impl SilenceRegistry {
                 "expire the ones not needed",
             ));
         }
-        let duration = r#for.and_then(|age| SignedDuration::try_from(age.0).ok()).unwrap_or_default();
+        let duration = r#for.and_then(|age| SignedDuration::try_from(age).ok()).unwrap_or_default();
         let until = now.saturating_add(duration).unwrap_or(Timestamp::MAX);
         let silence = self.store.add_silence(matches, why, until).await.map_err(store_refusal)?;
         self.load().await.map_err(store_refusal)?;

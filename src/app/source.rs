@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 
 use super::backend::SourceView;
+use super::running::TaskGroup;
 use crate::config::SourceSettings;
 use crate::event::Name;
 use crate::fault::Fault;
@@ -13,9 +14,7 @@ use crate::metrics::Metrics;
 use crate::outbound::Outbound;
 use crate::outbox::{Arrival, Outbox, SourceStatus};
 use crate::sources::{AnySource, Source};
-use crate::stop::Stop;
 use crate::store::Incident;
-use crate::supervisor::Supervisor;
 
 pub(super) struct BuiltSource {
     pub(super) name: Name,
@@ -32,7 +31,7 @@ impl BuiltSource {
         let kind = Name::from(config.kind());
         let source = Arc::new(config.open(net));
         let (outbox, status) = Outbox::new(name.clone(), kind, arrivals);
-        let (condition, _) = watch::channel(SourceCondition::new(SourceState::Connecting));
+        let condition = watch::Sender::new(SourceCondition::new(SourceState::Connecting));
         Self { name, source, outbox, status, health, condition }
     }
 
@@ -48,8 +47,7 @@ impl BuiltSource {
     /// Starts the source and its health monitor. `incident`: the alert about this source that is open from before.
     pub(super) fn start(
         self,
-        group: &mut Supervisor,
-        stop: &Stop,
+        group: &mut TaskGroup,
         incident: Option<Incident>,
         reporter: &SelfReporter,
         metrics: &Metrics,
@@ -64,9 +62,9 @@ impl BuiltSource {
             metrics: metrics.source(&name),
             shown: condition,
         };
-        group.run(format!("health monitor of {name}"), monitor.run(status, stop.clone()));
-        let stop = stop.clone();
-        group.restart(format!("source {name}"), move || {
+        group.tasks.run(format!("health monitor of {name}"), monitor.run(status, group.stop.clone()));
+        let stop = group.stop.clone();
+        group.tasks.restart(format!("source {name}"), move || {
             let (source, stop) = (Arc::clone(&source), stop.clone());
             let outbox = DownOnDrop(outbox.clone());
             async move { source.run(&outbox.0, &stop).await }

@@ -11,7 +11,7 @@ use tracing::{info, warn};
 
 use super::build::App;
 use super::endpoints;
-use super::running::{Running, Stops, TaskGroups, notify_systemd, report_life};
+use super::running::{Running, TaskGroups, notify_systemd, report_life};
 use crate::event::Name;
 use crate::http_server::ListenSocket;
 use crate::store::Incident;
@@ -41,30 +41,30 @@ impl App {
         let Self { daemon, sources, lanes, intake, reporter, backend } = self;
         let backend = Arc::new(backend);
         let metrics = &backend.metrics;
-        let stops = Stops::default();
-        let mut groups = TaskGroups::new(&stops, metrics);
-        let admin = admin::AdminServer { backend: Arc::clone(&backend), hosts: Vec::new() };
-        groups.admin.run("admin API", admin::serve(admin_listener, admin, stops.admin.clone()));
-        let (silences, stop) = (Arc::clone(&backend.silences), stops.admin.clone());
-        groups.admin.run("silences", async move { silences.log_ends(stop).await });
+        let mut groups = TaskGroups::new(metrics);
+        let admin = admin::serve(admin_listener, Arc::clone(&backend), groups.admin.stop.clone());
+        groups.admin.tasks.run("admin API", admin);
+        let (silences, stop) = (Arc::clone(&backend.silences), groups.admin.stop.clone());
+        groups.admin.tasks.run("silences", async move { silences.log_ends(stop).await });
         for lane in lanes {
-            groups.lanes.run(format!("lane {}", lane.name), lane.run(stops.lanes.clone()));
+            groups.lanes.tasks.run(format!("lane {}", lane.name), lane.run(groups.lanes.stop.clone()));
         }
-        groups.intake.run("intake", intake.run(stops.intake.clone()));
+        groups.intake.tasks.run("intake", intake.run(groups.intake.stop.clone()));
         if let Some(listener) = listener {
             let unmatched = metrics.endpoint(&Name::from(""));
-            groups.listener.run("listener", ingress::serve(listener, endpoints, unmatched, stops.listener.clone()));
+            let stop = groups.listener.stop.clone();
+            groups.listener.tasks.run("listener", ingress::serve(listener, endpoints, unmatched, stop));
         }
         for (source, cursor) in sources.into_iter().zip(cursors) {
             source.outbox.resume_at(cursor);
             let incident = incidents.iter().find(|incident| incident.source == source.name).cloned();
-            source.start(&mut groups.sources, &stops.sources, incident, &reporter, metrics);
+            source.start(&mut groups.sources, incident, &reporter, metrics);
         }
-        backend.set_ready();
+        backend.not_ready.send_replace(None);
         notify_systemd(NotifyState::Ready);
         info!(version = env!("CARGO_PKG_VERSION"), "started");
         report_life(&reporter, "daemon.started").await;
-        Ok(Running { groups, stops, drain: daemon.drain, reporter, backend })
+        Ok(Running { groups, drain: daemon.drain, reporter, backend })
     }
 
     /// Alerts and deliveries of sources and sinks that relays.toml no longer has.
@@ -88,8 +88,7 @@ async fn bind_admin(address: SocketAddr, file: &Path) -> anyhow::Result<TcpListe
     let listener = TcpListener::bind(address).await.with_context(|| {
         format!("the admin API cannot listen on {address}: is another tidings running? else set `admin` in [daemon]; port 0 takes any free port")
     })?;
-    let address = admin::Address::reached(listener.local_addr()?);
-    address.write(file).with_context(|| format!("cannot write {}", file.display()))?;
+    let address = endpoints::publish(&listener, file)?;
     info!(admin = %address, "admin API listening");
     Ok(listener)
 }

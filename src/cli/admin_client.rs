@@ -8,12 +8,13 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::common::{AdminArgs, Common, Env, process_env};
+use super::common::{AdminArgs, Common, process_env};
 use super::config_file::{self, DaemonLocation};
 use super::failure::{Exit, Failure};
 use super::print as output;
 use super::run::runtime;
 use crate::admin::{Address, address_file};
+use crate::config::Env;
 use crate::message::Markup;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -82,17 +83,15 @@ pub(super) fn print<T: DeserializeOwned>(
     response: Value,
     text: impl FnOnce(T) -> String,
 ) -> Result<Exit, Failure> {
-    if admin.json {
-        output::json(&response)?;
+    let printed = if admin.json {
+        format!("{response:#}\n")
     } else {
-        output::out(&text(parse(response)?))?;
-    }
+        text(serde_json::from_value(response).map_err(|error| {
+            Failure::new(Exit::Unreachable, format!("the admin API's response cannot be parsed: {error}"))
+        })?)
+    };
+    output::out(&printed)?;
     Ok(Exit::Success)
-}
-
-pub(super) fn parse<T: DeserializeOwned>(response: Value) -> Result<T, Failure> {
-    serde_json::from_value(response)
-        .map_err(|error| Failure::new(Exit::Unreachable, format!("the admin API's response cannot be parsed: {error}")))
 }
 
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{ArgAction, ValueEnum};
+use clap::{ArgAction, ColorChoice, ValueEnum};
 
 // Not clap's `env`: an empty variable counts as unset.
 const CONFIG: &str =
@@ -25,20 +25,13 @@ pub(super) struct Common {
     #[arg(short, long, global = true, action = ArgAction::Count, conflicts_with = "verbose")]
     pub(super) quiet: u8,
     #[arg(long, value_name = "WHEN", global = true, default_value = "auto", help = COLOR)]
-    pub(super) color: Color,
+    pub(super) color: ColorChoice,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum LogFormat {
     Text,
     Json,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Color {
-    Auto,
-    Always,
-    Never,
 }
 
 /// The options of every verb that calls the daemon.
@@ -59,9 +52,6 @@ pub(super) struct Call<R: clap::Args> {
     #[command(flatten)]
     pub(super) admin: AdminArgs,
 }
-
-/// Looks up a variable: the process's own unless a test passes another function.
-pub(super) type Env<'e> = &'e dyn Fn(&str) -> Option<String>;
 
 /// The process's own variables; an empty one counts as unset.
 pub(super) fn process_env(name: &str) -> Option<String> {

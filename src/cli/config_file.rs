@@ -5,11 +5,11 @@
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
-use super::common::{Common, Env, process_env};
+use super::common::{Common, process_env};
 use super::failure::{Exit, Failure};
 use super::logging;
-use crate::config::{Config, ConfigError};
-use crate::config_reader::{ConfigReader, Item, Node};
+use crate::config::{Config, ConfigError, Env, default_state};
+use crate::config_reader::{ConfigReader, TableReader};
 
 const LOCAL: &str = "relays.toml";
 const SYSTEM: &str = "/etc/tidings/relays.toml";
@@ -31,11 +31,11 @@ pub(super) fn load(common: &Common) -> Result<Config, Failure> {
     let path = path(common, &process_env);
     Config::load(&path, &process_env, color).map_err(|error| {
         let failure = Failure::new(Exit::Config, error.to_string());
-        match error {
-            ConfigError::Unreadable { .. } => failure.hint("name another file with --config"),
-            ConfigError::Invalid { errors: 1, .. } => failure.hint("1 error to fix"),
-            ConfigError::Invalid { errors, .. } => failure.hint(format!("{errors} errors to fix")),
-        }
+        failure.hint(match error {
+            ConfigError::Unreadable { .. } => "name another file with --config".to_owned(),
+            ConfigError::Invalid { errors: 1, .. } => "1 error to fix".to_owned(),
+            ConfigError::Invalid { errors, .. } => format!("{errors} errors to fix"),
+        })
     })
 }
 
@@ -55,30 +55,19 @@ impl DaemonLocation {
     }
 
     fn from_text(text: &str, env: Env) -> Self {
-        let tree = ConfigReader::new(text, env).tree();
-        let daemon = |key| member(&tree, "daemon").and_then(|daemon| member(daemon, key)).and_then(text_of);
-        let state_files = daemon("state").map_or_else(|| default_state_files(env), |state| vec![state.into()]);
-        Self { state_files, admin: daemon("admin") }
+        let reader = ConfigReader::new(text, env);
+        let tree = reader.tree();
+        let daemon = TableReader::new(&reader, "", &tree).table("daemon");
+        let value = |key| Some(daemon.as_ref()?.text(key)?.value);
+        let state_files = value("state").map_or_else(|| default_state_files(env), |state| vec![state.into()]);
+        Self { state_files, admin: value("admin") }
     }
 }
 
 fn default_state_files(env: Env) -> Vec<PathBuf> {
-    let folders = env("STATE_DIRECTORY").unwrap_or_default();
-    let folder = folders.split(':').next().filter(|folder| !folder.is_empty());
-    let file = folder.map(|folder| Path::new(folder).join("tidings.db"));
-    file.into_iter().chain(["state/tidings.db".into(), SYSTEM_STATE.into()]).collect()
-}
-
-fn member<'i>(item: &'i Item, key: &str) -> Option<&'i Item> {
-    let Node::Table(members) = &item.node else { return None };
-    members.iter().find(|(known, _)| known.name == key).map(|(_, item)| item)
-}
-
-fn text_of(item: &Item) -> Option<String> {
-    match &item.node {
-        Node::Text(text) => Some(text.clone()),
-        _ => None,
-    }
+    let mut files = vec![default_state(env), default_state(&|_| None), SYSTEM_STATE.into()];
+    files.dedup();
+    files
 }
 
 #[cfg(test)]

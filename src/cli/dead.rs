@@ -1,6 +1,7 @@
 //! `tidings dead`: lists, shows, replays and drops dead letters.
 
 use jiff::Timestamp;
+use serde_json::Value;
 
 use super::admin_client::{self, ApiRequest};
 use super::common::{AdminArgs, Call, Common};
@@ -57,18 +58,12 @@ fn listing(letters: DeadLetters, now: Timestamp) -> String {
 
 fn show(common: &Common, id: i64, admin: &AdminArgs) -> Result<Exit, Failure> {
     let request = DeadRequest { ids: vec![id], ..DeadRequest::default() };
-    let response = admin_client::call(common, admin, ApiRequest::get(paths::DEAD, &request))?;
-    let letters: DeadLetters = admin_client::parse(response.clone())?;
-    let Some(letter) = letters.dead.into_iter().find(|letter| letter.id == id) else {
+    let mut response = admin_client::call(common, admin, ApiRequest::get(paths::DEAD, &request))?;
+    let Some(letter) = response.pointer_mut("/dead/0").map(Value::take) else {
         let failure = Failure::new(Exit::Usage, format!("there is no dead letter {id}"));
         return Err(failure.hint("`tidings dead list` shows all of them"));
     };
-    if admin.json {
-        print::json(&response["dead"][0])?;
-    } else {
-        print::out(&details(&letter))?;
-    }
-    Ok(Exit::Success)
+    admin_client::print(admin, letter, |letter| details(&letter))
 }
 
 fn details(letter: &DeadLetter) -> String {
@@ -79,8 +74,8 @@ fn details(letter: &DeadLetter) -> String {
         ["sink", &letter.sink],
         ["attempts", &letter.attempts.to_string()],
     ];
-    let head = print::table(["why", &Markup::Plain.escaped(&letter.why)], &rows.map(|row| row.map(str::to_owned)), "");
-    let mut text = head;
+    let why = Markup::Plain.escaped(&letter.why);
+    let mut text = print::table(["why", &why], &rows.map(|row| row.map(str::to_owned)), "");
     if !letter.tries.is_empty() {
         text.push_str("tried\n");
         letter.tries.iter().for_each(|time| text.extend(["  ", &print::one_line(&print::local(time)), "\n"]));
@@ -94,10 +89,7 @@ fn details(letter: &DeadLetter) -> String {
 
 fn change(common: &Common, Selection { call }: &Selection, path: &'static str, done: &str) -> Result<Exit, Failure> {
     let request = ApiRequest::post(path, &call.request);
-    admin_client::show(common, &call.admin, request, |Count { count }| match count {
-        1 => format!("1 dead letter {done}\n"),
-        _ => format!("{count} dead letters {done}\n"),
-    })
+    admin_client::show(common, &call.admin, request, |Count { count }| print::count(count, "dead letter", done))
 }
 
 #[cfg(test)]

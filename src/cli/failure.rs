@@ -1,6 +1,5 @@
 //! Exit codes after sysexits, and the message printed when a verb fails.
 
-use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::ExitCode;
 
@@ -23,6 +22,13 @@ impl From<Exit> for ExitCode {
     }
 }
 
+/// With the chain of causes.
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self::new(Exit::Internal, format!("{error:#}"))
+    }
+}
+
 /// Printed once, by `main`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
@@ -34,11 +40,6 @@ pub struct Failure {
 impl Failure {
     pub fn new(exit: Exit, message: impl Into<String>) -> Self {
         Self { exit, message: message.into(), hint: None }
-    }
-
-    /// An error with its chain of causes.
-    pub fn internal(error: &anyhow::Error) -> Self {
-        Self::new(Exit::Internal, format!("{error:#}"))
     }
 
     /// How to fix it.
@@ -54,11 +55,8 @@ impl Failure {
     }
 
     fn text(&self) -> String {
-        let mut text = format!("tidings: {}\n", self.message.trim_end());
-        if let Some(hint) = &self.hint {
-            writeln!(text, "  {hint}").expect("writing to a string cannot fail");
-        }
-        text
+        let hint = self.hint.as_ref().map(|hint| format!("  {hint}\n")).unwrap_or_default();
+        format!("tidings: {}\n{hint}", self.message.trim_end())
     }
 }
 

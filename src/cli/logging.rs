@@ -2,12 +2,14 @@
 
 use std::io::IsTerminal as _;
 
+use clap::ColorChoice;
 use tracing::error;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::EnvFilter;
 
-use super::common::{Color, Common, Env, LogFormat, process_env};
+use super::common::{Common, LogFormat, process_env};
 use super::failure::{Exit, Failure};
+use crate::config::Env;
 use crate::supervisor;
 
 /// Libraries that log addresses and headers, credentials included: only warnings and errors are logged.
@@ -33,19 +35,19 @@ pub(super) fn start(common: &Common) -> Result<(), Failure> {
 }
 
 /// Whether to use colours on a stream that is, or is not, a terminal.
-pub(super) fn in_color(color: Color, terminal: bool, env: Env) -> bool {
+pub(super) fn in_color(color: ColorChoice, terminal: bool, env: Env) -> bool {
     match color {
-        Color::Always => true,
-        Color::Never => false,
-        Color::Auto => terminal && env("NO_COLOR").is_none(),
+        ColorChoice::Always => true,
+        ColorChoice::Never => false,
+        ColorChoice::Auto => terminal && env("NO_COLOR").is_none(),
     }
 }
 
 /// From `TIDINGS_LOG` if set; else from `-v` and `-q`, where `DEBUG=yes` counts as one `-v`.
 fn filter(common: &Common, env: Env) -> Result<EnvFilter, Failure> {
-    let directives = env("TIDINGS_LOG").unwrap_or_else(|| match common.quiet {
-        3.. => "off".to_owned(),
-        _ => format!("{},tidings={}", LevelFilter::WARN, level(common, env)),
+    let directives = env("TIDINGS_LOG").unwrap_or_else(|| match level(common, env) {
+        LevelFilter::OFF => "off".to_owned(),
+        level => format!("warn,tidings={level}"),
     });
     let mut filter = EnvFilter::try_new(&directives).map_err(|error| {
         Failure::new(Exit::Usage, format!("TIDINGS_LOG cannot be parsed: {error}"))
@@ -60,14 +62,13 @@ fn filter(common: &Common, env: Env) -> Result<EnvFilter, Failure> {
 
 fn level(common: &Common, env: Env) -> LevelFilter {
     let debug = env("DEBUG").is_some_and(|word| matches!(&*word.to_lowercase(), "yes" | "true" | "t" | "1"));
-    let steps = i32::from(common.verbose.max(u8::from(debug && common.quiet == 0))) - i32::from(common.quiet);
-    match steps {
-        2.. => LevelFilter::TRACE,
-        1 => LevelFilter::DEBUG,
-        0 => LevelFilter::INFO,
-        -1 => LevelFilter::WARN,
-        -2 => LevelFilter::ERROR,
-        ..-2 => LevelFilter::OFF,
+    match (common.quiet, common.verbose.max(debug.into())) {
+        (0, 2..) => LevelFilter::TRACE,
+        (0, 1) => LevelFilter::DEBUG,
+        (0, 0) => LevelFilter::INFO,
+        (1, _) => LevelFilter::WARN,
+        (2, _) => LevelFilter::ERROR,
+        (3.., _) => LevelFilter::OFF,
     }
 }
 
@@ -126,10 +127,10 @@ mod tests {
     #[test]
     fn color_is_for_terminals_unless_set_otherwise() {
         let nothing = |_: &str| None;
-        assert!(in_color(Color::Auto, true, &nothing));
-        assert!(!in_color(Color::Auto, false, &nothing));
-        assert!(!in_color(Color::Auto, true, &with("NO_COLOR", "1")));
-        assert!(in_color(Color::Always, false, &with("NO_COLOR", "1")));
-        assert!(!in_color(Color::Never, true, &nothing));
+        assert!(in_color(ColorChoice::Auto, true, &nothing));
+        assert!(!in_color(ColorChoice::Auto, false, &nothing));
+        assert!(!in_color(ColorChoice::Auto, true, &with("NO_COLOR", "1")));
+        assert!(in_color(ColorChoice::Always, false, &with("NO_COLOR", "1")));
+        assert!(!in_color(ColorChoice::Never, true, &nothing));
     }
 }

@@ -5,7 +5,6 @@ use std::io::{ErrorKind, Write as _};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use serde_json::Value;
 
 use super::failure::{Exit, Failure};
 use crate::message::Markup;
@@ -21,8 +20,9 @@ pub(super) fn out(text: &str) -> Result<(), Failure> {
     }
 }
 
-pub(super) fn json(value: &Value) -> Result<(), Failure> {
-    out(&format!("{value:#}\n"))
+/// `2 silences ended`
+pub(super) fn count(count: u64, thing: &str, done: &str) -> String {
+    format!("{count} {thing}{} {done}\n", if count == 1 { "" } else { "s" })
 }
 
 /// Columns as wide as their widest cell; `empty` if there are no rows.

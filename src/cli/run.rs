@@ -34,8 +34,8 @@ async fn run_until_stop(common: &Common) -> Result<Exit, Failure> {
     let mut listen_socket = ListenSocket::default();
     loop {
         info!(config = %config.path.display(), "starting");
-        let app = App::build(config).map_err(|error| Failure::internal(&error))?;
-        let mut running = app.start(&mut listen_socket).await.map_err(|error| Failure::internal(&error))?;
+        let app = App::build(config)?;
+        let mut running = app.start(&mut listen_socket).await?;
         let next = stop_or_reload(&mut running, &mut signals, common).await?;
         if next.is_none() {
             listen_socket.clear();
@@ -61,7 +61,7 @@ async fn stop_or_reload(
     common: &Common,
 ) -> Result<Option<Config>, Failure> {
     loop {
-        match running.until(signals.next()).await.map_err(|error| Failure::internal(&error))? {
+        match running.until(signals.next()).await? {
             Request::Stop(signal) => {
                 info!(signal, "shutting down; send the signal again to stop at once");
                 running.announce_end();

@@ -30,10 +30,7 @@ pub(super) fn run(common: &Common, verb: &SilenceVerb) -> Result<Exit, Failure> 
         }
         SilenceVerb::Expire(Call { request, admin }) => {
             let request = ApiRequest::post(paths::SILENCES_EXPIRE, request);
-            admin_client::show(common, admin, request, |Count { count }| match count {
-                1 => "1 silence ended\n".to_owned(),
-                _ => format!("{count} silences ended\n"),
-            })
+            admin_client::show(common, admin, request, |Count { count }| print::count(count, "silence", "ended"))
         }
     }
 }

@@ -7,7 +7,6 @@ use clap::CommandFactory as _;
 use clap::error::ErrorKind;
 
 use super::*;
-use crate::admin::types::Age;
 use common::{Call, LogFormat};
 use dead::DeadVerb;
 use silence::SilenceVerb;
@@ -115,7 +114,7 @@ fn a_silence_is_parsed() {
     };
     assert_eq!(
         (request.matches, request.relay.as_deref(), request.r#for),
-        (vec!["type=a.*".into(), "data.x!=1".into()], Some("one"), Some(Age(Duration::from_secs(7200))))
+        (vec!["type=a.*".into(), "data.x!=1".into()], Some("one"), Some(Duration::from_secs(7200)))
     );
     for line in [
         "tidings silence add --all --for 2h --why deploy --json",

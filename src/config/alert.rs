@@ -20,8 +20,8 @@ pub(super) struct Alert {
     key: Option<Spanned<String>>,
     lost: Option<Spanned<String>>,
     back: Option<Spanned<String>>,
-    client: Option<String>,
-    client_url: Option<String>,
+    client: Option<Template>,
+    client_url: Option<Template>,
 }
 
 impl Alert {
@@ -47,15 +47,15 @@ impl Alert {
             key: table.text("key"),
             lost: table.text("lost"),
             back: table.text("back"),
-            client: table.text("client").map(|client| client.value),
-            client_url: table.text("client_url").map(|url| url.value),
+            client: table.text("client").map(|client| Template::verbatim(&client.value)),
+            client_url: table.text("client_url").map(|url| Template::verbatim(&url.value)),
         }
     }
 
     /// The relay for `source`. `only_one`: there is no other source of its kind.
     pub(super) fn relay(
         &self,
-        reading: &ConfigReader,
+        reader: &ConfigReader,
         names: &Names,
         source: &Name,
         config: &SourceConfig,
@@ -64,7 +64,7 @@ impl Alert {
         let texts = config.alert_texts();
         let compile = |text: &Option<Spanned<String>>, default: &str| {
             let default = || Spanned { value: default.to_owned(), span: self.span.clone() };
-            Template::compile(reading, &text.clone().unwrap_or_else(default), &Template::ROOTS)
+            Template::compile(reader, &text.clone().unwrap_or_else(default), &Template::ROOTS)
         };
         let (lost, back) = (compile(&self.lost, texts.lost)?, compile(&self.back, texts.back)?);
         // Two sources must not resolve each other's incidents: the kind's own key is for the only source of its kind.
@@ -73,7 +73,6 @@ impl Alert {
             Some(key) => format!("{key}/{source}"),
             None => format!("tidings/source/{source}"),
         };
-        let verbatim = |text: &Option<String>| text.as_deref().map(Template::verbatim);
         let mut relay = Relay::built_in(BuiltIn {
             name: Name::from(format!("{ALERT}{source}")),
             subject: Some(source.to_string()),
@@ -84,11 +83,11 @@ impl Alert {
             ],
             severity: Severity::Critical,
             key: compile(&self.key, &default_key),
-            client: verbatim(&self.client),
-            client_url: verbatim(&self.client_url),
+            client: self.client.clone(),
+            client_url: self.client_url.clone(),
             to: self.to.clone(),
         });
-        relay.sinks = names.sinks_or_console(reading, &self.to);
+        relay.sinks = names.sinks_or_console(reader, &self.to);
         Some(relay)
     }
 }

@@ -1,74 +1,70 @@
-//! The tables `[source.KIND.NAME]` and `[sink.KIND.NAME]`, before and after they are read.
+//! The tables `[source.KIND.NAME]` and `[sink.KIND.NAME]`.
 
-use std::ops::Range;
+use crate::config_reader::{ConfigReader, Item, Node, Problem, Spanned, TableReader};
 
-use crate::config_reader::{ConfigReader, Item, Node, Problem, TableReader};
-use crate::event::Name;
-
-/// One table, before its keys are read.
+/// One of these tables, whose keys its settings read.
 pub(super) struct Component<'r, 't> {
-    pub kind: &'static str,
-    pub name: String,
-    pub name_span: Range<usize>,
-    pub table: TableReader<'r, 't>,
+    /// `source` or `sink`.
+    sort: &'static str,
+    pub(super) kind: &'static str,
+    pub(super) name: Spanned<String>,
+    pub(super) table: TableReader<'r, 't>,
 }
 
-pub(super) enum Outcome<T> {
-    Configured(Box<T>),
-    /// The component is optional and one of its secrets is unset.
-    LeftOut {
-        name: String,
-        why: String,
-    },
-    /// Its problems are reported.
-    Invalid,
+impl<'r, 't> Component<'r, 't> {
+    pub(super) fn new(
+        reader: &'r ConfigReader<'t>,
+        sort: &'static str,
+        kind: &'static str,
+        name: Spanned<String>,
+        item: &'r Item,
+    ) -> Self {
+        let mut table = TableReader::new(reader, &format!("{sort}.{kind}"), item);
+        table.span = name.span.clone();
+        table.read_optional();
+        Self { sort, kind, name, table }
+    }
+
+    /// Without a table, so that every key has its default. Its name is its kind.
+    pub(super) fn empty(reader: &'r ConfigReader<'t>, sort: &'static str, kind: &'static str, empty: &'r Item) -> Self {
+        Self::new(reader, sort, kind, Spanned { value: kind.to_owned(), span: 0..0 }, empty)
+    }
+
+    /// Reports unknown keys. A component that is optional and lacks a secret is left out, with a warning.
+    pub(super) fn finish<T>(self, settings: Option<T>, warnings: &mut Vec<String>) -> Option<T> {
+        let unset = self.table.unset_secret();
+        self.table.finish();
+        let Some(why) = unset else { return settings };
+        warnings.push(format!("{} {} is left out: {why}", self.sort, self.name.value));
+        None
+    }
 }
 
-/// The tables of one sort (`source`, `sink`). An unknown kind is a problem.
+/// The components of one sort. An unknown kind is a problem.
 pub(super) fn components<'r, 't>(
-    reading: &'r ConfigReader<'t>,
+    reader: &'r ConfigReader<'t>,
     item: Option<&'r Item>,
     sort: &'static str,
     kinds: &'static [&'static str],
 ) -> Vec<Component<'r, 't>> {
     let mut components = Vec::new();
     let Some(item) = item else { return components };
-    for (kind_key, kind_item) in TableReader::new(reading, sort, item).entries() {
-        let Some(kind) = kinds.iter().find(|kind| **kind == kind_key.name) else {
-            let message = format!("`{}` is not a kind of {sort}", kind_key.name);
+    for (kind_key, kind_item) in TableReader::new(reader, sort, item).entries() {
+        let Some(kind) = kinds.iter().find(|kind| **kind == kind_key.value) else {
+            let message = format!("`{}` is not a kind of {sort}", kind_key.value);
             let otherwise = || Some(format!("kinds: {}", kinds.join(", ")));
             let problem = Problem::error(kind_key.span.clone(), message);
-            reading.problem(problem.suggest(&kind_key.name, kinds.iter().copied(), otherwise));
+            reader.problem(problem.suggest(&kind_key.value, kinds.iter().copied(), otherwise));
             continue;
         };
-        let path = format!("{sort}.{kind}");
-        for (name_key, item) in TableReader::new(reading, &path, kind_item).entries() {
-            if !matches!(item.node, Node::Table(_)) {
-                let problem = Problem::error(name_key.span.clone(), format!("this {sort} has no name"));
-                reading.problem(problem.hint(format!("write [{path}.NAME] above its keys")));
-                continue;
+        for (name, item) in TableReader::new(reader, &format!("{sort}.{kind}"), kind_item).entries() {
+            if matches!(item.node, Node::Table(_)) {
+                components.push(Component::new(reader, sort, kind, name.clone(), item));
+            } else {
+                let problem = Problem::error(name.span.clone(), format!("this {sort} has no name"));
+                reader.problem(problem.hint(format!("write [{sort}.{kind}.NAME] above its keys")));
             }
-            let mut table = TableReader::new(reading, &path, item);
-            table.span = name_key.span.clone();
-            table.read_optional();
-            components.push(Component { kind, name: name_key.name.clone(), name_span: name_key.span.clone(), table });
         }
     }
     components
-}
-
-/// Reports unknown keys, and builds the settings unless the component is left out or invalid.
-pub(super) fn finish<C, T>(
-    name: String,
-    config: Option<C>,
-    table: TableReader,
-    settings: impl FnOnce(Name, C) -> T,
-) -> Outcome<T> {
-    let unset = table.unset_secret();
-    table.finish();
-    match (unset, config) {
-        (Some(why), _) => Outcome::LeftOut { name, why },
-        (None, Some(config)) => Outcome::Configured(Box::new(settings(Name::from(name), config))),
-        (None, None) => Outcome::Invalid,
-    }
 }

@@ -10,7 +10,7 @@ use crate::message::Severity;
 use crate::relay::{BuiltIn, Relay, Template, TypeText};
 use crate::store::Policy;
 
-/// Looks up a variable: the process's own unless a test passes another function.
+/// Looks up an environment variable.
 pub type Env<'e> = &'e (dyn Fn(&str) -> Option<String> + Sync);
 
 /// The name of the built-in relay behind the key of that name.
@@ -41,13 +41,11 @@ pub struct Daemon {
 
 impl Daemon {
     pub(super) fn read(table: &TableReader, env: Env) -> Self {
-        let policy = Policy::default();
-        let retention = table.table("retention");
-        let (age, size) = match &retention {
-            Some(retention) => (retention.duration("age"), retention.size("size")),
-            None => (None, None),
-        };
-        if let Some(retention) = retention {
+        let mut policy = Policy::default();
+        policy.remember = table.duration("remember").unwrap_or(policy.remember);
+        if let Some(retention) = table.table("retention") {
+            policy.retention_age = retention.duration("age").unwrap_or(policy.retention_age);
+            policy.retention_size = retention.size("size").unwrap_or(policy.retention_size);
             retention.finish();
         }
         Self {
@@ -57,40 +55,35 @@ impl Daemon {
             public_url: table.text("public_url").map(|url| url.value),
             notify: table.texts("notify").unwrap_or_default(),
             drain: table.duration("drain").unwrap_or(Duration::from_secs(10)),
-            policy: Policy {
-                retention_age: age.unwrap_or(policy.retention_age),
-                retention_size: size.unwrap_or(policy.retention_size),
-                remember: table.duration("remember").unwrap_or(policy.remember),
-                ..policy
-            },
+            policy,
         }
     }
 
     /// The built-in relay that reports what needs a person.
-    pub(super) fn notify_relay(&self, reading: &ConfigReader, names: &Names) -> Option<Relay> {
-        let sinks = names.sinks(reading, &self.notify);
-        let compile = |value| Template::compile(reading, &Spanned { value, span: 0..0 }, &Template::ROOTS);
+    pub(super) fn notify_relay(&self, reader: &ConfigReader, names: &Names) -> Option<Relay> {
+        let compile = |value| Template::compile(reader, &Spanned { value, span: 0..0 }, &Template::ROOTS);
         let (text, gap_text) = (compile(TEXT.to_owned())?, compile(format!("{TEXT}{GAP_TEXT}"))?);
-        let says = |r#type| {
+        let type_text = |r#type| {
             let text = if r#type == "source.gap" { &gap_text } else { &text };
             TypeText { r#type, text: text.clone(), signal: None }
         };
         let mut relay = Relay::built_in(BuiltIn {
             name: NOTIFY.into(),
             subject: None,
-            texts: ["source.gap", "delivery.dead", "sink.stopped", "config.rejected"].map(says).into(),
+            texts: ["source.gap", "delivery.dead", "sink.stopped", "config.rejected"].map(type_text).into(),
             severity: Severity::Info,
             key: None,
             client: None,
             client_url: None,
             to: self.notify.clone(),
         });
-        relay.sinks = sinks;
+        relay.sinks = names.sinks(reader, &self.notify);
         (!relay.sinks.is_empty()).then_some(relay)
     }
 }
 
-fn default_state(env: Env) -> PathBuf {
+/// Where the state file is unless relays.toml sets it.
+pub fn default_state(env: Env) -> PathBuf {
     let folder = env("STATE_DIRECTORY").filter(|folder| !folder.is_empty());
     // systemd may set several folders, separated by colons; the state goes to the first.
     let first = folder.as_deref().and_then(|folders| folders.split(':').next());

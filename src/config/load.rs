@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::alert::ALERT;
-use super::component::{Outcome, components};
+use super::alert::{ALERT, Alert};
+use super::component::{Component, components};
 use super::daemon::{Daemon, Env, NOTIFY};
-use super::names::{CONSOLE, Names};
-use super::sink::{self, SinkSettings};
+use super::names::{CONSOLE, Names, console};
+use super::sink::SinkSettings;
 use super::source::{self, SourceSettings};
 use crate::config_reader::{ConfigReader, Findings, Item, Node, Problem, TableReader, render};
 use crate::relay::{Relay, with_compiler_stack};
@@ -46,11 +46,11 @@ impl Config {
     }
 
     fn parse(path: &Path, text: &str, env: Env, color: bool) -> Result<Self, ConfigError> {
-        let reading = ConfigReader::new(text, env);
-        let tree = reading.tree();
-        let config = Self::read(&reading, &tree, path, env);
-        let failed = reading.has_errors();
-        let Findings { problems, text } = reading.into_findings();
+        let reader = ConfigReader::new(text, env);
+        let tree = reader.tree();
+        let config = Self::read(&reader, &tree, path, env);
+        let failed = reader.has_errors();
+        let Findings { problems, text } = reader.into_findings();
         let shown_path = path.display().to_string();
         if failed {
             let errors = problems.iter().filter(|problem| problem.is_error).count();
@@ -65,47 +65,40 @@ impl Config {
         Ok(Self { warnings, ..config })
     }
 
-    fn read(reading: &ConfigReader, tree: &Item, path: &Path, env: Env) -> Self {
-        let root = TableReader::new(reading, "", tree);
+    fn read(reader: &ConfigReader, tree: &Item, path: &Path, env: Env) -> Self {
+        let root = TableReader::new(reader, "", tree);
         let empty = empty_table();
 
-        let daemon_table = TableReader::new(reading, "daemon", root.item("daemon").unwrap_or(&empty));
+        let daemon_table = TableReader::new(reader, "daemon", root.item("daemon").unwrap_or(&empty));
         let daemon = Daemon::read(&daemon_table, env);
         daemon_table.finish();
 
         let mut names = Names::default();
         let mut warnings = Vec::new();
         let mut sources = Vec::new();
-        for component in components(reading, root.item("source"), "source", sources::KINDS) {
-            if names.add_source(reading, &component) {
-                match SourceSettings::read(component) {
-                    Outcome::Configured(source) => sources.push(*source),
-                    Outcome::LeftOut { name, why } => warnings.push(format!("source {name} is left out: {why}")),
-                    Outcome::Invalid => {}
-                }
+        for component in components(reader, root.item("source"), "source", sources::KINDS) {
+            if names.add_source(reader, &component) {
+                let source = SourceSettings::read(&component);
+                sources.extend(component.finish(source, &mut warnings));
             }
         }
-        source::check_endpoints(reading, &sources, &daemon);
+        source::check_endpoints(reader, &sources, &daemon);
         let mut sinks = Vec::new();
-        for component in components(reading, root.item("sink"), "sink", sinks::KINDS) {
-            if names.add_sink(reading, &component) {
-                match SinkSettings::read(component) {
-                    Outcome::Configured(sink) => sinks.push(*sink),
-                    Outcome::LeftOut { name, why } => {
-                        warnings.push(format!("sink {name} is left out: {why}"));
-                        names.add_unset_sink(name);
-                    }
-                    Outcome::Invalid => {}
-                }
+        for component in components(reader, root.item("sink"), "sink", sinks::KINDS) {
+            if names.add_sink(reader, &component) {
+                let sink = SinkSettings::read(&component);
+                sinks.extend(component.finish(sink, &mut warnings));
             }
         }
-        let mut relays = read_relays(reading, root.item("relay"), &names, &mut warnings);
-        relays.extend(sources.iter().filter_map(|source| source.alert_relay(reading, &names, &sources)));
-        relays.extend(daemon.notify_relay(reading, &names));
-        let defaults = source::default_texts(reading, &sources);
+        names.usable_sinks = sinks.iter().map(|sink| sink.name.clone()).chain([console()]).collect();
+        let mut relays = read_relays(reader, root.item("relay"), &names, &mut warnings);
+        relays.extend(sources.iter().filter_map(|source| source.alert_relay(reader, &names, &sources)));
+        relays.extend(daemon.notify_relay(reader, &names));
+        let defaults = source::default_texts(reader, &sources);
         let relays: Vec<_> = relays.into_iter().map(|relay| relay.with_defaults(&defaults)).collect();
-        if relays.iter().any(|relay| relay.sinks.iter().any(|sink| &**sink == CONSOLE)) && !names.has_sink(CONSOLE) {
-            sinks.extend(SinkSettings::console(reading, &empty));
+        let prints = relays.iter().any(|relay| relay.sinks.contains(&console()));
+        if prints && !sinks.iter().any(|sink| sink.name == console()) {
+            sinks.extend(SinkSettings::read(&Component::empty(reader, "sink", CONSOLE, &empty)));
         }
         root.finish();
         Self { path: path.to_owned(), daemon, sources, sinks, relays, warnings }
@@ -114,46 +107,50 @@ impl Config {
 
 /// Every key that relays.toml may contain, like `sink.slack.webhook`: the shipped file must name them all.
 pub fn documented_keys() -> BTreeSet<String> {
-    let reading = ConfigReader::new("", &|_| None);
-    reading.list_keys();
+    let reader = ConfigReader::new("", &|_| None);
     let empty = empty_table();
-    Daemon::read(&TableReader::new(&reading, "daemon", &empty), &|_| None);
-    source::list_keys(&reading, &empty);
-    sink::list_keys(&reading, &empty);
-    Relay::read(&TableReader::new(&reading, "relay", &empty));
-    reading.known_keys()
+    Daemon::read(&TableReader::new(&reader, "daemon", &empty), &|_| None);
+    for kind in sources::KINDS {
+        SourceSettings::read(&Component::empty(&reader, "source", kind, &empty));
+    }
+    Alert::read_table(&TableReader::new(&reader, "source.tutum.alert", &empty));
+    for kind in sinks::KINDS {
+        SinkSettings::read(&Component::empty(&reader, "sink", kind, &empty));
+    }
+    Relay::read(&TableReader::new(&reader, "relay", &empty));
+    reader.into_known_keys()
 }
 
 fn empty_table() -> Item {
     Item { span: 0..0, node: Node::Table(Vec::new()) }
 }
 
-fn read_relays(reading: &ConfigReader, list: Option<&Item>, names: &Names, warnings: &mut Vec<String>) -> Vec<Relay> {
+fn read_relays(reader: &ConfigReader, list: Option<&Item>, names: &Names, warnings: &mut Vec<String>) -> Vec<Relay> {
     let items = match list.map(|item| (&item.node, item)) {
         None => return Vec::new(),
         Some((Node::List(items), _)) => items,
         Some((_, item)) => {
             let problem = Problem::error(item.span.clone(), "relays are a list");
-            reading.problem(problem.hint("write `[[relay]]` with two brackets"));
+            reader.problem(problem.hint("write `[[relay]]` with two brackets"));
             return Vec::new();
         }
     };
     let (mut relays, mut relay_names) = (Vec::new(), BTreeSet::new());
     for item in items {
-        let table = TableReader::new(reading, "relay", item);
+        let table = TableReader::new(reader, "relay", item);
         let relay = Relay::read(&table);
         table.finish();
         let Some(mut relay) = relay else { continue };
         if &*relay.name == NOTIFY || relay.name.starts_with(ALERT) {
             let message = format!("`{}` is the name of a built-in relay", relay.name);
-            reading.problem(Problem::error(relay.span.clone(), message).hint("choose another name"));
+            reader.problem(Problem::error(relay.span.clone(), message).hint("choose another name"));
         }
         if !relay_names.insert(relay.name.clone()) {
             let message = format!("there is another relay named `{}`", relay.name);
             let problem = Problem::error(relay.span.clone(), message);
-            reading.problem(problem.hint("stored deliveries refer to their relay by name, so names must be unique"));
+            reader.problem(problem.hint("stored deliveries refer to their relay by name, so names must be unique"));
         }
-        names.resolve(reading, &mut relay, warnings);
+        names.resolve(reader, &mut relay, warnings);
         relays.push(relay);
     }
     relays

@@ -10,7 +10,7 @@ mod names;
 mod sink;
 mod source;
 
-pub use daemon::{Daemon, Env};
+pub use daemon::{Daemon, Env, default_state};
 pub use load::{Config, ConfigError, documented_keys};
 pub use names::CONSOLE;
 pub use sink::SinkSettings;

@@ -14,60 +14,51 @@ pub const CONSOLE: &str = "console";
 pub(super) struct Names {
     sources: BTreeSet<String>,
     sinks: BTreeSet<String>,
-    /// Optional sinks that are not set up, because a secret is unset: valid names, but nothing to send to.
-    unset_sinks: BTreeSet<String>,
+    /// The sinks to send to. The others are optional and lack a secret.
+    pub(super) usable_sinks: BTreeSet<Name>,
 }
 
 impl Names {
     /// Adds a source's name; false if it is not a valid one.
-    pub(super) fn add_source(&mut self, reading: &ConfigReader, source: &Component) -> bool {
-        if source.name == OURSELVES {
+    pub(super) fn add_source(&mut self, reader: &ConfigReader, source: &Component) -> bool {
+        if source.name.value == OURSELVES {
             let message = format!("`{OURSELVES}` is the daemon itself and cannot be a source's name");
-            reading.problem(Problem::error(source.name_span.clone(), message));
+            reader.problem(Problem::error(source.name.span.clone(), message));
             return false;
         }
-        add(reading, &mut self.sources, source, "source")
+        add(reader, &mut self.sources, source, "source")
     }
 
-    pub(super) fn add_sink(&mut self, reading: &ConfigReader, sink: &Component) -> bool {
-        add(reading, &mut self.sinks, sink, "sink")
-    }
-
-    pub(super) fn add_unset_sink(&mut self, name: String) {
-        self.unset_sinks.insert(name);
-    }
-
-    pub(super) fn has_sink(&self, name: &str) -> bool {
-        self.sinks.contains(name)
+    pub(super) fn add_sink(&mut self, reader: &ConfigReader, sink: &Component) -> bool {
+        add(reader, &mut self.sinks, sink, "sink")
     }
 
     /// The sinks with these names that are set up. Unknown names are problems.
-    pub(super) fn sinks(&self, reading: &ConfigReader, names: &[Spanned<String>]) -> Vec<Name> {
+    pub(super) fn sinks(&self, reader: &ConfigReader, names: &[Spanned<String>]) -> Vec<Name> {
         let mut sinks = Vec::new();
         for name in names {
-            if !self.sinks.contains(&name.value) && name.value != CONSOLE {
-                report_unknown(reading, name, "sink", &self.sinks);
-            } else if !self.unset_sinks.contains(&name.value) && !sinks.iter().any(|sink: &Name| **sink == *name.value)
-            {
-                sinks.push(Name::from(&*name.value));
+            if let Some(sink) = self.usable_sinks.get(&*name.value) {
+                sinks.extend((!sinks.contains(sink)).then(|| sink.clone()));
+            } else if !self.sinks.contains(&name.value) {
+                report_unknown(reader, name, "sink", &self.sinks);
             }
         }
         sinks
     }
 
     /// Like [`Names::sinks`], but never empty.
-    pub(super) fn sinks_or_console(&self, reading: &ConfigReader, names: &[Spanned<String>]) -> Vec<Name> {
-        let sinks = self.sinks(reading, names);
+    pub(super) fn sinks_or_console(&self, reader: &ConfigReader, names: &[Spanned<String>]) -> Vec<Name> {
+        let sinks = self.sinks(reader, names);
         if sinks.is_empty() { vec![console()] } else { sinks }
     }
 
     /// Checks the names in a relay and sets its sinks. A relay left without a sink prints to the console.
-    pub(super) fn resolve(&self, reading: &ConfigReader, relay: &mut Relay, warnings: &mut Vec<String>) {
+    pub(super) fn resolve(&self, reader: &ConfigReader, relay: &mut Relay, warnings: &mut Vec<String>) {
         let is_unknown = |name: &&Spanned<String>| !self.sources.contains(&name.value) && name.value != OURSELVES;
         for name in relay.from.iter().flatten().filter(is_unknown) {
-            report_unknown(reading, name, "source", &self.sources);
+            report_unknown(reader, name, "source", &self.sources);
         }
-        relay.sinks = self.sinks(reading, &relay.to);
+        relay.sinks = self.sinks(reader, &relay.to);
         if relay.sinks.is_empty() {
             if !relay.to.is_empty() {
                 warnings.push(format!("relay {} prints to the console: none of its sinks is set up", relay.name));
@@ -76,7 +67,7 @@ impl Names {
         }
         for kind in relay.raw_kinds().filter(|kind| !crate::sinks::KINDS.contains(&kind.value.as_str())) {
             let problem = Problem::error(kind.span.clone(), format!("`{}` is not a kind of sink", kind.value));
-            reading.problem(problem.hint(format!("kinds: {}", crate::sinks::KINDS.join(", "))));
+            reader.problem(problem.hint(format!("kinds: {}", crate::sinks::KINDS.join(", "))));
         }
     }
 }
@@ -85,17 +76,17 @@ pub(super) fn console() -> Name {
     Name::from(CONSOLE)
 }
 
-fn add(reading: &ConfigReader, names: &mut BTreeSet<String>, component: &Component, sort: &str) -> bool {
-    let Component { name, name_span, .. } = component;
+fn add(reader: &ConfigReader, names: &mut BTreeSet<String>, component: &Component, sort: &str) -> bool {
+    let Spanned { value: name, span } = &component.name;
     if !is_valid(name) {
-        let problem = Problem::error(name_span.clone(), format!("`{name}` cannot be a {sort}'s name"));
-        reading.problem(problem.hint("use up to 64 letters, digits, `-`, `_` and `.`"));
+        let problem = Problem::error(span.clone(), format!("`{name}` cannot be a {sort}'s name"));
+        reader.problem(problem.hint("use up to 64 letters, digits, `-`, `_` and `.`"));
         return false;
     }
     let is_new = names.insert(name.clone());
     if !is_new {
-        let problem = Problem::error(name_span.clone(), format!("there is another {sort} named `{name}`"));
-        reading.problem(problem.hint(format!("names of {sort}s must be unique, also between kinds")));
+        let problem = Problem::error(span.clone(), format!("there is another {sort} named `{name}`"));
+        reader.problem(problem.hint(format!("names of {sort}s must be unique, also between kinds")));
     }
     is_new
 }
@@ -106,11 +97,11 @@ fn is_valid(name: &str) -> bool {
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
 }
 
-fn report_unknown(reading: &ConfigReader, name: &Spanned<String>, sort: &str, known: &BTreeSet<String>) {
+fn report_unknown(reader: &ConfigReader, name: &Spanned<String>, sort: &str, known: &BTreeSet<String>) {
     let problem = Problem::error(name.span.clone(), format!("there is no {sort} named `{}`", name.value));
     let otherwise = || match known.iter().map(String::as_str).collect::<Vec<_>>().join(", ") {
         list if list.is_empty() => Some(format!("add a `[{sort}.KIND.{}]`", name.value)),
         list => Some(format!("known: {list}")),
     };
-    reading.problem(problem.suggest(&name.value, known.iter().map(String::as_str), otherwise));
+    reader.problem(problem.suggest(&name.value, known.iter().map(String::as_str), otherwise));
 }

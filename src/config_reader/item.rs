@@ -33,22 +33,11 @@ pub enum Node {
     Real(f64),
     Flag(bool),
     List(Vec<Item>),
-    Table(Vec<(Key, Item)>),
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub struct Key {
-    pub span: Range<usize>,
-    pub name: String,
+    Table(Vec<(Spanned<String>, Item)>),
 }
 
 impl Item {
-    pub(super) fn from_table(table: toml::Spanned<DeTable<'_>>) -> Self {
-        let span = table.span();
-        Self { span, node: members(table.into_inner()) }
-    }
-
-    fn from_value(value: toml::Spanned<DeValue<'_>>) -> Self {
+    pub(super) fn from_value(value: toml::Spanned<DeValue<'_>>) -> Self {
         let span = value.span();
         let node = match value.into_inner() {
             DeValue::String(text) => Node::Text(text.into_owned()),
@@ -64,10 +53,18 @@ impl Item {
     }
 
     /// The members of a table; empty for anything else.
-    pub fn members(&self) -> &[(Key, Item)] {
+    pub fn members(&self) -> &[(Spanned<String>, Item)] {
         match &self.node {
             Node::Table(members) => members,
             _ => &[],
+        }
+    }
+
+    /// The items of a list; anything else is a list of itself.
+    pub(super) fn as_list(&self) -> &[Self] {
+        match &self.node {
+            Node::List(items) => items,
+            _ => std::slice::from_ref(self),
         }
     }
 
@@ -77,7 +74,7 @@ impl Item {
             Node::Text(_) => visit(self.span.clone()),
             Node::List(items) => items.iter().for_each(|item| item.visit_strings(visit)),
             Node::Table(members) => {
-                let others = members.iter().filter(|(key, _)| !SECRET_REFERENCES.contains(&key.name.as_str()));
+                let others = members.iter().filter(|(key, _)| !SECRET_REFERENCES.contains(&key.value.as_str()));
                 others.for_each(|(_, item)| item.visit_strings(visit));
             }
             Node::Whole(_) | Node::Real(_) | Node::Flag(_) => {}
@@ -104,7 +101,7 @@ impl Item {
             Node::Real(number) => (*number).into(),
             Node::Flag(flag) => (*flag).into(),
             Node::List(list) => list.iter().map(Self::to_json).collect(),
-            Node::Table(table) => table.iter().map(|(key, item)| (key.name.clone(), item.to_json())).collect(),
+            Node::Table(table) => table.iter().map(|(key, item)| (key.value.clone(), item.to_json())).collect(),
         }
     }
 }
@@ -114,7 +111,7 @@ fn members(table: DeTable<'_>) -> Node {
         .into_iter()
         .map(|(key, value)| {
             let span = key.span();
-            (Key { span, name: key.into_inner().into_owned() }, Item::from_value(value))
+            (Spanned { value: key.into_inner().into_owned(), span }, Item::from_value(value))
         })
         .collect();
     // In the order of the file, which its author expects in reports.

@@ -12,10 +12,6 @@ impl TableReader<'_, '_> {
     /// key `env`, `file`, `path_env` or `credential` is a secret at any depth. Each message is a secret, as it may contain one.
     pub fn messages(&self, key: &'static str) -> Vec<Spanned<Secret>> {
         let Some(item) = self.item(key) else { return Vec::new() };
-        let items = match &item.node {
-            Node::List(items) => items.as_slice(),
-            _ => std::slice::from_ref(item),
-        };
         let message = |item: &Item| {
             let text = match &item.node {
                 Node::Text(_) | Node::Table(_) => match self.with_secrets(key, item)? {
@@ -30,19 +26,19 @@ impl TableReader<'_, '_> {
             };
             Some(Spanned { value: Secret::literal(&text), span: item.span.clone() })
         };
-        items.iter().filter_map(message).collect()
+        item.as_list().iter().filter_map(message).collect()
     }
 
     /// The item as JSON, with its secrets. None if one of them is missing, which is reported as a problem.
     fn with_secrets(&self, key: &str, item: &Item) -> Option<Value> {
         match &item.node {
             Node::Table(members) => match members.as_slice() {
-                [(name, Item { node: Node::Text(_), .. })] if SECRET_REFERENCES.contains(&name.name.as_str()) => {
+                [(name, Item { node: Node::Text(_), .. })] if SECRET_REFERENCES.contains(&name.value.as_str()) => {
                     Some(self.referenced_secret(key, item)?.value.expose().into())
                 }
                 members => {
                     let members =
-                        members.iter().map(|(name, item)| Some((name.name.clone(), self.with_secrets(key, item)?)));
+                        members.iter().map(|(name, item)| Some((name.value.clone(), self.with_secrets(key, item)?)));
                     members.collect::<Option<_>>().map(Value::Object)
                 }
             },

@@ -1,8 +1,10 @@
 //! The reader of one file: its text, its variables, and the problems found so far.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::ops::Range;
+
+use toml::de::{DeTable, DeValue};
 
 use super::item::{Item, Spanned};
 use super::problem::Problem;
@@ -17,8 +19,6 @@ pub struct ConfigReader<'t> {
     private: RefCell<Vec<Range<usize>>>,
     /// Strings that were read as something other than a secret.
     public: RefCell<Vec<Range<usize>>>,
-    /// Set while the keys are listed from an empty file: a missing key is no problem then.
-    listing_keys: Cell<bool>,
 }
 
 impl<'t> ConfigReader<'t> {
@@ -30,21 +30,20 @@ impl<'t> ConfigReader<'t> {
             known_keys: RefCell::default(),
             private: RefCell::default(),
             public: RefCell::default(),
-            listing_keys: Cell::new(false),
         }
     }
 
     /// Parses the file. Syntax errors become problems; the tree holds what could be parsed.
     pub fn tree(&self) -> Item {
-        let (table, errors) = toml::de::DeTable::parse_recoverable(self.text);
+        let (table, errors) = DeTable::parse_recoverable(self.text);
         for error in errors {
             let end = self.text.len();
             let span = error.span().unwrap_or(end..end);
             self.mask_value_of_line(span.start);
             self.problem(Problem::error(span, error.message().trim().to_owned()));
         }
-        let tree = Item::from_table(table);
-        let parts = tree.members().iter().filter(|(key, _)| matches!(key.name.as_str(), "source" | "sink"));
+        let tree = Item::from_value(toml::Spanned::new(table.span(), DeValue::Table(table.into_inner())));
+        let parts = tree.members().iter().filter(|(key, _)| matches!(key.value.as_str(), "source" | "sink"));
         parts.for_each(|(_, item)| item.visit_strings(&mut |span| self.private.borrow_mut().push(span)));
         tree
     }
@@ -92,22 +91,13 @@ impl<'t> ConfigReader<'t> {
         Findings { problems, text: String::from_utf8(text).unwrap_or_default() }
     }
 
-    /// From here on a missing key is no problem, and [`ConfigReader::known_keys`] collects what is read.
-    pub fn list_keys(&self) {
-        self.listing_keys.set(true);
-    }
-
-    pub(super) fn is_listing_keys(&self) -> bool {
-        self.listing_keys.get()
-    }
-
     pub(super) fn note_key(&self, path: String) {
         self.known_keys.borrow_mut().insert(path);
     }
 
-    /// Every key that was read so far.
-    pub fn known_keys(&self) -> BTreeSet<String> {
-        self.known_keys.borrow().clone()
+    /// Every key that was read.
+    pub fn into_known_keys(self) -> BTreeSet<String> {
+        self.known_keys.into_inner()
     }
 
     /// The position in the file of `part` of a string: exact if the string has no escapes, else the whole string.

@@ -31,13 +31,10 @@ impl TableReader<'_, '_> {
     /// The table `key` from names chosen by the user to strings or secret references.
     pub fn named_secrets(&self, key: &'static str) -> Vec<(Spanned<String>, Spanned<Secret>)> {
         let Some(table) = self.table(key) else { return Vec::new() };
-        table
+        let secrets = table
             .entries()
-            .filter_map(|(name, item)| {
-                let secret = table.literal_or_referenced(&name.name, item)?;
-                Some((Spanned { value: name.name.clone(), span: name.span.clone() }, secret))
-            })
-            .collect()
+            .filter_map(|(name, item)| Some((name.clone(), table.literal_or_referenced(&name.value, item)?)));
+        secrets.collect()
     }
 
     fn literal_or_referenced(&self, key: &str, item: &Item) -> Option<Spanned<Secret>> {
@@ -75,7 +72,7 @@ impl TableReader<'_, '_> {
             self.wrong_type(item, key, expected);
             return None;
         };
-        match kind.name.as_str() {
+        match kind.value.as_str() {
             "env" => Some(Origin::Env(value.clone())),
             "file" => Some(Origin::File(value.into())),
             "path_env" => Some(Origin::PathEnv(value.clone())),

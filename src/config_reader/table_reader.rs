@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::item::{Item, Key, Node, Spanned};
+use super::item::{Item, Node, Spanned};
 use super::problem::Problem;
 use super::reader::ConfigReader;
 use super::values::{Rate, parse_duration, parse_rate, parse_size};
@@ -17,7 +17,7 @@ pub struct TableReader<'r, 't> {
     pub span: Range<usize>,
     /// `source.tutum`, for the list of keys.
     path: String,
-    members: &'r [(Key, Item)],
+    members: &'r [(Spanned<String>, Item)],
     known: RefCell<Vec<&'static str>>,
     pub(super) optional: bool,
     /// The secrets that are unset although the table is optional. Shared with the tables inside it.
@@ -56,11 +56,11 @@ impl<'r, 't> TableReader<'r, 't> {
     pub fn item(&self, key: &'static str) -> Option<&'r Item> {
         self.known.borrow_mut().push(key);
         self.reader.note_key(if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) });
-        self.members.iter().find(|(known, _)| known.name == key).map(|(_, item)| item)
+        self.members.iter().find(|(known, _)| known.value == key).map(|(_, item)| item)
     }
 
     /// All members, for tables whose keys are names chosen by the user.
-    pub fn entries(&self) -> impl Iterator<Item = (&'r Key, &'r Item)> + use<'r> {
+    pub fn entries(&self) -> impl Iterator<Item = (&'r Spanned<String>, &'r Item)> + use<'r> {
         self.members.iter().map(|(key, item)| (key, item))
     }
 
@@ -82,7 +82,7 @@ impl<'r, 't> TableReader<'r, 't> {
 
     /// Whether the key is present, with a valid value or not.
     pub fn has(&self, key: &str) -> bool {
-        self.members.iter().any(|(known, _)| known.name == key)
+        self.members.iter().any(|(known, _)| known.value == key)
     }
 
     pub fn missing(&self, key: &str) {
@@ -90,10 +90,8 @@ impl<'r, 't> TableReader<'r, 't> {
     }
 
     pub fn missing_with_hint(&self, key: &str, hint: Option<&str>) {
-        if !self.reader.is_listing_keys() {
-            let problem = Problem::error(self.span.clone(), format!("`{key}` is missing here"));
-            self.reader.problem(Problem { hint: hint.map(str::to_owned), ..problem });
-        }
+        let problem = Problem::error(self.span.clone(), format!("`{key}` is missing here"));
+        self.reader.problem(Problem { hint: hint.map(str::to_owned), ..problem });
     }
 
     pub fn flag(&self, key: &'static str) -> Option<bool> {
@@ -159,22 +157,15 @@ impl<'r, 't> TableReader<'r, 't> {
     /// A string or a list of strings.
     pub fn texts(&self, key: &'static str) -> Option<Vec<Spanned<String>>> {
         let item = self.item(key)?;
-        let items = match &item.node {
-            Node::List(items) => items.as_slice(),
-            _ => std::slice::from_ref(item),
+        let text = |item: &Item| {
+            let Node::Text(text) = &item.node else {
+                self.wrong_type(item, key, "a string or a list of strings");
+                return None;
+            };
+            self.reader.show(&item.span);
+            Some(Spanned { value: text.clone(), span: item.span.clone() })
         };
-        let texts: Vec<_> = items
-            .iter()
-            .filter_map(|item| {
-                let Node::Text(text) = &item.node else {
-                    self.wrong_type(item, key, "a string or a list of strings");
-                    return None;
-                };
-                self.reader.show(&item.span);
-                Some(Spanned { value: text.clone(), span: item.span.clone() })
-            })
-            .collect();
-        Some(texts)
+        Some(item.as_list().iter().filter_map(text).collect())
     }
 
     pub fn table(&self, key: &'static str) -> Option<TableReader<'r, 't>> {
@@ -188,10 +179,10 @@ impl<'r, 't> TableReader<'r, 't> {
         let mut known = self.known.into_inner();
         known.sort_unstable();
         known.dedup();
-        for (key, _) in self.members.iter().filter(|(key, _)| !known.contains(&key.name.as_str())) {
-            let problem = Problem::error(key.span.clone(), format!("unknown key `{}`", key.name));
+        for (key, _) in self.members.iter().filter(|(key, _)| !known.contains(&key.value.as_str())) {
+            let problem = Problem::error(key.span.clone(), format!("unknown key `{}`", key.value));
             let otherwise = || Some(format!("known here: {}", known.join(", ")));
-            self.reader.problem(problem.suggest(&key.name, known.iter().copied(), otherwise));
+            self.reader.problem(problem.suggest(&key.value, known.iter().copied(), otherwise));
         }
     }
 
@@ -208,12 +199,12 @@ impl<'r, 't> TableReader<'r, 't> {
 
     fn take<T>(&self, key: &'static str, expected: &str, read: impl FnOnce(&Node) -> Option<T>) -> Option<Spanned<T>> {
         let item = self.item(key)?;
-        let value = read(&item.node);
-        match value {
-            Some(_) => self.reader.show(&item.span),
-            None => self.wrong_type(item, key, expected),
-        }
-        Some(Spanned { value: value?, span: item.span.clone() })
+        let Some(value) = read(&item.node) else {
+            self.wrong_type(item, key, expected);
+            return None;
+        };
+        self.reader.show(&item.span);
+        Some(Spanned { value, span: item.span.clone() })
     }
 
     pub(super) fn wrong_type(&self, item: &Item, key: &str, expected: &str) {

@@ -15,12 +15,16 @@ const DURATIONS: [(&str, u64); 6] =
 /// The longest accepted duration: no clock overflows with it.
 const LONGEST: Duration = Duration::from_secs(10 * 366 * 86_400);
 
+fn split_unit(text: &str) -> Option<(u64, &str)> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at_checked(digits)?;
+    Some((number.parse().ok()?, unit))
+}
+
 /// `300ms`, `10s`, `5m`, `2h`, `7d`.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let malformed = || format!("`{text}` is not a duration; write it like 300ms, 10s, 5m, 2h or 7d");
-    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-    let (number, unit) = text.split_at_checked(digits).ok_or_else(malformed)?;
-    let number: u64 = number.parse().map_err(|_| malformed())?;
+    let (number, unit) = split_unit(text).ok_or_else(malformed)?;
     let (_, millis) = DURATIONS.iter().find(|(name, _)| *name == unit).ok_or_else(malformed)?;
     let duration = number.checked_mul(*millis).map(Duration::from_millis).ok_or_else(malformed)?;
     if duration > LONGEST {
@@ -42,9 +46,7 @@ pub fn print_duration(duration: Duration) -> String {
 /// `512`, `64KiB`, `1MiB`, `1GiB`.
 pub fn parse_size(text: &str) -> Result<u64, String> {
     let malformed = || format!("`{text}` is not a size; write it like 64KiB, 1MiB or 1GiB");
-    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-    let (number, unit) = text.split_at_checked(digits).ok_or_else(malformed)?;
-    let number: u64 = number.parse().map_err(|_| malformed())?;
+    let (number, unit) = split_unit(text).ok_or_else(malformed)?;
     let shift = match unit {
         "" | "B" => 0,
         "KiB" => 10,

@@ -206,21 +206,21 @@ fn read_fetch(table: &TableReader) -> Vec<(Name, Option<Template>)> {
     let reader = table.reader;
     let mut read = Vec::new();
     for (key, item) in fetch.entries() {
-        let plain = !key.name.starts_with(|letter: char| letter.is_ascii_digit())
-            && key.name.chars().all(|letter| letter == '_' || letter.is_ascii_alphanumeric());
-        if !plain || ROOTS.contains(&key.name.as_str()) {
-            let problem = Problem::error(key.span.clone(), format!("`{}` is not a valid name for `fetch`", key.name));
+        let plain = !key.value.starts_with(|letter: char| letter.is_ascii_digit())
+            && key.value.chars().all(|letter| letter == '_' || letter.is_ascii_alphanumeric());
+        if !plain || ROOTS.contains(&key.value.as_str()) {
+            let problem = Problem::error(key.span.clone(), format!("`{}` is not a valid name for `fetch`", key.value));
             reader.problem(problem.hint(format!("use letters, digits and `_`, and none of {}", ROOTS.join(", "))));
             continue;
         }
         let template = if let Node::Text(text) = &item.node {
             Template::compile(reader, &Spanned { value: text.clone(), span: item.span.clone() }, &ROOTS)
         } else {
-            let why = format!("`fetch.{}` must be a string, found {}", key.name, item.type_name());
+            let why = format!("`fetch.{}` must be a string, found {}", key.value, item.type_name());
             reader.problem(Problem::error(item.span.clone(), why));
             None
         };
-        read.push((Name::from(key.name.as_str()), template));
+        read.push((Name::from(key.value.as_str()), template));
     }
     read
 }

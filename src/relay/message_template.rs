@@ -216,10 +216,10 @@ fn read_raw(table: &TableReader, roots: &[&str]) -> Vec<(Spanned<String>, Raw)> 
     let mut raw = Vec::new();
     for (key, item) in kinds.entries() {
         if !matches!(item.node, Node::Table(_)) {
-            let why = format!("`raw.{}` must be a table, found {}", key.name, item.type_name());
+            let why = format!("`raw.{}` must be a table, found {}", key.value, item.type_name());
             table.reader.problem(Problem::error(item.span.clone(), why));
         } else if let Some(payload) = Raw::read(table.reader, item, roots) {
-            raw.push((Spanned { value: key.name.clone(), span: key.span.clone() }, payload));
+            raw.push((key.clone(), payload));
         }
     }
     raw

@@ -18,7 +18,7 @@ const LARGEST_REGEX: usize = 1 << 20;
 pub(super) fn read(table: &TableReader) -> Vec<(FieldPath, Pattern)> {
     let mut matches: Vec<(FieldPath, Pattern)> = Vec::new();
     for (key, item) in table.entries() {
-        read_path(table, &Spanned { value: key.name.clone(), span: key.span.clone() }, item, &mut matches);
+        read_path(table, key, item, &mut matches);
     }
     matches
 }
@@ -27,9 +27,9 @@ fn read_path(table: &TableReader, spanned: &Spanned<String>, item: &Item, matche
     // `match.data.action = …` and `match = { data.action = … }` are tables in TOML; here they are the path.
     if let Node::Table(members) = &item.node {
         let in_body = spanned.value == "data" || spanned.value.starts_with("data.");
-        if in_body && !members.is_empty() && members.iter().all(|(key, _)| !is_word(&key.name)) {
+        if in_body && !members.is_empty() && members.iter().all(|(key, _)| !is_word(&key.value)) {
             for (key, inner) in members {
-                let spanned = Spanned { value: format!("{}.{}", spanned.value, key.name), span: key.span.clone() };
+                let spanned = Spanned { value: format!("{}.{}", spanned.value, key.value), span: key.span.clone() };
                 read_path(table, &spanned, inner, matches);
             }
             return;
@@ -147,7 +147,7 @@ fn read_words(outer: &TableReader, item: &Item) -> Option<Test> {
 
 /// Whether there are unknown keys, which are reported elsewhere.
 fn has_unknown_words(item: &Item) -> bool {
-    matches!(&item.node, Node::Table(members) if members.iter().any(|(key, _)| !is_word(&key.name)))
+    matches!(&item.node, Node::Table(members) if members.iter().any(|(key, _)| !is_word(&key.value)))
 }
 
 #[expect(

@@ -31,7 +31,7 @@ impl Raw {
             }
             Node::Table(members) => {
                 let read = |item: &Item| Self::read(reader, item, roots);
-                let read: Vec<_> = members.iter().map(|(key, item)| Some((key.name.clone(), read(item)?))).collect();
+                let read: Vec<_> = members.iter().map(|(key, item)| Some((key.value.clone(), read(item)?))).collect();
                 read.into_iter().collect::<Option<_>>().map(Self::Table)
             }
         }

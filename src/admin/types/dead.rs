@@ -1,9 +1,12 @@
 //! Dead letters: deliveries that failed for good.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::fields::{Age, bounded, ids};
+use super::fields::{age, bounded, ids};
+use crate::config_reader::parse_duration;
 use crate::http_server::HttpError;
 
 /// Which dead letters to list, replay or drop.
@@ -24,8 +27,9 @@ pub struct DeadRequest {
     #[arg(long, value_name = "NAME")]
     pub sink: Option<String>,
     /// Only those that failed longer ago than this (2h, 7d)
-    #[arg(long, value_name = "AGE")]
-    pub older_than: Option<Age>,
+    #[arg(long, value_name = "AGE", value_parser = parse_duration)]
+    #[serde(with = "age")]
+    pub older_than: Option<Duration>,
     /// At most this many, the oldest first (`dead list`: 100 unless set)
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,

@@ -1,9 +1,10 @@
 //! Events and their deliveries.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::fields::{Moment, bounded};
+use super::fields::{bounded, moment, parse_moment};
 
 /// Which events to list.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, clap::Args)]
@@ -22,11 +23,13 @@ pub struct EventsRequest {
     #[arg(long, value_name = "NAME")]
     pub sink: Option<String>,
     /// Only events since this time (2026-01-31T12:00:00Z) or this long ago (1h)
-    #[arg(long, value_name = "WHEN")]
-    pub since: Option<Moment>,
+    #[arg(long, value_name = "WHEN", value_parser = parse_moment)]
+    #[serde(with = "moment")]
+    pub since: Option<Timestamp>,
     /// Only events up to this time, or up to this long ago
-    #[arg(long, value_name = "WHEN")]
-    pub until: Option<Moment>,
+    #[arg(long, value_name = "WHEN", value_parser = parse_moment)]
+    #[serde(with = "moment")]
+    pub until: Option<Timestamp>,
     /// List at most this many, the latest ones
     #[arg(long, value_name = "N", default_value = "50")]
     pub limit: Option<usize>,
@@ -79,7 +82,6 @@ pub struct DeliveryRecord {
 
 #[cfg(test)]
 mod tests {
-    use jiff::Timestamp;
     use serde_json::json;
 
     use super::*;
@@ -90,8 +92,8 @@ mod tests {
             let request: Result<EventsRequest, _> = serde_json::from_value(json!({ "since": text }));
             request.map(|request| request.since)
         };
-        assert_eq!(since("1970-01-01T00:00:00Z").expect("a time"), Some(Moment(Timestamp::UNIX_EPOCH)));
-        assert!(since("1h").expect("an age") < Some(Moment(Timestamp::now())));
+        assert_eq!(since("1970-01-01T00:00:00Z").expect("a time"), Some(Timestamp::UNIX_EPOCH));
+        assert!(since("1h").expect("an age") < Some(Timestamp::now()));
         for bad in ["yesterday", "", "9999999999999d"] {
             assert!(since(bad).is_err(), "{bad}");
         }

@@ -1,11 +1,10 @@
 //! Fields that are written as text: ages, moments, lists of ids.
 
-use std::str::FromStr;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::de::Error;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::config_reader::{parse_duration, print_duration};
 
@@ -17,63 +16,47 @@ pub(super) fn bounded(limit: Option<usize>) -> usize {
     limit.unwrap_or(DEFAULT_LIMIT).min(MAX_LIMIT)
 }
 
-/// A duration like `2h`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Age(pub Duration);
+/// A point in time, written as a time or as how long ago it was.
+pub(super) fn parse_moment(text: &str) -> Result<Timestamp, String> {
+    let moment = match parse_duration(text) {
+        Ok(age) => Timestamp::now().checked_sub(age).ok(),
+        Err(_) => text.parse().ok(),
+    };
+    moment.ok_or_else(|| format!("`{text}` is neither a time like 2026-01-31T12:00:00Z nor an age like 1h"))
+}
 
-/// A point in time: written as a time, or as how long ago it was (`1h`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Moment(pub Timestamp);
+/// Serializes an optional time as text.
+pub(super) mod moment {
+    use super::{Deserializer, Serialize, Serializer, Timestamp, parse_moment, parsed};
 
-impl FromStr for Age {
-    type Err = String;
+    #[expect(clippy::ref_option, reason = "serde's signature")]
+    pub(in super::super) fn serialize<S: Serializer>(moment: &Option<Timestamp>, to: S) -> Result<S::Ok, S::Error> {
+        moment.map(|moment| moment.to_string()).serialize(to)
+    }
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        parse_duration(text).map(Self)
+    pub(in super::super) fn deserialize<'d, D: Deserializer<'d>>(from: D) -> Result<Option<Timestamp>, D::Error> {
+        parsed(from, parse_moment)
     }
 }
 
-impl FromStr for Moment {
-    type Err = String;
+/// Serializes an optional duration as text like `2h`.
+pub(super) mod age {
+    use super::{Deserializer, Duration, Serialize, Serializer, parse_duration, parsed, print_duration};
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let malformed = || format!("`{text}` is neither a time like 2026-01-31T12:00:00Z nor an age like 1h");
-        match parse_duration(text) {
-            Ok(age) => Timestamp::now().checked_sub(age).map_err(|_| malformed()),
-            Err(_) => text.parse().map_err(|_| malformed()),
-        }
-        .map(Self)
+    #[expect(clippy::ref_option, reason = "serde's signature")]
+    pub(in super::super) fn serialize<S: Serializer>(age: &Option<Duration>, to: S) -> Result<S::Ok, S::Error> {
+        age.map(print_duration).serialize(to)
+    }
+
+    pub(in super::super) fn deserialize<'d, D: Deserializer<'d>>(from: D) -> Result<Option<Duration>, D::Error> {
+        parsed(from, parse_duration)
     }
 }
 
-impl TryFrom<String> for Age {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-    }
-}
-
-impl TryFrom<String> for Moment {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-    }
-}
-
-impl From<Age> for String {
-    fn from(age: Age) -> Self {
-        print_duration(age.0)
-    }
-}
-
-impl From<Moment> for String {
-    fn from(moment: Moment) -> Self {
-        moment.0.to_string()
-    }
+/// With the parser that also reads the command line's argument.
+fn parsed<'d, D: Deserializer<'d>, T>(from: D, parse: fn(&str) -> Result<T, String>) -> Result<Option<T>, D::Error> {
+    let text = Option::<String>::deserialize(from)?;
+    text.map(|text| parse(&text)).transpose().map_err(D::Error::custom)
 }
 
 /// Reads a list of numbers, or `1,2,3` in a query string.

@@ -16,7 +16,6 @@ use serde::{Deserialize, Serialize};
 pub use dead::{DeadLetter, DeadLetters, DeadRequest};
 pub use events::{DeliveryRecord, EventRecord, Events, EventsRequest};
 pub use explain::{ExplainRequest, ExplainTarget, Explanation, RelayVerdict};
-pub use fields::{Age, Moment};
 pub use silences::{ExpireRequest, NewSilence, Silence, Silences, SilencesRequest};
 pub use status::{Incident, SinkStatus, SourceStatus, Status};
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 use clap::ArgGroup;
 use serde::{Deserialize, Serialize};
 
-use super::fields::Age;
+use super::fields::age;
+use crate::config_reader::parse_duration;
 use crate::http_server::HttpError;
 
 /// Anything longer belongs into relays.toml.
@@ -41,8 +42,9 @@ pub struct NewSilence {
     #[arg(long, conflicts_with_all = ["matches", "relay"], help = ALL)]
     pub all: bool,
     /// How long (30m, 2h, 7d), at most 366d
-    #[arg(long, value_name = "DURATION", required = true)]
-    pub r#for: Option<Age>,
+    #[arg(long, value_name = "DURATION", required = true, value_parser = parse_duration)]
+    #[serde(with = "age")]
+    pub r#for: Option<Duration>,
     /// The reason, for those who wonder later why nothing was sent
     #[arg(long, value_name = "REASON")]
     pub why: String,
@@ -75,8 +77,8 @@ impl NewSilence {
             return Err(HttpError::bad_request(format!("`why` may have at most {MAX_LENGTH} characters"), hint));
         }
         match self.r#for {
-            Some(Age(Duration::ZERO)) => return Err(HttpError::bad_request("`for` must be longer than 0s", hint)),
-            Some(Age(duration)) if duration > MAX_DURATION => {
+            Some(Duration::ZERO) => return Err(HttpError::bad_request("`for` must be longer than 0s", hint)),
+            Some(duration) if duration > MAX_DURATION => {
                 return Err(HttpError::bad_request(
                     "a silence may last at most 366 days",
                     "remove the relay from relays.toml instead",

@@ -237,7 +237,7 @@ fn read(file: &str) -> Relays {
     let tree = reader.tree();
     let mut relays = Vec::new();
     if let Node::Table(members) = &tree.node {
-        for item in members.iter().filter(|(key, _)| key.name == "relay").flat_map(|(_, list)| items(list)) {
+        for item in members.iter().filter(|(key, _)| key.value == "relay").flat_map(|(_, list)| items(list)) {
             relays.extend(Relay::read(&TableReader::new(&reader, "relay", item)));
         }
     }

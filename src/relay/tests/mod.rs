@@ -47,7 +47,8 @@ fn read_loosely(file: &str) -> (Vec<Relay>, String) {
         let tree = reader.tree();
         let mut relays = Vec::new();
         if let Node::Table(members) = &tree.node
-            && let Some((_, Item { node: Node::List(items), .. })) = members.iter().find(|(key, _)| key.name == "relay")
+            && let Some((_, Item { node: Node::List(items), .. })) =
+                members.iter().find(|(key, _)| key.value == "relay")
         {
             for item in items {
                 let table = TableReader::new(&reader, "relay", item);
