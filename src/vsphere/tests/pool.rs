@@ -3,7 +3,9 @@
 use super::*;
 
 fn pool(url: &str) -> SessionPool {
-    SessionPool::with_deadlines(account(url), &Outbound::new(), LONG)
+    let mut pool = SessionPool::new(account(url), &Outbound::new());
+    pool.client.deadlines = LONG;
+    pool
 }
 
 fn log_in_acts() -> [Step; 4] {

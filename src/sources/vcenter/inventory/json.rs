@@ -16,8 +16,7 @@ pub(super) fn to_json(
     let mut set = |name: &str, value: Value| {
         object.insert(name.to_owned(), value);
     };
-    let property = |path: &str| found.properties.iter().find(|(known, _)| known == path).map(|(_, value)| value);
-    let text = |path: &str| property(path).map(|value| value.text.trim());
+    let text = |path: &str| found.get(path).map(|value| value.text.trim());
     let name = text("name").map(unescaped).unwrap_or_default();
     set("id", reference.to_string().into());
     set("kind", reference.kind.as_str().into());
@@ -66,7 +65,7 @@ pub(super) fn to_json(
         set("host", name.into());
         set("host_id", host.to_string().into());
     }
-    set("custom", custom(property("customValue"), property("availableField")));
+    set("custom", custom(found.get("customValue"), found.get("availableField")));
     Value::Object(object)
 }
 

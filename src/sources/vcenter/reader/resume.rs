@@ -5,9 +5,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tracing::warn;
 
-use super::end::ReadResult;
-use super::options::StartFrom;
-use super::state::Reader;
+use super::state::{ReadResult, Reader};
+use crate::sources::vcenter::config::StartFrom;
 use crate::sources::vcenter::cursor::{CLOCK_TOLERANCE, Cursor, before};
 
 /// How far to read back after the server's clock was set back by an unknown time. The store remembers ids for a day, so

@@ -8,8 +8,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use super::end::{ReadResult, SessionEnd};
-use super::state::Reader;
+use super::state::{ReadResult, Reader, SessionEnd};
 use super::tail::Tail;
 use crate::sources::vcenter::api::EventApi;
 use crate::sources::vcenter::cursor::before;
@@ -23,7 +22,7 @@ const MIN_WAIT: Duration = Duration::from_secs(1);
 const MAX_CLOCK_DIFFERENCE: Duration = Duration::from_secs(60);
 
 impl Reader<'_> {
-    pub(super) async fn read_session<A: EventApi>(&mut self, api: &A) -> SessionEnd {
+    pub(super) async fn read_session(&mut self, api: &impl EventApi) -> SessionEnd {
         self.own_sessions = api.own_sessions();
         loop {
             let began = Instant::now();
@@ -38,7 +37,7 @@ impl Reader<'_> {
         }
     }
 
-    async fn open_and_follow<A: EventApi>(&mut self, api: &A) -> ReadResult<Infallible> {
+    async fn open_and_follow(&mut self, api: &impl EventApi) -> ReadResult<Infallible> {
         let now = self.read_clock(api).await?;
         let local = Timestamp::now();
         if before(now.max(local), MAX_CLOCK_DIFFERENCE) > now.min(local) {
@@ -54,7 +53,7 @@ impl Reader<'_> {
     }
 
     /// The tail is open before the catch-up begins, so that no event falls between them.
-    async fn follow<A: EventApi>(&mut self, api: &A, tail: &mut Tail<A>) -> ReadResult<Infallible> {
+    async fn follow(&mut self, api: &impl EventApi, tail: &mut Tail) -> ReadResult<Infallible> {
         let first = tail.next_pages(self, api, self.options.poll).await?.unwrap_or_default();
         let (began, server_time) = (Instant::now(), self.server_now());
         let read = self.catch_up(api, self.cursor()?.begin(self.options.overlap)).await?;

@@ -12,7 +12,7 @@ const QUIET: Duration = Duration::from_secs(600);
 /// The shortest time between audits that torn pages ask for.
 const MIN_SOON: Duration = Duration::from_secs(60);
 
-pub(crate) struct AuditSchedule {
+pub(super) struct AuditSchedule {
     next: Instant,
     /// The last event or audit.
     quiet_since: Instant,
@@ -25,7 +25,7 @@ pub(crate) struct AuditSchedule {
 }
 
 impl AuditSchedule {
-    pub(crate) fn new() -> Self {
+    pub(super) fn new() -> Self {
         let now = Instant::now();
         let mut schedule =
             Self { next: now, quiet_since: now, tail_stalled: false, tail_restarted: None, complete_reading: None };
@@ -34,7 +34,7 @@ impl AuditSchedule {
     }
 
     /// A complete reading of the history is done, which began at `server_time`.
-    pub(crate) fn done(&mut self, server_time: Timestamp) {
+    pub(super) fn done(&mut self, server_time: Timestamp) {
         self.complete_reading = Some(server_time);
         self.plan();
     }
@@ -46,19 +46,19 @@ impl AuditSchedule {
     }
 
     /// A page was torn, so late events may still be on their way.
-    pub(crate) fn soon(&mut self, overlap: Duration) {
+    pub(super) fn soon(&mut self, overlap: Duration) {
         self.next = self.next.min(Instant::now() + (overlap / 2).max(MIN_SOON));
     }
 
-    pub(crate) fn event_received(&mut self) {
+    pub(super) fn event_received(&mut self) {
         self.quiet_since = Instant::now();
     }
 
-    pub(crate) fn tail_answered(&mut self) {
+    pub(super) fn tail_answered(&mut self) {
         self.tail_stalled = false;
     }
 
-    pub(crate) fn due_in(&self, poll: Duration) -> Duration {
+    pub(super) fn due_in(&self, poll: Duration) -> Duration {
         let quiet = if self.tail_stalled { poll } else { QUIET };
         self.next.min(self.quiet_since + quiet).saturating_duration_since(Instant::now())
     }
