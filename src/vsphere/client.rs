@@ -4,17 +4,31 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use reqwest::Url;
 use reqwest::header::{HeaderMap, HeaderValue, USER_AGENT};
 
-use super::account::{self, Account};
 use super::api_error::ApiError;
 use super::element::{Element, MAX_BYTES, parse};
 use super::redact::Redactor;
 use crate::fault::Fault;
-use crate::outbound::{Outbound, Reply, Request};
+use crate::outbound::{Outbound, Reply, Request, Trust};
+use crate::secret::Secret;
 
 /// The oldest API version that is understood; used where a vCenter names no version.
 const MIN_VERSION: &str = "6.5";
+
+/// The `User-Agent` of every call: vCenter shows it in its list of sessions and in its log-in events.
+pub(super) const OWN_USER_AGENT: &str = concat!("tidings/", env!("CARGO_PKG_VERSION"));
+
+/// Which vCenter, and as which user.
+#[derive(Debug, Clone)]
+pub struct Account {
+    /// The whole endpoint, `https://vcenter.example.com/sdk`.
+    pub url: Url,
+    pub user: String,
+    pub password: Secret,
+    pub trust: Trust,
+}
 
 /// Cheap to clone; Debug shows the host only.
 #[derive(Clone)]
@@ -27,21 +41,16 @@ pub(super) struct Client {
 /// How long vCenter may take for an answer.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Deadlines {
+    /// In addition to the wait, where a call requests one.
     pub(super) call: Duration,
     /// For reading its event table, which may be large and on a busy disk.
     pub(super) history: Duration,
-    /// In addition to the wait that a call asks for.
-    pub(super) slack: Duration,
     /// For the whole log-out.
     pub(super) logout: Duration,
 }
 
-const DEADLINES: Deadlines = Deadlines {
-    call: Duration::from_secs(30),
-    history: Duration::from_secs(120),
-    slack: Duration::from_secs(30),
-    logout: Duration::from_secs(2),
-};
+const DEADLINES: Deadlines =
+    Deadlines { call: Duration::from_secs(30), history: Duration::from_secs(120), logout: Duration::from_secs(2) };
 
 impl Client {
     /// Touches no network.
@@ -75,7 +84,7 @@ impl Client {
         max_bytes: usize,
         budget: Duration,
     ) -> Result<Reply, Fault> {
-        headers.insert(USER_AGENT, HeaderValue::from_static(account::USER_AGENT));
+        headers.insert(USER_AGENT, HeaderValue::from_static(OWN_USER_AGENT));
         self.net.send(request.headers(headers).reply_limit(max_bytes).timeout(budget)).await
     }
 }

@@ -10,7 +10,6 @@
 //!      Client    one HTTP request and its answer
 //! ```
 
-mod account;
 mod api_error;
 mod call;
 mod client;
@@ -27,8 +26,8 @@ mod session;
 mod tests;
 mod watch;
 
-pub use account::Account;
 pub use api_error::ApiError;
+pub use client::Account;
 pub use element::{Element, parse};
 pub use events::EventFilter;
 pub use own_sessions::OwnSessions;

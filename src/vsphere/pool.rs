@@ -7,9 +7,8 @@ use tokio::sync::{Mutex, watch};
 use tokio::time::Instant;
 use tracing::info;
 
-use super::account::Account;
 use super::api_error::ApiError;
-use super::client::Client;
+use super::client::{Account, Client};
 use super::own_sessions::OwnSessions;
 use super::session::Session;
 use crate::fault::Fault;
@@ -27,14 +26,15 @@ pub struct SessionPool {
     current: watch::Sender<Option<Arc<Session>>>,
     /// Locked during a log-in, so that there is one at a time. Holds the last refusal, and when it was.
     login: Mutex<Option<(Instant, Fault)>>,
-    own_sessions: Arc<OwnSessions>,
+    /// The sessions of this pool, to recognise their log-ins.
+    pub own_sessions: OwnSessions,
 }
 
 impl SessionPool {
     /// Touches no network.
     pub fn new(account: Account, net: &Outbound) -> Self {
         let (client, current) = (Client::new(account, net), watch::Sender::new(None));
-        Self { client, current, login: Mutex::default(), own_sessions: Arc::default() }
+        Self { client, current, login: Mutex::default(), own_sessions: OwnSessions::default() }
     }
 
     /// The current session, or a new one: the first user logs in, the others wait for it. None where the stop comes
@@ -75,11 +75,6 @@ impl SessionPool {
             }
             answer => answer,
         }
-    }
-
-    /// The sessions of this pool, to tell their log-ins apart from those of others.
-    pub fn own_sessions(&self) -> Arc<OwnSessions> {
-        Arc::clone(&self.own_sessions)
     }
 
     /// Resolves when `session` is no longer the current one: another user found it lost, or closed it.

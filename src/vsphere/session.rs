@@ -58,14 +58,12 @@ impl Session {
         time.ok_or_else(|| ApiError::malformed("its time is not a time"))
     }
 
-    /// Destroys an object that this session made: a collector, a property collector or its filter, a view. An object
-    /// that no longer exists is not an error.
+    /// Destroys an object that this session made: a collector or a property collector. An object that no longer exists
+    /// is not an error.
     pub async fn destroy(&self, what: &Reference) -> Result<(), ApiError> {
         let name = match what.kind.as_str() {
-            "EventHistoryCollector" | "TaskHistoryCollector" => "DestroyCollector",
+            "EventHistoryCollector" => "DestroyCollector",
             "PropertyCollector" => "DestroyPropertyCollector",
-            "PropertyFilter" => "DestroyPropertyFilter",
-            "ContainerView" | "InventoryView" | "ListView" => "DestroyView",
             // Destroying a VM or the like takes a call of its own.
             other => {
                 let message = format!("a {other} is not an object of the session, so it is not destroyed");

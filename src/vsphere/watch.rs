@@ -79,7 +79,7 @@ impl Session {
             });
         // The first answer is a single page; were it refused, no watch could ever start.
         let max_bytes = if watch.version.is_empty() { MAX_BYTES } else { MAX_UPDATE_BYTES };
-        let budget = Duration::from_secs(seconds) + self.client.deadlines.slack;
+        let budget = Duration::from_secs(seconds) + self.client.deadlines.call;
         Ok(self.send(call, budget, max_bytes).await?.0)
     }
 

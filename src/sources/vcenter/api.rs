@@ -1,12 +1,11 @@
 //! What the reader needs of a vCenter. The tests implement it in memory.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use crate::stop::Stop;
-use crate::vsphere::{ApiError, Element, OwnSessions, PageWatch, Reference};
+use crate::vsphere::{ApiError, Element, PageWatch, Reference};
 
 /// The most events that vCenter returns at once, and the most that are held in memory.
 pub(super) const PAGE: u32 = 1000;
@@ -25,8 +24,6 @@ pub(super) trait Connect {
 pub(super) trait EventApi: Send + Sync {
     /// Identifies the vCenter.
     fn instance_uuid(&self) -> &str;
-    /// Recognises events of the daemon's own sessions.
-    fn own_sessions(&self) -> Arc<OwnSessions>;
     /// The server's clock.
     fn server_time(&self) -> impl Future<Output = Result<Timestamp, ApiError>> + Send;
     /// A collector of the events since `begin`, with a latest page of `page` events.

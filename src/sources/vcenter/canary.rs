@@ -21,7 +21,7 @@ pub(super) struct Canary {
     /// The message on its way, and when it is overdue.
     pending: Option<(String, Instant)>,
     /// One did not return, and none has returned since.
-    missing: bool,
+    pub(super) missing: bool,
 }
 
 impl Canary {
@@ -61,10 +61,6 @@ impl Canary {
     /// Whether this is a canary event of this source, of this or an earlier run.
     pub(super) fn sent(&self, element: &Element) -> bool {
         contains(element, &self.prefix)
-    }
-
-    pub(super) fn is_missing(&self) -> bool {
-        self.missing
     }
 
     pub(super) fn is_overdue(&self) -> bool {

@@ -51,23 +51,18 @@ use crate::event::Event;
 use crate::fault::Fault;
 use crate::outbound::Outbound;
 use crate::outbox::Outbox;
-use crate::reconnect::{Reconnect, ReconnectConfig};
+use crate::reconnect::Reconnect;
 use crate::stop::Stop;
-use crate::vsphere::{Element, EventFilter, SessionPool};
+use crate::vsphere::{Element, SessionPool};
 
 pub(super) use config::Config;
-use config::ReadOptions;
 use inventory::{HostNames, InventoryQuery};
 use reader::Reader;
 
 #[derive(Debug)]
 pub struct Vcenter {
+    config: Config,
     pool: SessionPool,
-    /// The host, for the log.
-    host: String,
-    filter: EventFilter,
-    options: ReadOptions,
-    reconnect: ReconnectConfig,
     hosts: HostNames,
 }
 
@@ -85,17 +80,17 @@ impl Vcenter {
     };
 
     pub(super) fn open(config: Config, net: &Outbound) -> Self {
-        let Config { account, filter, options, reconnect } = config;
-        let host = account.url.host_str().unwrap_or_default().to_owned();
-        let pool = SessionPool::new(account, net);
-        Self { pool, host, filter, options, reconnect, hosts: HostNames::default() }
+        let pool = SessionPool::new(config.account.clone(), net);
+        Self { config, pool, hosts: HostNames::default() }
     }
 }
 
 impl Source for Vcenter {
     async fn run(&self, out: &Outbox, stop: &Stop) -> Result<(), Fault> {
-        let reconnect = Reconnect::new(out.source(), &self.host, self.reconnect, stop);
-        reader::run(&self, Reader::new(&self.options, out, stop), reconnect).await;
+        let host = self.config.account.url.host_str().unwrap_or_default();
+        let reconnect = Reconnect::new(out.source(), host, self.config.reconnect, stop);
+        let reader = Reader::new(&self.config.options, &self.pool.own_sessions, out, stop);
+        reader::run(&self, reader, reconnect).await;
         Ok(())
     }
 

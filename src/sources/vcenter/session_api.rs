@@ -9,7 +9,7 @@ use tracing::warn;
 use super::Vcenter;
 use super::api::{Connect, EventApi, Pages};
 use crate::stop::Stop;
-use crate::vsphere::{ApiError, Element, OwnSessions, PageWatch, Reference, Session};
+use crate::vsphere::{ApiError, Element, PageWatch, Reference, Session};
 
 pub(super) struct SessionApi<'v> {
     vcenter: &'v Vcenter,
@@ -33,16 +33,12 @@ impl EventApi for SessionApi<'_> {
         self.session.about("instanceUuid")
     }
 
-    fn own_sessions(&self) -> Arc<OwnSessions> {
-        self.vcenter.pool.own_sessions()
-    }
-
     async fn server_time(&self) -> Result<Timestamp, ApiError> {
         self.session.current_time().await
     }
 
     async fn create_collector(&self, begin: Option<Timestamp>, page: u32) -> Result<Reference, ApiError> {
-        self.session.create_event_collector(&self.vcenter.filter, begin, page).await
+        self.session.create_event_collector(&self.vcenter.config.filter, begin, page).await
     }
 
     async fn read_next(&self, of: &Reference, max: u32) -> Result<Vec<Element>, ApiError> {
@@ -67,7 +63,7 @@ impl EventApi for SessionApi<'_> {
 
     /// Into the filter's entity, so that it passes the filter.
     async fn log_event(&self, message: &str) -> Result<(), ApiError> {
-        let entity = self.vcenter.filter.entity.clone();
+        let entity = self.vcenter.config.filter.entity.clone();
         let entity = entity.map_or_else(|| self.session.service("rootFolder"), Ok)?;
         self.session.log_user_event(&entity, message).await
     }

@@ -33,7 +33,7 @@ async fn a_login_is_four_calls_and_the_cookie_goes_back_with_its_quotes() {
             assert!(head.lines().any(|line| line == header), "{header} in {head}");
         }
         assert!(
-            head.lines().any(|line| line == format!("user-agent: {}", super::super::account::USER_AGENT)),
+            head.lines().any(|line| line == format!("user-agent: {}", super::super::client::OWN_USER_AGENT)),
             "{head}"
         );
         let cookie = head.lines().find(|line| line.starts_with("cookie"));

@@ -26,12 +26,8 @@ const KEY: &str = "52e72df4-k3y";
 const COOKIE: &str = "vmware_soap_session=\"c00k1e0000\"";
 
 /// Longer than any test, and no test waits for it.
-const LONG: Deadlines = Deadlines {
-    call: Duration::from_secs(20),
-    history: Duration::from_secs(20),
-    slack: Duration::from_secs(20),
-    logout: Duration::from_secs(20),
-};
+const LONG: Deadlines =
+    Deadlines { call: Duration::from_secs(20), history: Duration::from_secs(20), logout: Duration::from_secs(20) };
 
 fn account(url: &str) -> Account {
     Account {

@@ -81,7 +81,7 @@ async fn closing_logs_out_and_the_sessions_of_the_pool_are_its_own() {
          <sessionId>{KEY}</sessionId></Event>"
     );
     let event = super::super::parse(event.as_bytes()).expect("XML");
-    assert!(pool.own_sessions().caused(&event));
+    assert!(pool.own_sessions.caused(&event));
 }
 
 #[tokio::test]

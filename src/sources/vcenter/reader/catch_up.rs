@@ -79,7 +79,7 @@ impl Reader<'_> {
         let elements = self.call(api.latest_page(collector)).await?;
         // A page that is not full holds everything.
         let is_full = elements.len() >= PAGE as usize;
-        let PageDiff { all, new, overlaps, reaches_back } = self.diff(elements, progress.since)?;
+        let PageDiff { all, new, overlaps, reaches_back } = self.diff(elements, |event| progress.is_old(event))?;
         let Some(first) = new.first().map(|event| event.identity) else { return Ok(true) };
         let is_torn = if is_full { !reaches_back } else { !overlaps };
         if is_torn && is_full && !is_last_try {

@@ -33,6 +33,10 @@ pub(super) struct Progress {
 }
 
 impl Progress {
+    pub(super) fn is_old(&self, event: &EventIdentity) -> bool {
+        self.since.is_some_and(|since| event.0 < since)
+    }
+
     /// The last event that was read, by this catch-up or before it.
     pub(super) fn last_read(&self) -> Option<EventIdentity> {
         self.latest.or(self.expected)
@@ -62,7 +66,7 @@ impl Reader<'_> {
                 was_empty = true;
                 continue;
             }
-            let page = self.diff(elements, progress.since)?;
+            let page = self.diff(elements, |event| progress.is_old(event))?;
             // Some servers repeat the last page for ever.
             let repeats = |previous: &HashSet<EventIdentity>| page.all.iter().all(|event| previous.contains(event));
             if !page.all.is_empty() && previous.as_ref().is_some_and(repeats) {
@@ -128,6 +132,7 @@ impl Reader<'_> {
         self.report_missing(from, first.0, events, why).await
     }
 
+    /// Reports events that cannot be read any more.
     pub(super) async fn report_missing(
         &self,
         from: Timestamp,
@@ -136,6 +141,7 @@ impl Reader<'_> {
         why: &str,
     ) -> ReadResult<()> {
         warn!(source = %self.out.source(), %from, %to, events, why, "events are missing and cannot be read any more");
-        self.report_gap(from, to, events, why).await
+        let committed = self.stop.or(self.out.gap(from, to, events, why)).await;
+        self.check_commit(committed).await
     }
 }

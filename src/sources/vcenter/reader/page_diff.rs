@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use jiff::Timestamp;
+use tokio::time::Instant;
 
 use super::state::{ReadResult, Reader, SessionEnd};
 use crate::event::Event;
@@ -18,12 +18,6 @@ pub(super) struct NewEvent {
     event: Option<Event>,
 }
 
-impl NewEvent {
-    pub(super) fn time(&self) -> Timestamp {
-        self.identity.0
-    }
-}
-
 pub(super) struct PageDiff {
     /// All events of the page, in order.
     pub(super) all: Vec<EventIdentity>,
@@ -36,13 +30,8 @@ pub(super) struct PageDiff {
 }
 
 impl Reader<'_> {
-    /// Compares a page with what was read. Events before `begin` count as read.
-    pub(super) fn diff(&mut self, elements: Vec<Element>, begin: Option<Timestamp>) -> ReadResult<PageDiff> {
-        self.diff_by(elements, |identity| begin.is_some_and(|begin| identity.0 < begin))
-    }
-
-    /// The same where `is_old` names events that count as read.
-    pub(super) fn diff_by(
+    /// Compares a page with what was read. Events for which `is_old` holds count as read.
+    pub(super) fn diff(
         &mut self,
         elements: Vec<Element>,
         mut is_old: impl FnMut(&EventIdentity) -> bool,
@@ -109,7 +98,7 @@ impl Reader<'_> {
                     cursor.reach(*identity);
                 }
             }
-            self.audits.event_received();
+            self.audits.quiet_since = Instant::now();
             let events: Vec<_> = group.into_iter().filter_map(|event| event.event).collect();
             if events.is_empty() {
                 continue;

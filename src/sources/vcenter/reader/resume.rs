@@ -61,7 +61,8 @@ impl Reader<'_> {
                 warn!(source = %self.out.source(), error, "stored cursor is unreadable, starting over a little before now");
                 let since = before(now, self.options.overlap);
                 let why = "the stored cursor is unreadable: events between the last one and this time are unknown";
-                self.report_gap(since, since, None, why).await?;
+                let committed = self.stop.or(self.out.gap(since, since, None, why)).await;
+                self.check_commit(committed).await?;
                 Ok(Some(Cursor::new(instance, self.options.filter, Some(since), now)))
             }
         }

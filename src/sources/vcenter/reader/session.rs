@@ -23,7 +23,6 @@ const MAX_CLOCK_DIFFERENCE: Duration = Duration::from_secs(60);
 
 impl Reader<'_> {
     pub(super) async fn read_session(&mut self, api: &impl EventApi) -> SessionEnd {
-        self.own_sessions = api.own_sessions();
         loop {
             let began = Instant::now();
             let Err(end) = self.open_and_follow(api).await;
@@ -65,7 +64,7 @@ impl Reader<'_> {
         loop {
             let wait = self.options.poll.min(self.audits.due_in(self.options.poll)).min(self.canary.due_in());
             if let Some(pages) = tail.next_pages(self, api, wait.max(MIN_WAIT)).await? {
-                self.audits.tail_answered();
+                self.audits.tail_stalled = false;
                 tail.take(self, api, pages).await?;
             }
             if self.audits.due_in(self.options.poll).is_zero() {

@@ -1,6 +1,5 @@
 //! What the reader knows over all its sessions, and how it commits events together with its cursor.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -56,12 +55,17 @@ pub(in crate::sources::vcenter) struct Reader<'a> {
     pub(super) first_start: Option<Timestamp>,
     pub(super) audits: AuditSchedule,
     pub(super) canary: Canary,
-    pub(super) own_sessions: Arc<OwnSessions>,
+    pub(super) own_sessions: &'a OwnSessions,
     pub(super) malformed: MalformedEvents,
 }
 
 impl<'a> Reader<'a> {
-    pub(in crate::sources::vcenter) fn new(options: &'a ReadOptions, out: &'a Outbox, stop: &'a Stop) -> Self {
+    pub(in crate::sources::vcenter) fn new(
+        options: &'a ReadOptions,
+        own_sessions: &'a OwnSessions,
+        out: &'a Outbox,
+        stop: &'a Stop,
+    ) -> Self {
         Self {
             options,
             out,
@@ -72,14 +76,14 @@ impl<'a> Reader<'a> {
             first_start: None,
             audits: AuditSchedule::new(),
             canary: Canary::new(options.canary, out.source()),
-            own_sessions: Arc::default(),
+            own_sessions,
             malformed: MalformedEvents::default(),
         }
     }
 
     /// The source is up, unless a missing canary shows that vCenter only seems to work.
     pub(super) fn report_up(&self) {
-        if !self.canary.is_missing() {
+        if !self.canary.missing {
             self.out.up();
         }
     }
@@ -96,20 +100,8 @@ impl<'a> Reader<'a> {
         self.check_commit(committed).await
     }
 
-    /// Reports events that cannot be read any more.
-    pub(super) async fn report_gap(
-        &self,
-        from: Timestamp,
-        to: Timestamp,
-        events: Option<u64>,
-        why: &str,
-    ) -> ReadResult<()> {
-        let committed = self.stop.or(self.out.gap(from, to, events, why)).await;
-        self.check_commit(committed).await
-    }
-
     /// A full disk is waited out. An intake that closes means a stop.
-    async fn check_commit(&self, committed: Option<Result<(), Fault>>) -> ReadResult<()> {
+    pub(super) async fn check_commit(&self, committed: Option<Result<(), Fault>>) -> ReadResult<()> {
         match committed {
             Some(Ok(())) => Ok(()),
             Some(Err(fault)) if fault.reason() != "closing" => {

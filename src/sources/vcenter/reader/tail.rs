@@ -87,7 +87,7 @@ impl Tail {
         for elements in pages {
             let is_full = elements.len() >= TAIL_PAGE as usize;
             let last = reader.cursor()?.last;
-            let page = reader.diff_by(elements, |event| in_earlier_page.contains(event) || self.is_old(event, last))?;
+            let page = reader.diff(elements, |event| in_earlier_page.contains(event) || self.is_old(event, last))?;
             torn |= !page.overlaps && !page.all.is_empty() && (is_full || self.had_events);
             self.had_events |= !page.all.is_empty();
             in_earlier_page.extend(page.new.iter().map(|event| event.identity));
@@ -95,7 +95,7 @@ impl Tail {
         }
         if torn {
             debug!(source = %reader.out.source(), "more events than the page holds, catching up");
-            let begin = reader.begin_before(new.iter().map(NewEvent::time).min())?;
+            let begin = reader.begin_before(new.iter().map(|event| event.identity.0).min())?;
             reader.catch_up(api, begin).await?;
             reader.audits.soon(reader.options.overlap);
             let seen = &reader.cursor()?.seen;

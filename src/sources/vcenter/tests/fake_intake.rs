@@ -90,7 +90,7 @@ impl FakeIntake {
         let config = ReconnectConfig { retry, ..ReconnectConfig::default() };
         let source = async {
             let reconnect = Reconnect::new(out.source(), "vc.example.com", config, &stop);
-            run(vcenter, Reader::new(options, &out, &stop), reconnect).await;
+            run(vcenter, Reader::new(options, &vcenter.own_sessions, &out, &stop), reconnect).await;
         };
         let story = async {
             story.await;

@@ -1,6 +1,6 @@
 //! The calls that the reader makes.
 
-use std::sync::{Arc, MutexGuard};
+use std::sync::MutexGuard;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -11,7 +11,7 @@ use super::{FakeVcenter, leaf};
 use crate::fault::Fault;
 use crate::sources::vcenter::api::{Connect, EventApi, Pages};
 use crate::stop::Stop;
-use crate::vsphere::{ApiError, Element, OwnSessions, PageWatch, Reference};
+use crate::vsphere::{ApiError, Element, PageWatch, Reference};
 
 pub(in crate::sources::vcenter::tests) struct FakeApi {
     vcenter: FakeVcenter,
@@ -72,10 +72,6 @@ fn gone() -> ApiError {
 impl EventApi for FakeApi {
     fn instance_uuid(&self) -> &str {
         &self.instance
-    }
-
-    fn own_sessions(&self) -> Arc<OwnSessions> {
-        Arc::clone(&self.vcenter.own_sessions)
     }
 
     async fn server_time(&self) -> Result<Timestamp, ApiError> {
