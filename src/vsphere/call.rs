@@ -29,8 +29,8 @@ impl Call {
         self
     }
 
-    pub(super) fn texts<'v>(self, tag: &str, values: impl IntoIterator<Item = &'v str>) -> Self {
-        values.into_iter().fold(self, |call, value| call.text(tag, value))
+    pub(super) fn texts(self, tag: &str, values: &[impl AsRef<str>]) -> Self {
+        values.iter().fold(self, |call, value| call.text(tag, value.as_ref()))
     }
 
     pub(super) fn reference(mut self, tag: &str, to: &Reference) -> Self {

@@ -1,24 +1,34 @@
-//! The HTTP side of one vCenter: sends calls and tells answers, SOAP faults and pages that are not SOAP apart.
+//! The HTTP side of one vCenter: distinguishes answers, SOAP faults and pages that are not SOAP.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::header::{CONTENT_TYPE, COOKIE, HeaderMap, HeaderValue, USER_AGENT};
-use reqwest::{Method, Url};
+use reqwest::Url;
+use reqwest::header::{HeaderMap, HeaderValue, USER_AGENT};
 
-use super::account::{self, Account};
 use super::api_error::ApiError;
-use super::call::Call;
-use super::deadlines::Deadlines;
 use super::element::{Element, MAX_BYTES, parse};
 use super::redact::Redactor;
 use crate::fault::Fault;
-use crate::outbound::{Outbound, Reply, Request};
+use crate::outbound::{Outbound, Reply, Request, Trust};
+use crate::secret::Secret;
 
-const XML: HeaderValue = HeaderValue::from_static("text/xml; charset=\"utf-8\"");
 /// The oldest API version that is understood; used where a vCenter names no version.
 const MIN_VERSION: &str = "6.5";
+
+/// The `User-Agent` of every call: vCenter shows it in its list of sessions and in its log-in events.
+pub(super) const OWN_USER_AGENT: &str = concat!("tidings/", env!("CARGO_PKG_VERSION"));
+
+/// Which vCenter, and as which user.
+#[derive(Debug, Clone)]
+pub struct Account {
+    /// The whole endpoint, `https://vcenter.example.com/sdk`.
+    pub url: Url,
+    pub user: String,
+    pub password: Secret,
+    pub trust: Trust,
+}
 
 /// Cheap to clone; Debug shows the host only.
 #[derive(Clone)]
@@ -28,48 +38,33 @@ pub(super) struct Client {
     pub(super) deadlines: Deadlines,
 }
 
-/// What a call is sent with besides its body.
-pub(super) struct CallContext<'c> {
-    /// The header `SOAPAction`, which names the API version.
-    pub(super) action: &'c HeaderValue,
-    pub(super) cookie: Option<&'c HeaderValue>,
-    pub(super) redactor: &'c Redactor,
+/// How long vCenter may take for an answer.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Deadlines {
+    /// In addition to the wait, where a call requests one.
+    pub(super) call: Duration,
+    /// For reading its event table, which may be large and on a busy disk.
+    pub(super) history: Duration,
+    /// For the whole log-out.
+    pub(super) logout: Duration,
 }
+
+const DEADLINES: Deadlines =
+    Deadlines { call: Duration::from_secs(30), history: Duration::from_secs(120), logout: Duration::from_secs(2) };
 
 impl Client {
     /// Touches no network.
-    pub(super) fn new(account: Account, net: &Outbound, deadlines: Deadlines) -> Self {
-        Self { net: net.trusting(&account.trust), account: Arc::new(account), deadlines }
-    }
-
-    /// Sends `call` and returns its `…Response` element with the HTTP headers. An answer of more than `max_bytes` is
-    /// an error.
-    pub(super) async fn send(
-        &self,
-        call: Call,
-        context: CallContext<'_>,
-        budget: Duration,
-        max_bytes: usize,
-    ) -> Result<(Element, HeaderMap), ApiError> {
-        let name = call.name;
-        let mut headers = HeaderMap::new();
-        headers.insert(CONTENT_TYPE, XML);
-        headers.insert("soapaction", context.action.clone());
-        if let Some(cookie) = context.cookie {
-            headers.insert(COOKIE, cookie.clone());
-        }
-        let request = Request::new(Method::POST, self.account.url.clone()).body(call.into_envelope().into());
-        let answer = self
-            .exchange(request, headers, max_bytes, budget)
-            .await
-            .map_err(|fault| ApiError::Transport(fault.while_doing(name)))?;
-        Ok((response_in(name, &answer, context.redactor)?, answer.headers))
+    pub(super) fn new(account: Account, net: &Outbound) -> Self {
+        Self { net: net.trusting(&account.trust), account: Arc::new(account), deadlines: DEADLINES }
     }
 
     /// The `SOAPAction` header for the newest API version of this vCenter, in the quotes that SOAP 1.1 requires.
     pub(super) async fn soap_action(&self) -> Result<HeaderValue, ApiError> {
-        let request = Request::get(self.versions_url());
-        let answer = self.exchange(request, HeaderMap::new(), MAX_BYTES, self.deadlines.call).await;
+        let mut url = self.account.url.clone();
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().push("vimServiceVersions.xml");
+        }
+        let answer = self.exchange(Request::get(url), HeaderMap::new(), MAX_BYTES, self.deadlines.call).await;
         let answer = answer.map_err(ApiError::Transport)?;
         let version = match answer.status {
             200 => newest_version(&parse(&answer.body).map_err(ApiError::malformed)?),
@@ -82,23 +77,15 @@ impl Client {
     }
 
     /// Every request to vCenter passes here.
-    async fn exchange(
+    pub(super) async fn exchange(
         &self,
         request: Request,
         mut headers: HeaderMap,
         max_bytes: usize,
         budget: Duration,
     ) -> Result<Reply, Fault> {
-        headers.insert(USER_AGENT, HeaderValue::from_static(account::USER_AGENT));
+        headers.insert(USER_AGENT, HeaderValue::from_static(OWN_USER_AGENT));
         self.net.send(request.headers(headers).reply_limit(max_bytes).timeout(budget)).await
-    }
-
-    fn versions_url(&self) -> Url {
-        let mut url = self.account.url.clone();
-        if let Ok(mut path) = url.path_segments_mut() {
-            path.pop_if_empty().push("vimServiceVersions.xml");
-        }
-        url
     }
 }
 
@@ -109,7 +96,7 @@ impl fmt::Debug for Client {
 }
 
 /// The response to the call `name`, taken out of its envelope.
-fn response_in(name: &str, answer: &Reply, redactor: &Redactor) -> Result<Element, ApiError> {
+pub(super) fn response_in(name: &str, answer: &Reply, redactor: &Redactor) -> Result<Element, ApiError> {
     let envelope = match parse(&answer.body) {
         Ok(envelope) => envelope,
         Err(fault) if answer.status == 200 => return Err(ApiError::Transport(fault.while_doing(name))),

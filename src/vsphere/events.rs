@@ -5,16 +5,12 @@ use jiff::Timestamp;
 use super::api_error::ApiError;
 use super::call::Call;
 use super::element::Element;
-use super::properties::{property, retrieval};
 use super::reference::Reference;
 use super::session::Session;
 
 /// Which events a collector holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EventFilter {
-    pub begin: Option<Timestamp>,
-    /// The size of its page, 1 to 1000.
-    pub page: u32,
     /// With everything below it; None: the whole inventory.
     pub entity: Option<Reference>,
     /// Classes (`VmPoweredOnEvent`), or the ids of `EventEx` and `ExtendedEvent`. Empty: all.
@@ -24,29 +20,31 @@ pub struct EventFilter {
 }
 
 impl EventFilter {
-    fn write(&self, mut call: Call) -> Call {
+    fn write(&self, mut call: Call, begin: Option<Timestamp>, page: u32) -> Call {
         if let Some(entity) = &self.entity {
             call = call.within("entity", |call| call.reference("entity", entity).text("recursion", "all"));
         }
-        if let Some(begin) = self.begin {
+        if let Some(begin) = begin {
             call = call.within("time", |call| call.text("beginTime", &begin.to_string()));
         }
         if !self.users.is_empty() {
-            call = call.within("userName", |call| {
-                call.text("systemUser", "false").texts("userList", self.users.iter().map(String::as_str))
-            });
+            call = call.within("userName", |call| call.text("systemUser", "false").texts("userList", &self.users));
         }
         // The documentation contradicts itself on the default.
-        call.text("disableFullMessage", "false")
-            .texts("eventTypeId", self.types.iter().map(String::as_str))
-            .text("maxCount", &self.page.to_string())
+        call.text("disableFullMessage", "false").texts("eventTypeId", &self.types).text("maxCount", &page.to_string())
     }
 }
 
 impl Session {
-    pub async fn create_event_collector(&self, filter: &EventFilter) -> Result<Reference, ApiError> {
+    /// A collector of the events since `begin` (None: all), whose latest page has `page` events, 1 to 1000.
+    pub async fn create_event_collector(
+        &self,
+        filter: &EventFilter,
+        begin: Option<Timestamp>,
+        page: u32,
+    ) -> Result<Reference, ApiError> {
         let call = Call::on("CreateCollectorForEvents", &self.service("eventManager")?)
-            .within("filter", |call| filter.write(call));
+            .within("filter", |call| filter.write(call, begin, page));
         self.make(call, self.client.deadlines.history).await
     }
 
@@ -59,17 +57,8 @@ impl Session {
 
     /// The newest events of the collector. vCenter promises no order.
     pub async fn latest_page(&self, collector: &Reference) -> Result<Vec<Element>, ApiError> {
-        let call = retrieval(&self.service("propertyCollector")?, |specification| {
-            property(specification, &collector.kind, &["latestPage"])
-                .within("objectSet", |object| object.reference("obj", collector))
-        });
-        let mut objects = self.retrieve(call, self.client.deadlines.history).await?;
-        let Some(mut object) = (!objects.is_empty()).then(|| objects.swap_remove(0)) else { return Ok(Vec::new()) };
-        if let Some((_, error)) = object.missing.pop() {
-            return Err(error);
-        }
-        let page = object.properties.into_iter().find(|(name, _)| name == "latestPage");
-        Ok(page.map(|(_, value)| events_of(value)).unwrap_or_default())
+        let page = self.properties_within(collector, &["latestPage"], self.client.deadlines.history).await?;
+        Ok(page.into_iter().next().map(|(_, page)| events_of(page)).unwrap_or_default())
     }
 
     /// Adds an event with `message` to the history of `entity`.

@@ -10,11 +10,9 @@
 //!      Client    one HTTP request and its answer
 //! ```
 
-mod account;
 mod api_error;
 mod call;
 mod client;
-mod deadlines;
 mod element;
 mod events;
 mod login;
@@ -28,13 +26,13 @@ mod session;
 mod tests;
 mod watch;
 
-pub use account::Account;
 pub use api_error::ApiError;
+pub use client::Account;
 pub use element::{Element, parse};
 pub use events::EventFilter;
 pub use own_sessions::OwnSessions;
 pub use pool::SessionPool;
 pub use properties::{Ancestor, Found};
 pub use reference::Reference;
-pub use session::{About, Session};
+pub use session::Session;
 pub use watch::PageWatch;

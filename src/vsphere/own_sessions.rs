@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 
-use super::account::USER_AGENT;
+use super::client::OWN_USER_AGENT;
 use super::element::Element;
 
 /// vCenter writes a log-out event within moments, so older keys are not needed.
@@ -31,7 +31,7 @@ impl OwnSessions {
         }
         let key = event.text_of("sessionId").unwrap_or_default();
         let keys = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        (!key.is_empty() && keys.iter().any(|known| known == key)) || event.text_of("userAgent") == Some(USER_AGENT)
+        (!key.is_empty() && keys.iter().any(|known| known == key)) || event.text_of("userAgent") == Some(OWN_USER_AGENT)
     }
 }
 
@@ -52,9 +52,9 @@ mod tests {
             own.caused(&parse(xml.as_bytes()).expect("XML"))
         };
         assert!(caused("UserLoginSessionEvent", "52a-1", ""));
-        assert!(caused("UserLogoutSessionEvent", "other", USER_AGENT));
+        assert!(caused("UserLogoutSessionEvent", "other", OWN_USER_AGENT));
         assert!(!caused("UserLogoutSessionEvent", "other", "govc"));
         assert!(!caused("UserLogoutSessionEvent", "", ""));
-        assert!(!caused("SessionTerminatedEvent", "52a-1", USER_AGENT));
+        assert!(!caused("SessionTerminatedEvent", "52a-1", OWN_USER_AGENT));
     }
 }

@@ -7,10 +7,8 @@ use tokio::sync::{Mutex, watch};
 use tokio::time::Instant;
 use tracing::info;
 
-use super::account::Account;
 use super::api_error::ApiError;
-use super::client::Client;
-use super::deadlines::Deadlines;
+use super::client::{Account, Client};
 use super::own_sessions::OwnSessions;
 use super::session::Session;
 use crate::fault::Fault;
@@ -24,28 +22,19 @@ const REFUSED_FOR: Duration = Duration::from_secs(300);
 /// Debug shows the host only.
 #[derive(Debug)]
 pub struct SessionPool {
-    client: Client,
+    pub(super) client: Client,
     current: watch::Sender<Option<Arc<Session>>>,
-    /// Locked during a log-in, so that there is one at a time. Holds the last refusal.
-    login: Mutex<Option<Refusal>>,
-    own_sessions: Arc<OwnSessions>,
-}
-
-#[derive(Debug)]
-struct Refusal {
-    at: Instant,
-    fault: Fault,
+    /// Locked during a log-in, so that there is one at a time. Holds the last refusal, and when it was.
+    login: Mutex<Option<(Instant, Fault)>>,
+    /// The sessions of this pool, to recognise their log-ins.
+    pub own_sessions: OwnSessions,
 }
 
 impl SessionPool {
     /// Touches no network.
     pub fn new(account: Account, net: &Outbound) -> Self {
-        Self::with_deadlines(account, net, Deadlines::default())
-    }
-
-    pub(super) fn with_deadlines(account: Account, net: &Outbound, deadlines: Deadlines) -> Self {
-        let client = Client::new(account, net, deadlines);
-        Self { client, current: watch::Sender::new(None), login: Mutex::default(), own_sessions: Arc::default() }
+        let (client, current) = (Client::new(account, net), watch::Sender::new(None));
+        Self { client, current, login: Mutex::default(), own_sessions: OwnSessions::default() }
     }
 
     /// The current session, or a new one: the first user logs in, the others wait for it. None where the stop comes
@@ -56,18 +45,18 @@ impl SessionPool {
         if let Some(session) = self.current.borrow().clone() {
             return Ok(Some(session));
         }
-        if let Some(refusal) = refusal.as_ref().filter(|refusal| refusal.at.elapsed() < REFUSED_FOR) {
-            return Err(ApiError::LoginRefused(refusal.fault.clone()));
+        if let Some((_, fault)) = refusal.as_ref().filter(|(at, _)| at.elapsed() < REFUSED_FOR) {
+            return Err(ApiError::LoginRefused(fault.clone()));
         }
         let login = self.client.login(stop).await;
         *refusal = match &login {
-            Err(ApiError::LoginRefused(fault)) => Some(Refusal { at: Instant::now(), fault: fault.clone() }),
+            Err(ApiError::LoginRefused(fault)) => Some((Instant::now(), fault.clone())),
             _ => None,
         };
         let Some(session) = login?.map(Arc::new) else { return Ok(None) };
-        let about = session.about();
-        info!(name = about.name, version = about.version, build = about.build, "logged in");
-        self.own_sessions.add(session.session_key());
+        let about = |name| session.about(name);
+        info!(name = about("name"), version = about("version"), build = about("build"), "logged in");
+        self.own_sessions.add(&session.key);
         self.current.send_replace(Some(Arc::clone(&session)));
         Ok(Some(session))
     }
@@ -88,14 +77,10 @@ impl SessionPool {
         }
     }
 
-    /// The sessions of this pool, to tell their log-ins apart from those of others.
-    pub fn own_sessions(&self) -> Arc<OwnSessions> {
-        Arc::clone(&self.own_sessions)
-    }
-
     /// Resolves when `session` is no longer the current one: another user found it lost, or closed it.
     pub async fn replaced(&self, session: &Arc<Session>) {
-        self.when(|current| !is(current, session)).await;
+        // The sender lives in `self`, so the wait does not fail.
+        self.current.subscribe().wait_for(|current| !is(current.as_ref(), session)).await.ok();
     }
 
     /// Ends `session` for all its users and logs out, all within 2 s. The next user that needs a session logs in.
@@ -115,19 +100,13 @@ impl SessionPool {
     }
 
     async fn next_session(&self) -> Arc<Session> {
+        let mut current = self.current.subscribe();
         loop {
-            if let Some(session) = self.when(|current| current.is_some()).await {
+            let found = current.wait_for(Option::is_some).await.ok().and_then(|session| session.clone());
+            if let Some(session) = found {
                 return session;
             }
         }
-    }
-
-    /// Waits until `condition` holds for the current session, and returns that session.
-    async fn when(&self, condition: impl Fn(Option<&Arc<Session>>) -> bool) -> Option<Arc<Session>> {
-        let mut current = self.current.subscribe();
-        let found = current.wait_for(|current| condition(current.as_ref())).await;
-        // The sender lives in `self`.
-        found.ok().and_then(|session| session.clone())
     }
 }
 

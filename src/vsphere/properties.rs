@@ -1,6 +1,6 @@
 //! Reading properties of objects with the property collector.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::time::Duration;
 
 use tracing::debug;
@@ -29,22 +29,34 @@ pub struct Ancestor {
     pub name: String,
 }
 
+impl Found {
+    pub fn get(&self, path: &str) -> Option<&Element> {
+        self.properties.iter().find(|(known, _)| known == path).map(|(_, value)| value)
+    }
+}
+
 /// One object of an answer.
-pub(super) struct ObjectContent {
+struct ObjectContent {
     reference: Reference,
-    pub(super) properties: Vec<(String, Element)>,
+    properties: Vec<(String, Element)>,
     /// What could not be read, and why. Never [`ApiError::SessionLost`], which fails the whole call.
-    pub(super) missing: Vec<(String, ApiError)>,
+    missing: Vec<(String, ApiError)>,
 }
 
 impl Session {
     /// Properties of one object. One that is not set or may not be read is left out; it is an error where nothing at all
     /// can be read.
     pub async fn properties(&self, object: &Reference, paths: &[&str]) -> Result<Vec<(String, Element)>, ApiError> {
-        let call = retrieval(&self.service("propertyCollector")?, |specification| {
-            property(specification, &object.kind, paths).within("objectSet", |set| set.reference("obj", object))
-        });
-        let contents = self.retrieve(call, self.client.deadlines.call).await?;
+        self.properties_within(object, paths, self.client.deadlines.call).await
+    }
+
+    pub(super) async fn properties_within(
+        &self,
+        object: &Reference,
+        paths: &[&str],
+        budget: Duration,
+    ) -> Result<Vec<(String, Element)>, ApiError> {
+        let contents = self.retrieve(budget, |set| of_object(set, object, paths)).await?;
         match contents.into_iter().find(|content| content.reference == *object) {
             Some(content) => content.readable(),
             None => Ok(Vec::new()),
@@ -56,12 +68,11 @@ impl Session {
         // Where two specifications fit an object, servers differ in whether the more specific one hides the other.
         let mut own = paths.to_vec();
         own.extend(["name", "parent"].iter().filter(|path| !paths.contains(path)));
-        let call = retrieval(&self.service("propertyCollector")?, |specification| {
-            let specification = property(specification, &object.kind, &own);
-            property(specification, "ManagedEntity", &["name", "parent"])
+        let specify = |set| {
+            property(property(set, &object.kind, &own), "ManagedEntity", &["name", "parent"])
                 .within("objectSet", |set| upwards(set.reference("obj", object).text("skip", "false")))
-        });
-        let contents = self.retrieve(call, self.client.deadlines.call).await?;
+        };
+        let contents = self.retrieve(self.client.deadlines.call, specify).await?;
         let mut by_reference: HashMap<_, _> =
             contents.into_iter().map(|content| (content.reference.clone(), content)).collect();
         let Some(content) = by_reference.remove(object) else { return Ok(Found::default()) };
@@ -72,16 +83,22 @@ impl Session {
         // Each is taken out, so that a circle ends.
         while let Some(content) = next.and_then(|parent| by_reference.remove(&parent)) {
             next = content.parent();
-            let name = content.text_of("name").unwrap_or_default();
+            let name = content.property("name").map(|name| name.text.clone()).unwrap_or_default();
             ancestors.push(Ancestor { reference: content.reference, name });
         }
         Ok(Found { properties, ancestors })
     }
 
-    /// Sends a [`retrieval`] and follows its tokens to the last page.
-    pub(super) async fn retrieve(&self, call: Call, budget: Duration) -> Result<Vec<ObjectContent>, ApiError> {
+    /// Reads what `specify` selects, and follows the tokens to the last page.
+    async fn retrieve(
+        &self,
+        budget: Duration,
+        specify: impl FnOnce(Call) -> Call,
+    ) -> Result<Vec<ObjectContent>, ApiError> {
+        let collector = self.service("propertyCollector")?;
+        let call = Call::on("RetrievePropertiesEx", &collector).within("specSet", specify);
+        let mut answer = self.call_within(call.within("options", |options| options), budget).await?;
         let mut contents = Vec::new();
-        let mut answer = self.call_within(call, budget).await?;
         for _ in 0..MAX_PAGES {
             let Some(page) = answer.into_child("returnval") else { return Ok(contents) };
             let token = page.text_of("token").filter(|token| !token.is_empty()).map(str::to_owned);
@@ -89,8 +106,8 @@ impl Session {
                 contents.push(self.content(object)?);
             }
             let Some(token) = token else { return Ok(contents) };
-            let call = Call::on("ContinueRetrievePropertiesEx", &self.service("propertyCollector")?);
-            answer = self.call_within(call.text("token", &token), budget).await?;
+            let call = Call::on("ContinueRetrievePropertiesEx", &collector).text("token", &token);
+            answer = self.call_within(call, budget).await?;
         }
         Err(ApiError::malformed("the properties have no last page"))
     }
@@ -99,13 +116,13 @@ impl Session {
         let reference = object.child("obj").and_then(Element::reference);
         let reference = reference.ok_or_else(|| ApiError::malformed("an object without its reference"))?;
         let mut content = ObjectContent { reference, properties: Vec::new(), missing: Vec::new() };
-        let mut seen = HashSet::new();
         for part in object.children {
             match part.name.as_str() {
                 "propSet" => {
                     let name = part.text_of("name").unwrap_or_default().to_owned();
-                    if let Some(value) = part.into_child("val")
-                        && seen.insert(name.clone())
+                    // Where both specifications fit an object, some servers send its properties twice.
+                    if content.property(&name).is_none()
+                        && let Some(value) = part.into_child("val")
                     {
                         content.properties.push((name, value));
                     }
@@ -131,10 +148,6 @@ impl ObjectContent {
         self.properties.iter().find(|(name, _)| name == wanted).map(|(_, value)| value)
     }
 
-    fn text_of(&self, wanted: &str) -> Option<String> {
-        self.property(wanted).map(|value| value.text.clone())
-    }
-
     fn parent(&self) -> Option<Reference> {
         self.property("parent").and_then(Element::reference)
     }
@@ -154,14 +167,14 @@ impl ObjectContent {
     }
 }
 
-/// `RetrievePropertiesEx` with the specification that `specify` adds.
-pub(super) fn retrieval(collector: &Reference, specify: impl FnOnce(Call) -> Call) -> Call {
-    Call::on("RetrievePropertiesEx", collector).within("specSet", specify).within("options", |options| options)
+/// Selects `paths` of this object alone.
+pub(super) fn of_object(call: Call, object: &Reference, paths: &[&str]) -> Call {
+    property(call, &object.kind, paths).within("objectSet", |set| set.reference("obj", object))
 }
 
 /// Selects `paths` of every object of this kind.
-pub(super) fn property(call: Call, kind: &str, paths: &[&str]) -> Call {
-    call.within("propSet", |set| set.text("type", kind).texts("pathSet", paths.iter().copied()))
+fn property(call: Call, kind: &str, paths: &[&str]) -> Call {
+    call.within("propSet", |set| set.text("type", kind).texts("pathSet", paths))
 }
 
 /// From an object to its parent, and so on up to the root.

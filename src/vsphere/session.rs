@@ -6,56 +6,49 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use jiff::Timestamp;
-use reqwest::header::HeaderValue;
+use reqwest::Method;
+use reqwest::header::{CONTENT_TYPE, COOKIE, HeaderMap, HeaderName, HeaderValue};
 use tokio::time::{Instant, timeout, timeout_at};
 use tracing::debug;
 
 use super::api_error::ApiError;
 use super::call::Call;
-use super::client::{CallContext, Client};
+use super::client::{Client, response_in};
 use super::element::{Element, MAX_BYTES};
 use super::redact::Redactor;
 use super::reference::Reference;
 use crate::fault::Fault;
+use crate::outbound::Request;
 
-/// How vCenter describes itself. What it leaves out is empty.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct About {
-    pub name: String,
-    pub version: String,
-    pub build: String,
-    /// `VirtualCenter`, or `HostAgent` for a lone `ESXi`.
-    pub api_type: String,
-    pub instance_uuid: String,
-}
+const XML: HeaderValue = HeaderValue::from_static("text/xml; charset=\"utf-8\"");
+const SOAP_ACTION: HeaderName = HeaderName::from_static("soapaction");
 
 /// All methods may be called from several tasks at once, each call on its own connection. Debug shows the host only.
 pub struct Session {
     pub(super) client: Client,
+    /// The header `SOAPAction`, which names the API version.
     pub(super) action: HeaderValue,
-    pub(super) cookie: HeaderValue,
+    /// None during the log-in: vCenter answers a log-in on a live session as it answers a wrong password.
+    pub(super) cookie: Option<HeaderValue>,
+    /// Names this session in vCenter's events. Not the cookie, but also kept out of logs.
     pub(super) key: String,
     pub(super) redactor: Redactor,
-    pub(super) about: About,
-    /// The service content: the references of vCenter's services.
+    /// The service content: vCenter's description of itself, and the references of its services.
     pub(super) content: Element,
-    pub(super) root_folder: Reference,
     /// Objects in vCenter that exist until this session destroys them.
     pub(super) made: Mutex<Vec<Reference>>,
 }
 
 impl Session {
-    pub fn about(&self) -> &About {
-        &self.about
+    /// vCenter's description of itself (`instanceUuid`, `apiType`); empty where it has no such member.
+    pub fn about(&self, name: &str) -> &str {
+        self.content.child("about").and_then(|about| about.text_of(name)).unwrap_or_default()
     }
 
-    pub fn root_folder(&self) -> &Reference {
-        &self.root_folder
-    }
-
-    /// Names this session in vCenter's events. Not the cookie, but also kept out of logs.
-    pub(super) fn session_key(&self) -> &str {
-        &self.key
+    /// A service by its name in the service content: `eventManager`, `rootFolder`.
+    pub fn service(&self, name: &str) -> Result<Reference, ApiError> {
+        let found = self.content.child(name).and_then(Element::reference);
+        found.ok_or_else(|| ApiError::malformed(format_args!("the service content has no {name}")))
     }
 
     /// vCenter's clock. The call also keeps the session alive and shows whether it still is.
@@ -65,14 +58,12 @@ impl Session {
         time.ok_or_else(|| ApiError::malformed("its time is not a time"))
     }
 
-    /// Destroys an object that this session made: a collector, a property collector or its filter, a view. An object
-    /// that no longer exists is not an error.
+    /// Destroys an object that this session made: a collector or a property collector. An object that no longer exists
+    /// is not an error.
     pub async fn destroy(&self, what: &Reference) -> Result<(), ApiError> {
         let name = match what.kind.as_str() {
-            "EventHistoryCollector" | "TaskHistoryCollector" => "DestroyCollector",
+            "EventHistoryCollector" => "DestroyCollector",
             "PropertyCollector" => "DestroyPropertyCollector",
-            "PropertyFilter" => "DestroyPropertyFilter",
-            "ContainerView" | "InventoryView" | "ListView" => "DestroyView",
             // Destroying a VM or the like takes a call of its own.
             other => {
                 let message = format!("a {other} is not an object of the session, so it is not destroyed");
@@ -128,18 +119,25 @@ impl Session {
     }
 
     pub(super) async fn call_within(&self, call: Call, budget: Duration) -> Result<Element, ApiError> {
-        self.call_bounded(call, budget, MAX_BYTES).await
+        Ok(self.send(call, budget, MAX_BYTES).await?.0)
     }
 
-    /// One call whose answer may have at most `max_bytes`.
-    pub(super) async fn call_bounded(
+    /// Sends `call` and returns its `…Response` element with the HTTP headers. An answer of more than `max_bytes` is
+    /// an error.
+    pub(super) async fn send(
         &self,
         call: Call,
         budget: Duration,
         max_bytes: usize,
-    ) -> Result<Element, ApiError> {
-        let context = CallContext { action: &self.action, cookie: Some(&self.cookie), redactor: &self.redactor };
-        Ok(self.client.send(call, context, budget, max_bytes).await?.0)
+    ) -> Result<(Element, HeaderMap), ApiError> {
+        let name = call.name;
+        let mut headers = HeaderMap::from_iter([(CONTENT_TYPE, XML), (SOAP_ACTION, self.action.clone())]);
+        headers.extend(self.cookie.iter().map(|cookie| (COOKIE, cookie.clone())));
+        let url = self.client.account.url.clone();
+        let request = Request::new(Method::POST, url).body(call.into_envelope().into());
+        let answer = self.client.exchange(request, headers, max_bytes, budget).await;
+        let answer = answer.map_err(|fault| ApiError::Transport(fault.while_doing(name)))?;
+        Ok((response_in(name, &answer, &self.redactor)?, answer.headers))
     }
 
     /// A call that makes an object in vCenter, which the log-out destroys unless [`Session::destroy`] did before.
@@ -152,11 +150,6 @@ impl Session {
         Ok(made)
     }
 
-    /// One of vCenter's services by its name in the service content: `eventManager`, `searchIndex`.
-    pub(super) fn service(&self, name: &str) -> Result<Reference, ApiError> {
-        service(&self.content, name)
-    }
-
     fn made(&self) -> MutexGuard<'_, Vec<Reference>> {
         self.made.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -166,9 +159,4 @@ impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Session({})", self.client.account.url.host_str().unwrap_or_default())
     }
-}
-
-pub(super) fn service(content: &Element, name: &str) -> Result<Reference, ApiError> {
-    let found = content.child(name).and_then(Element::reference);
-    found.ok_or_else(|| ApiError::malformed(format_args!("the service content has no {name}")))
 }

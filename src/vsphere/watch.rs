@@ -8,7 +8,7 @@ use super::api_error::ApiError;
 use super::call::Call;
 use super::element::{Element, MAX_BYTES};
 use super::events::events_of;
-use super::properties::property;
+use super::properties::of_object;
 use super::reference::Reference;
 use super::session::Session;
 use crate::fault::Fault;
@@ -22,15 +22,10 @@ const MAX_UPDATE_BYTES: usize = 4 << 20;
 /// Watches one collector's page through a property collector of its own, so that other waits do not interfere.
 #[derive(Debug)]
 pub struct PageWatch {
-    collector: Reference,
-    version: String,
-}
-
-impl PageWatch {
     /// The object to destroy when the watch ends.
-    pub fn reference(&self) -> &Reference {
-        &self.collector
-    }
+    pub collector: Reference,
+    /// What was last received; empty: nothing yet.
+    pub version: String,
 }
 
 impl Session {
@@ -39,10 +34,7 @@ impl Session {
         let create = Call::on("CreatePropertyCollector", &self.service("propertyCollector")?);
         let collector = self.make(create, budget).await?;
         let filter = Call::on("CreateFilter", &collector)
-            .within("spec", |specification| {
-                property(specification, &page_of.kind, &["latestPage"])
-                    .within("objectSet", |object| object.reference("obj", page_of))
-            })
+            .within("spec", |specification| of_object(specification, page_of, &["latestPage"]))
             .text("partialUpdates", "false");
         // The filter is destroyed with its collector, so it is not recorded.
         if let Err(error) = self.call(filter).await {
@@ -87,7 +79,8 @@ impl Session {
             });
         // The first answer is a single page; were it refused, no watch could ever start.
         let max_bytes = if watch.version.is_empty() { MAX_BYTES } else { MAX_UPDATE_BYTES };
-        self.call_bounded(call, Duration::from_secs(seconds) + self.client.deadlines.slack, max_bytes).await
+        let budget = Duration::from_secs(seconds) + self.client.deadlines.call;
+        Ok(self.send(call, budget, max_bytes).await?.0)
     }
 
     fn pages_of(&self, update: Element) -> Result<Vec<Vec<Element>>, ApiError> {

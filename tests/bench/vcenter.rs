@@ -6,6 +6,7 @@
 #![expect(clippy::print_stdout, reason = "the output is the result")]
 
 mod cpu;
+mod median;
 mod memory;
 #[path = "../it/vcenter/scripted/mod.rs"]
 #[expect(dead_code, reason = "the integration tests use the rest")]
@@ -19,15 +20,17 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Parser, Subcommand};
 use serde_json::{Value, json};
+use tidings::demo::Daemon;
 use tidings::outbound::{Outbound, Trust};
 use tidings::secret::Secret;
 use tidings::stop::Stop;
 use tidings::vsphere::{Account, EventFilter, SessionPool};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 
 use cpu::cpu_seconds;
+use median::median;
 use memory::memory_mib;
 use scripted::{PASSWORD, ScriptedVcenter, USER};
 
@@ -128,13 +131,6 @@ async fn rounds(name: &str, url: &str, rounds: u32, events: u64) -> Result<()> {
     Ok(())
 }
 
-fn median(figures: impl Iterator<Item = f64>) -> f64 {
-    let mut figures: Vec<f64> = figures.collect();
-    figures.sort_by(f64::total_cmp);
-    let at = |place: usize| figures.get(place).copied().unwrap_or(f64::NAN);
-    f64::midpoint(at(figures.len().saturating_sub(1) / 2), at(figures.len() / 2))
-}
-
 /// The floor as a process of its own.
 async fn count(url: &str, events: u64) -> Result<Figures> {
     let (_floor, figures_json) =
@@ -155,11 +151,10 @@ async fn floor(url: &str, events: u64) -> Result<()> {
         Account { url: url.parse()?, user: USER.to_owned(), password: Secret::literal(PASSWORD), trust: Trust::System };
     let pool = SessionPool::new(account, &Outbound::new());
     let session = pool.session(&Stop::new()).await?.context("not stopped")?;
-    let everything = EventFilter { begin: None, page: PAGE, entity: None, types: Vec::new(), users: Vec::new() };
     let pid = std::process::id();
     let cpu_before = cpu_seconds(pid)?;
     let begun = Instant::now();
-    let collector = session.create_event_collector(&everything).await?;
+    let collector = session.create_event_collector(&EventFilter::default(), None, PAGE).await?;
     let mut read = 0;
     // The simulator repeats itself at the end.
     while read < events {
@@ -179,28 +174,25 @@ async fn floor(url: &str, events: u64) -> Result<()> {
 async fn daemon(url: &str, events: u64, stored: bool) -> Result<Figures> {
     // Below the target folder: /tmp may be in memory, where a state file costs nothing.
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
-    let path = folder.path();
     let types = if stored { "*" } else { "no.such.type" };
-    std::fs::write(path.join("relays.toml"), relays_toml(url, types))?;
-    let log = std::fs::File::create(path.join("log"))?;
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tidings"));
-    command.args(["run", "--config", "relays.toml"]).env("PASSWORD", PASSWORD).current_dir(path);
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).kill_on_drop(true);
-    let mut child = command.spawn()?;
-    let pid = child.id().context("the daemon ended")?;
+    let program = Path::new(env!("CARGO_BIN_EXE_tidings"));
+    let mut daemon = Daemon::prepare(program, folder.path(), &relays_toml(url, types))?;
+    daemon.set_variable("PASSWORD", PASSWORD);
+    daemon.start()?;
+    let pid = daemon.pid().context("the daemon ended")?;
     let caught_up = async {
         loop {
-            ensure!(child.try_wait()?.is_none(), "the daemon ended:\n{}", log_of(path));
-            if let Some(caught_up) = caught_up(&log_of(path)) {
+            if let Some(caught_up) = caught_up(&daemon.log()) {
                 return Ok(caught_up);
             }
-            sleep(Duration::from_millis(10)).await;
+            let ended = timeout(Duration::from_millis(10), daemon.ended()).await;
+            ensure!(ended.is_err(), "the daemon ended:\n{}", daemon.log_end());
         }
     };
-    let (read, seconds) = timeout(LIMIT, caught_up).await.with_context(|| log_of(path))??;
+    let (read, seconds) = timeout(LIMIT, caught_up).await.context("not caught up in time")??;
     let (cpu, peak_mib) = (cpu_seconds(pid)?, memory_mib(pid, "VmHWM")?);
-    child.kill().await?;
-    ensure!(read >= f64::from(u32::try_from(events)?), "only {read} of {events} events:\n{}", log_of(path));
+    daemon.kill().await?;
+    ensure!(read >= f64::from(u32::try_from(events)?), "only {read} of {events} events:\n{}", daemon.log_end());
     figures(read, seconds, cpu, peak_mib)
 }
 
@@ -225,10 +217,6 @@ match = {{ type = "{types}" }}
 text = "{{{{ data.message }}}}"
 "#
     )
-}
-
-fn log_of(folder: &Path) -> String {
-    std::fs::read_to_string(folder.join("log")).unwrap_or_default()
 }
 
 /// How many events the log says were read, and in how many seconds.

@@ -1,12 +1,11 @@
 //! What the reader needs of a vCenter. The tests implement it in memory.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use crate::stop::Stop;
-use crate::vsphere::{ApiError, Element, OwnSessions, Reference};
+use crate::vsphere::{ApiError, Element, PageWatch, Reference};
 
 /// The most events that vCenter returns at once, and the most that are held in memory.
 pub(super) const PAGE: u32 = 1000;
@@ -23,13 +22,8 @@ pub(super) trait Connect {
 
 /// The event history within one session.
 pub(super) trait EventApi: Send + Sync {
-    /// A running wait for changes of a collector's latest page.
-    type Watch: Send;
-
     /// Identifies the vCenter.
     fn instance_uuid(&self) -> &str;
-    /// Tells events of the daemon's own sessions apart.
-    fn own_sessions(&self) -> Arc<OwnSessions>;
     /// The server's clock.
     fn server_time(&self) -> impl Future<Output = Result<Timestamp, ApiError>> + Send;
     /// A collector of the events since `begin`, with a latest page of `page` events.
@@ -41,15 +35,15 @@ pub(super) trait EventApi: Send + Sync {
     /// The next events of a collector, oldest first; none at its end.
     fn read_next(&self, of: &Reference, max: u32) -> impl Future<Output = Result<Vec<Element>, ApiError>> + Send;
     fn latest_page(&self, of: &Reference) -> impl Future<Output = Result<Vec<Element>, ApiError>> + Send;
-    fn watch(&self, of: &Reference) -> impl Future<Output = Result<Self::Watch, ApiError>> + Send;
+    fn watch(&self, of: &Reference) -> impl Future<Output = Result<PageWatch, ApiError>> + Send;
     /// The first answer is the current page. None: no change within `wait`.
     fn next_pages(
         &self,
-        watch: &mut Self::Watch,
+        watch: &mut PageWatch,
         wait: Duration,
     ) -> impl Future<Output = Result<Option<Pages>, ApiError>> + Send;
-    fn unwatch(&self, watch: Self::Watch) -> impl Future<Output = Result<(), ApiError>> + Send;
-    fn destroy_collector(&self, collector: &Reference) -> impl Future<Output = Result<(), ApiError>> + Send;
+    /// Destroys a collector, or that of a watch.
+    fn destroy(&self, collector: &Reference) -> impl Future<Output = Result<(), ApiError>> + Send;
     /// Adds a user event to the history.
     fn log_event(&self, message: &str) -> impl Future<Output = Result<(), ApiError>> + Send;
     /// Resolves when another user of the session finds it lost.

@@ -3,7 +3,7 @@
 //! A vCenter has no push: events are read from its history, by time, with several ways of reading that check each other.
 //!
 //! ```text
-//!   reader/reconnect   session after session: log in, read, log out, wait (the pace is `crate::reconnect`'s)
+//!   reader             session after session: log in, read, log out, wait (the pace is `crate::reconnect`'s)
 //!         │
 //!   reader/session     one session
 //!         │
@@ -11,13 +11,13 @@
 //!         ├─ reader/tail       watches the latest page of a small collector: new events within a second ◄──┐
 //!         │     │  the page is torn: events fell off it                                                    │
 //!         │     ▼                                                                                          │
-//!         ├─ catch_up/         reads since a time with collectors of its own, to the end;                  │
+//!         ├─ reader/catch_up   reads since a time with collectors of its own, to the end;                  │
 //!         │     ▲              what vCenter no longer has or does not return is a gap                      │
 //!         │     │  at the start of a session, after a torn page, in every audit                            │
-//!         ├─ audit/            every 15 to 30 minutes, and after 10 minutes of silence: a catch-up must    │
+//!         ├─ reader/audit      every 15 to 30 minutes, and after 10 minutes of silence: a catch-up must    │
 //!         │     ▲              find nothing new; if it does, the tail has stalled and is opened again ─────┘
 //!         │     │  the canary is overdue
-//!         └─ canary/           sends an event and expects it back; one that even an audit does not find
+//!         └─ canary            sends an event and expects it back; one that even an audit does not find
 //!                              ends the session: vCenter answers but no longer records events
 //!
 //!   all ways of reading ──page──► reader/page_diff ──new events──► reader/state: commit ──► outbox
@@ -33,9 +33,8 @@
 //! in memory. `inventory` answers look-ups in the same session. `config` reads relays.toml.
 
 mod api;
-mod audit;
+mod audit_schedule;
 mod canary;
-mod catch_up;
 mod config;
 mod cursor;
 mod inventory;
@@ -52,24 +51,18 @@ use crate::event::Event;
 use crate::fault::Fault;
 use crate::outbound::Outbound;
 use crate::outbox::Outbox;
-use crate::reconnect::{Reconnect, ReconnectConfig};
+use crate::reconnect::Reconnect;
 use crate::stop::Stop;
 use crate::vsphere::{Element, SessionPool};
 
 pub(super) use config::Config;
-use config::Filter;
 use inventory::{HostNames, InventoryQuery};
-use reader::{ReadOptions, Reader};
-use session_api::PoolConnect;
+use reader::Reader;
 
 #[derive(Debug)]
 pub struct Vcenter {
+    config: Config,
     pool: SessionPool,
-    /// The host, for the log.
-    host: String,
-    filter: Filter,
-    options: ReadOptions,
-    reconnect: ReconnectConfig,
     hosts: HostNames,
 }
 
@@ -87,19 +80,17 @@ impl Vcenter {
     };
 
     pub(super) fn open(config: Config, net: &Outbound) -> Self {
-        let Config { account, filter, options, reconnect } = config;
-        let host = account.url.host_str().unwrap_or_default().to_owned();
-        let pool = SessionPool::new(account, net);
-        Self { pool, host, filter, options, reconnect, hosts: HostNames::default() }
+        let pool = SessionPool::new(config.account.clone(), net);
+        Self { config, pool, hosts: HostNames::default() }
     }
 }
 
 impl Source for Vcenter {
     async fn run(&self, out: &Outbox, stop: &Stop) -> Result<(), Fault> {
-        let connect = PoolConnect { pool: &self.pool, filter: &self.filter };
-        let mut reader = Reader::new(&self.options, out, stop);
-        let mut reconnect = Reconnect::new(out.source(), &self.host, self.reconnect, stop);
-        reader::run(&connect, &mut reader, &mut reconnect, out, stop).await;
+        let host = self.config.account.url.host_str().unwrap_or_default();
+        let reconnect = Reconnect::new(out.source(), host, self.config.reconnect, stop);
+        let reader = Reader::new(&self.config.options, &self.pool.own_sessions, out, stop);
+        reader::run(&self, reader, reconnect).await;
         Ok(())
     }
 

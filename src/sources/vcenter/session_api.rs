@@ -6,46 +6,31 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tracing::warn;
 
+use super::Vcenter;
 use super::api::{Connect, EventApi, Pages};
-use super::config::Filter;
 use crate::stop::Stop;
-use crate::vsphere::{ApiError, Element, OwnSessions, PageWatch, Reference, Session, SessionPool};
+use crate::vsphere::{ApiError, Element, PageWatch, Reference, Session};
 
-/// Connects to a vCenter with the pool's account; events are selected by `filter`.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct PoolConnect<'p> {
-    pub(super) pool: &'p SessionPool,
-    pub(super) filter: &'p Filter,
-}
-
-pub(super) struct SessionApi<'p> {
-    pool: &'p SessionPool,
-    filter: &'p Filter,
+pub(super) struct SessionApi<'v> {
+    vcenter: &'v Vcenter,
     session: Arc<Session>,
 }
 
-impl<'p> Connect for PoolConnect<'p> {
-    type Api = SessionApi<'p>;
+impl<'v> Connect for &'v Vcenter {
+    type Api = SessionApi<'v>;
 
-    async fn connect(&self, stop: &Stop) -> Result<Option<SessionApi<'p>>, ApiError> {
-        let Self { pool, filter } = *self;
-        let Some(session) = pool.session(stop).await? else { return Ok(None) };
-        if session.about().api_type == "HostAgent" {
+    async fn connect(&self, stop: &Stop) -> Result<Option<SessionApi<'v>>, ApiError> {
+        let Some(session) = self.pool.session(stop).await? else { return Ok(None) };
+        if session.about("apiType") == "HostAgent" {
             warn!("this is a lone ESXi host, which keeps events for minutes only: expect gaps, or read its vCenter");
         }
-        Ok(Some(SessionApi { pool, filter, session }))
+        Ok(Some(SessionApi { vcenter: self, session }))
     }
 }
 
 impl EventApi for SessionApi<'_> {
-    type Watch = PageWatch;
-
     fn instance_uuid(&self) -> &str {
-        &self.session.about().instance_uuid
-    }
-
-    fn own_sessions(&self) -> Arc<OwnSessions> {
-        self.pool.own_sessions()
+        self.session.about("instanceUuid")
     }
 
     async fn server_time(&self) -> Result<Timestamp, ApiError> {
@@ -53,7 +38,7 @@ impl EventApi for SessionApi<'_> {
     }
 
     async fn create_collector(&self, begin: Option<Timestamp>, page: u32) -> Result<Reference, ApiError> {
-        self.session.create_event_collector(&self.filter.to_event_filter(begin, page)).await
+        self.session.create_event_collector(&self.vcenter.config.filter, begin, page).await
     }
 
     async fn read_next(&self, of: &Reference, max: u32) -> Result<Vec<Element>, ApiError> {
@@ -72,24 +57,22 @@ impl EventApi for SessionApi<'_> {
         self.session.next_pages(watch, wait).await
     }
 
-    async fn unwatch(&self, watch: PageWatch) -> Result<(), ApiError> {
-        self.session.destroy(watch.reference()).await
-    }
-
-    async fn destroy_collector(&self, collector: &Reference) -> Result<(), ApiError> {
+    async fn destroy(&self, collector: &Reference) -> Result<(), ApiError> {
         self.session.destroy(collector).await
     }
 
+    /// Into the filter's entity, so that it passes the filter.
     async fn log_event(&self, message: &str) -> Result<(), ApiError> {
-        let entity = self.filter.entity().unwrap_or_else(|| self.session.root_folder());
-        self.session.log_user_event(entity, message).await
+        let entity = self.vcenter.config.filter.entity.clone();
+        let entity = entity.map_or_else(|| self.session.service("rootFolder"), Ok)?;
+        self.session.log_user_event(&entity, message).await
     }
 
     async fn session_lost(&self) {
-        self.pool.replaced(&self.session).await;
+        self.vcenter.pool.replaced(&self.session).await;
     }
 
     async fn close(&self) {
-        self.pool.close(&self.session).await;
+        self.vcenter.pool.close(&self.session).await;
     }
 }

@@ -3,8 +3,7 @@
 use super::super::EventFilter;
 use super::*;
 
-const NO_FILTER: EventFilter =
-    EventFilter { begin: None, page: 100, entity: None, types: Vec::new(), users: Vec::new() };
+const NO_FILTER: EventFilter = EventFilter { entity: None, types: Vec::new(), users: Vec::new() };
 
 fn makes(call: &str, kind: &str, id: &str) -> Step {
     ok(&format!("<{call}Response xmlns=\"urn:vim25\"><returnval type=\"{kind}\">{id}</returnval></{call}Response>"))
@@ -28,15 +27,14 @@ async fn watching(acts: impl IntoIterator<Item = Step>) -> (ScriptedServer, Sess
 #[tokio::test]
 async fn a_collector_is_created_with_its_filter_in_the_order_of_the_wsdl() {
     let (server, session) = session_with([collector_made(), collector_made()]).await;
+    let begin = "2020-01-01T00:00:00.5+02:00".parse().expect("a time");
     let everything = EventFilter {
-        begin: Some("2020-01-01T00:00:00.5+02:00".parse().expect("a time")),
-        page: 1000,
-        entity: Some(session.root_folder().clone()),
+        entity: session.service("rootFolder").ok(),
         types: vec!["VmEvent".to_owned(), "com.vmware.vc.<HA>".to_owned()],
         users: vec!["ops & co".to_owned()],
     };
-    assert_eq!(session.create_event_collector(&everything).await.expect("made"), collector());
-    session.create_event_collector(&NO_FILTER).await.expect("made");
+    assert_eq!(session.create_event_collector(&everything, Some(begin), 1000).await.expect("made"), collector());
+    session.create_event_collector(&NO_FILTER, None, 100).await.expect("made");
     assert_eq!(
         sent(&server, 0),
         "<CreateCollectorForEvents xmlns=\"urn:vim25\"><_this type=\"EventManager\">EventManager</_this><filter>\

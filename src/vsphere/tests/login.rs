@@ -33,7 +33,7 @@ async fn a_login_is_four_calls_and_the_cookie_goes_back_with_its_quotes() {
             assert!(head.lines().any(|line| line == header), "{header} in {head}");
         }
         assert!(
-            head.lines().any(|line| line == format!("user-agent: {}", super::super::account::USER_AGENT)),
+            head.lines().any(|line| line == format!("user-agent: {}", super::super::client::OWN_USER_AGENT)),
             "{head}"
         );
         let cookie = head.lines().find(|line| line.starts_with("cookie"));
@@ -55,11 +55,11 @@ async fn a_login_is_four_calls_and_the_cookie_goes_back_with_its_quotes() {
 #[tokio::test]
 async fn a_session_describes_vcenter_and_shows_no_secret() {
     let (server, session) = session_with([]).await;
-    assert_eq!(session.about().api_type, "VirtualCenter");
-    assert_eq!((session.about().version.as_str(), session.about().build.as_str()), ("6.5.0", "5973321"));
-    assert_eq!(session.about().instance_uuid, "dbed6e0c-bd88-4ef6-b594-21283e1c677f");
-    assert_eq!(session.root_folder().to_string(), "Folder:group-d1");
-    assert_eq!(session.session_key(), KEY);
+    assert_eq!(session.about("apiType"), "VirtualCenter");
+    assert_eq!((session.about("version"), session.about("build")), ("6.5.0", "5973321"));
+    assert_eq!(session.about("instanceUuid"), "dbed6e0c-bd88-4ef6-b594-21283e1c677f");
+    assert_eq!(session.service("rootFolder").expect("there").to_string(), "Folder:group-d1");
+    assert_eq!(session.key, KEY);
     assert_eq!(format!("{session:?} {:?}", client(&server.url)), "Session(127.0.0.1) Client(127.0.0.1)");
     let shown = format!("{:?}", account(&server.url));
     assert!(!shown.contains(PASSWORD), "{shown}");

@@ -13,10 +13,6 @@ fn makes(call: &str, kind: &str, id: &str) -> Step {
     ok(&format!("<{call}Response xmlns=\"urn:vim25\"><returnval type=\"{kind}\">{id}</returnval></{call}Response>"))
 }
 
-fn filter() -> EventFilter {
-    EventFilter { begin: None, page: 1, entity: None, types: Vec::new(), users: Vec::new() }
-}
-
 fn calls(server: &ScriptedServer) -> Vec<String> {
     let bodies = server.requests().split_off(4);
     bodies.iter().map(|seen| body_of(seen).split([' ', '<']).nth(1).expect("a name").to_owned()).collect()
@@ -36,8 +32,8 @@ async fn what_a_session_made_is_destroyed_before_it_ends() {
         done("Logout"),
     ])
     .await;
-    session.create_event_collector(&filter()).await.expect("made");
-    let second = session.create_event_collector(&filter()).await.expect("made");
+    session.create_event_collector(&EventFilter::default(), None, 1).await.expect("made");
+    let second = session.create_event_collector(&EventFilter::default(), None, 1).await.expect("made");
     session.destroy(&second).await.expect("destroyed");
     session.watch_page(&collector()).await.expect("a watch");
     session.logout().await.expect("out");
@@ -59,7 +55,7 @@ async fn logging_out_of_a_lost_session_succeeds() {
 async fn a_vcenter_that_hangs_does_not_delay_the_log_out() {
     let made = makes("CreateCollectorForEvents", "EventHistoryCollector", "c-1");
     let (server, session) = session_within(QUICK, [made, Step::Stall, Step::Stall]).await;
-    session.create_event_collector(&filter()).await.expect("made");
+    session.create_event_collector(&EventFilter::default(), None, 1).await.expect("made");
     let out = tokio::time::timeout(Duration::from_secs(15), session.logout()).await.expect("an end");
     assert_eq!(out.expect_err("too slow").fault().reason(), "timeout");
     assert_eq!(calls(&server), ["CreateCollectorForEvents", "DestroyCollector", "Logout"]);

@@ -13,8 +13,7 @@ use std::time::Duration;
 
 use reqwest::Url;
 
-use super::client::Client;
-use super::deadlines::Deadlines;
+use super::client::{Client, Deadlines};
 use super::{Account, ApiError, Reference, Session, SessionPool};
 use crate::outbound::{Outbound, Trust};
 use crate::secret::Secret;
@@ -27,12 +26,8 @@ const KEY: &str = "52e72df4-k3y";
 const COOKIE: &str = "vmware_soap_session=\"c00k1e0000\"";
 
 /// Longer than any test, and no test waits for it.
-const LONG: Deadlines = Deadlines {
-    call: Duration::from_secs(20),
-    history: Duration::from_secs(20),
-    slack: Duration::from_secs(20),
-    logout: Duration::from_secs(20),
-};
+const LONG: Deadlines =
+    Deadlines { call: Duration::from_secs(20), history: Duration::from_secs(20), logout: Duration::from_secs(20) };
 
 fn account(url: &str) -> Account {
     Account {
@@ -44,7 +39,13 @@ fn account(url: &str) -> Account {
 }
 
 fn client(url: &str) -> Client {
-    Client::new(account(url), &Outbound::new(), LONG)
+    client_within(LONG, url)
+}
+
+fn client_within(deadlines: Deadlines, url: &str) -> Client {
+    let mut client = Client::new(account(url), &Outbound::new());
+    client.deadlines = deadlines;
+    client
 }
 
 async fn log_in(url: &str) -> Result<Session, ApiError> {
@@ -97,8 +98,8 @@ async fn session_with(acts: impl IntoIterator<Item = Step>) -> (ScriptedServer, 
 async fn session_within(deadlines: Deadlines, acts: impl IntoIterator<Item = Step>) -> (ScriptedServer, Session) {
     let script = [versions(), ok(captured::CONTENT), logged_in(), ok(captured::TIME)];
     let server = ScriptedServer::start(script.into_iter().chain(acts).collect::<Vec<_>>()).await;
-    let client = Client::new(account(&server.url), &Outbound::new(), deadlines);
-    let session = client.login(&Stop::new()).await.expect("logged in").expect("not stopped");
+    let session =
+        client_within(deadlines, &server.url).login(&Stop::new()).await.expect("logged in").expect("not stopped");
     (server, session)
 }
 

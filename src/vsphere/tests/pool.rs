@@ -3,7 +3,9 @@
 use super::*;
 
 fn pool(url: &str) -> SessionPool {
-    SessionPool::with_deadlines(account(url), &Outbound::new(), LONG)
+    let mut pool = SessionPool::new(account(url), &Outbound::new());
+    pool.client.deadlines = LONG;
+    pool
 }
 
 fn log_in_acts() -> [Step; 4] {
@@ -79,7 +81,7 @@ async fn closing_logs_out_and_the_sessions_of_the_pool_are_its_own() {
          <sessionId>{KEY}</sessionId></Event>"
     );
     let event = super::super::parse(event.as_bytes()).expect("XML");
-    assert!(pool.own_sessions().caused(&event));
+    assert!(pool.own_sessions.caused(&event));
 }
 
 #[tokio::test]

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 use tidings::demo::standins::Slack;
-use tokio::process::Command;
 use tokio::time::{Instant, sleep};
 
 use super::scripted::{self, ScriptedVcenter};
@@ -163,12 +162,6 @@ pub(crate) async fn assert_stored_within(daemon: &Daemon, numbers: std::ops::Ran
     assert!(missing.is_empty(), "{} missing, from {:?} on:\n{log}", missing.len(), missing.first());
     assert!(twice.is_empty(), "{} came more than once, {:?} among them:\n{log}", twice.len(), twice.first());
     assert_eq!(stored.len(), numbers.len(), "other events came, too:\n{log}");
-}
-
-/// SIGSTOP or SIGCONT: suspends a process, and resumes it.
-pub(crate) async fn signal(pid: u32, name: &str) {
-    let sent = Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status().await.expect("kill runs");
-    assert!(sent.success());
 }
 
 /// Waits until the log contains a text.

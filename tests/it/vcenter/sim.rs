@@ -113,8 +113,11 @@ impl Simulator {
         &self.running.as_ref().expect("it runs").url
     }
 
-    pub(crate) fn pid(&self) -> u32 {
-        self.running.as_ref().and_then(|running| running.child.id()).expect("it runs")
+    /// STOP or CONT: suspends it, and resumes it.
+    pub(crate) async fn signal(&self, name: &str) {
+        let pid = self.running.as_ref().and_then(|running| running.child.id()).expect("it runs");
+        let sent = Command::new("kill").args([format!("-{name}"), pid.to_string()]).status().await;
+        assert!(sent.expect("kill runs").success());
     }
 
     /// `127.0.0.1:PORT`

@@ -4,8 +4,7 @@ use tidings::demo::standins::Slack;
 use tokio::time::{Duration, Instant, sleep};
 
 use super::harness::{
-    self, OPS_SINK, RELAY_ALL, assert_stored, config_for, signal, simulator_source, start_relaying, until_stored,
-    until_up,
+    self, OPS_SINK, RELAY_ALL, assert_stored, config_for, simulator_source, start_relaying, until_stored, until_up,
 };
 use super::sim::{PASSWORD, Simulator};
 use crate::daemon::LIMIT;
@@ -76,9 +75,9 @@ async fn a_burst_is_stored_whole_and_in_order_after_the_daemon_was_suspended() {
     // The source has caught up and waits for new events.
     vcenter.burst(0, 1).await;
     assert_stored(&daemon, 0..1).await;
-    signal(daemon.pid(), "STOP").await;
+    daemon.signal("STOP").await;
     vcenter.burst(1, 899).await;
-    signal(daemon.pid(), "CONT").await;
+    daemon.signal("CONT").await;
     // The simulator sends the whole page for each event: about forty megabytes, which need not be held in memory.
     harness::assert_stored_within(&daemon, 0..900, 3 * LIMIT).await;
     assert!(harness::stored(&daemon).is_sorted(), "without events from before the start");
@@ -135,13 +134,13 @@ async fn a_suspended_vcenter_is_read_again_after_it_resumes_or_restarts() {
     vcenter.burst(0, 50).await;
     assert_stored(&daemon, 0..50).await;
     // Its sockets stay open, and calls wait in them.
-    signal(vcenter.pid(), "STOP").await;
+    vcenter.signal("STOP").await;
     sleep(Duration::from_secs(2)).await; // longer than a poll, so that one times out
-    signal(vcenter.pid(), "CONT").await;
+    vcenter.signal("CONT").await;
     vcenter.burst(50, 50).await;
     assert_stored(&daemon, 0..100).await;
     // It never resumes: its replacement has other sessions, and keys from one.
-    signal(vcenter.pid(), "STOP").await;
+    vcenter.signal("STOP").await;
     vcenter.kill().await;
     vcenter.start_again().await;
     vcenter.burst(100, 50).await;
@@ -177,14 +176,14 @@ async fn a_session_that_expired_while_the_daemon_was_suspended_is_replaced() {
     until_up(&daemon).await;
     vcenter.burst(0, 50).await;
     assert_stored(&daemon, 0..50).await;
-    signal(daemon.pid(), "STOP").await;
+    daemon.signal("STOP").await;
     let limit = Instant::now() + LIMIT;
     while vcenter.sessions().await > 0 {
         assert!(Instant::now() < limit, "the session never expired");
         sleep(Duration::from_millis(100)).await;
     }
     vcenter.burst(50, 50).await;
-    signal(daemon.pid(), "CONT").await;
+    daemon.signal("CONT").await;
     assert_stored(&daemon, 0..100).await;
 }
 

@@ -23,10 +23,7 @@ impl Address {
             return Err("a vCenter's address begins with https".to_owned());
         }
         // The last @ separates them: user names have domains, and passwords may contain anything.
-        let (credentials, host) = match rest.rsplit_once('@') {
-            Some((credentials, host)) => (Some(credentials), host),
-            None => (None, rest),
-        };
+        let (credentials, host) = rest.rsplit_once('@').unwrap_or(("", rest));
         let mut url = Url::parse(&format!("{scheme}://{host}")).map_err(|error| format!("not an address: {error}"))?;
         if url.query().is_some() || url.fragment().is_some() {
             return Err("a vCenter's address has no query".to_owned());
@@ -34,11 +31,8 @@ impl Address {
         if url.path() == "/" {
             url.set_path(ENDPOINT);
         }
-        let (user, password) = match credentials.map(|both| both.split_once(':').unwrap_or((both, ""))) {
-            Some((user, password)) => (Some(decoded(user)), Some(decoded(password))),
-            None => (None, None),
-        };
-        let filled = |text: Option<String>| text.filter(|text| !text.is_empty());
+        let (user, password) = credentials.split_once(':').unwrap_or((credentials, ""));
+        let filled = |text: &str| (!text.is_empty()).then(|| decoded(text));
         Ok(Self { url, user: filled(user), password: filled(password) })
     }
 }

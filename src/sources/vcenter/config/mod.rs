@@ -4,15 +4,12 @@ mod address;
 
 use std::time::Duration;
 
-use jiff::Timestamp;
-
-use super::reader::{ReadOptions, StartFrom};
 use crate::config_reader::{Problem, Spanned, TableReader, parse_duration, print_duration};
 use crate::outbound::Trust;
 use crate::reconnect::ReconnectConfig;
 use crate::secret::{Origin, Secret};
 use crate::sources::Settings;
-use crate::vsphere::{Account, EventFilter, Reference};
+use crate::vsphere::{Account, EventFilter};
 use address::Address;
 
 /// A dead connection is found within a minute, and a wait costs 400 bytes.
@@ -29,17 +26,31 @@ const MAX_FILTER_ENTRIES: usize = 256;
 #[derive(Debug)]
 pub struct Config {
     pub(super) account: Account,
-    pub(super) filter: Filter,
+    pub(super) filter: EventFilter,
     pub(super) options: ReadOptions,
     pub(super) reconnect: ReconnectConfig,
 }
 
-/// Which events vCenter returns.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Filter {
-    entity: Option<Reference>,
-    types: Vec<String>,
-    users: Vec<String>,
+/// How the history is read.
+#[derive(Debug, Clone)]
+pub(super) struct ReadOptions {
+    pub(super) from: StartFrom,
+    /// How late an event may appear in the history.
+    pub(super) overlap: Duration,
+    /// The longest single wait for new events.
+    pub(super) poll: Duration,
+    /// The time between canary events; None: no canary.
+    pub(super) canary: Option<Duration>,
+    /// Identifies the filter; 0 is none.
+    pub(super) filter: u32,
+}
+
+/// Where the very first reading begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum StartFrom {
+    Now,
+    Ago(Duration),
+    Beginning,
 }
 
 impl Settings for Config {}
@@ -54,7 +65,7 @@ impl Config {
         let poll = bounded(table, "poll", table.wait("poll"), MAX_POLL).unwrap_or(POLL);
         let overlap = bounded(table, "overlap", table.duration("overlap"), MAX_OVERLAP).unwrap_or(OVERLAP);
         let canary = table.wait("canary");
-        let filter = Filter::read(table);
+        let filter = filter(table);
         if canary.is_some() && (!filter.types.is_empty() || !filter.users.is_empty()) {
             let wrong = "`canary` cannot come back through a filter by `types` or `users`";
             let hint = "remove one of them; relays can also select types and users";
@@ -64,7 +75,7 @@ impl Config {
             return None;
         }
         let (url, user, password) = credentials(table, address, username, password)?;
-        let options = ReadOptions { from, overlap, poll, canary, filter: filter.number() };
+        let options = ReadOptions { from, overlap, poll, canary, filter: number(&filter) };
         Some(Self { account: Account { url, user, password, trust }, filter, options, reconnect })
     }
 }
@@ -106,22 +117,18 @@ fn credentials(
 ) -> Option<(reqwest::Url, String, Secret)> {
     let Spanned { value: Address { url, user, password: inside }, span } = address?;
     let mut twice = false;
-    for (key, is_twice) in
-        [("username", user.is_some() && table.has("username")), ("password", inside.is_some() && table.has("password"))]
-    {
-        if is_twice {
-            let problem = Problem::error(span.clone(), format!("`url` and `{key}` both give the account"));
-            table.reader.problem(problem.hint("keep one of them"));
-            twice = true;
-        }
-    }
-    for (key, is_missing) in [
-        ("username", user.is_none() && !table.has("username")),
-        ("password", inside.is_none() && !table.has("password")),
-    ] {
-        if is_missing {
-            let hint = "write username = \"tidings@vsphere.local\", password = { env = \"VCENTER_PASSWORD\" }";
-            table.missing_with_hint(key, Some(hint));
+    for (key, is_inside) in [("username", user.is_some()), ("password", inside.is_some())] {
+        match (is_inside, table.has(key)) {
+            (true, true) => {
+                let problem = Problem::error(span.clone(), format!("`url` and `{key}` both give the account"));
+                table.reader.problem(problem.hint("keep one of them"));
+                twice = true;
+            }
+            (false, false) => {
+                let hint = "write username = \"tidings@vsphere.local\", password = { env = \"VCENTER_PASSWORD\" }";
+                table.missing_with_hint(key, Some(hint));
+            }
+            _ => {}
         }
     }
     let user = user.or_else(|| username.map(|username| username.value.expose().to_owned()))?;
@@ -151,42 +158,26 @@ fn bounded(table: &TableReader, key: &'static str, duration: Option<Duration>, m
     duration
 }
 
-impl Filter {
-    fn read(table: &TableReader) -> Self {
-        let Some(inner) = table.table("filter") else { return Self::default() };
-        let entity = inner.text("entity").and_then(|entity| {
-            let invalid = |fault| inner.reader.problem(Problem::error(entity.span, format!("`entity`: {fault}")));
-            entity.value.parse().map_err(invalid).ok()
-        });
-        let entries = |key: &'static str| {
-            let entries = inner.texts(key).unwrap_or_default();
-            if entries.len() > MAX_FILTER_ENTRIES {
-                let wrong =
-                    format!("`{key}` has more than {MAX_FILTER_ENTRIES} entries; select them in relays instead");
-                inner.reader.problem(Problem::error(inner.span.clone(), wrong));
-            }
-            entries.into_iter().map(|entry| entry.value).collect()
-        };
-        let filter = Self { entity, types: entries("types"), users: entries("users") };
-        inner.finish();
-        filter
-    }
-
-    pub(super) fn to_event_filter(&self, begin: Option<Timestamp>, page: u32) -> EventFilter {
-        let Self { entity, types, users } = self.clone();
-        EventFilter { begin, page, entity, types, users }
-    }
-
-    /// The entity for canary events, so that they pass the filter.
-    pub(super) fn entity(&self) -> Option<&Reference> {
-        self.entity.as_ref()
-    }
-
-    /// Identifies the filter; 0 is none.
-    fn number(&self) -> u32 {
-        if self.entity.is_none() && self.types.is_empty() && self.users.is_empty() {
-            return 0;
+fn filter(table: &TableReader) -> EventFilter {
+    let Some(inner) = table.table("filter") else { return EventFilter::default() };
+    let entity = inner.text("entity").and_then(|entity| {
+        let invalid = |fault| inner.reader.problem(Problem::error(entity.span, format!("`entity`: {fault}")));
+        entity.value.parse().map_err(invalid).ok()
+    });
+    let entries = |key: &'static str| {
+        let entries = inner.texts(key).unwrap_or_default();
+        if entries.len() > MAX_FILTER_ENTRIES {
+            let wrong = format!("`{key}` has more than {MAX_FILTER_ENTRIES} entries; select them in relays instead");
+            inner.reader.problem(Problem::error(inner.span.clone(), wrong));
         }
-        crc32c::crc32c(format!("{self:?}").as_bytes()).max(1)
-    }
+        entries.into_iter().map(|entry| entry.value).collect()
+    };
+    let filter = EventFilter { entity, types: entries("types"), users: entries("users") };
+    inner.finish();
+    filter
+}
+
+/// Identifies the filter; 0 is none.
+fn number(filter: &EventFilter) -> u32 {
+    if *filter == EventFilter::default() { 0 } else { crc32c::crc32c(format!("{filter:?}").as_bytes()).max(1) }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::position::Cursor;
@@ -17,15 +17,13 @@ const MIN_STORED: usize = 100;
 /// before: small numbers, since there may be thousands.
 #[derive(Serialize, Deserialize)]
 struct StoredCursor {
-    #[serde(alias = "form")]
     version: u8,
     instance: String,
     filter: u32,
     since: Option<String>,
     last: Option<(String, i64)>,
-    #[serde(alias = "heard")]
     listened_until: String,
-    seen: Vec<(i64, i64)>,
+    seen: Vec<(i128, i64)>,
     forgotten: Option<String>,
 }
 
@@ -33,13 +31,12 @@ impl Cursor {
     /// With the events that the next reading can meet: those within `overlap`, and those that a tail still shows.
     pub(crate) fn write(&self, overlap: Duration) -> String {
         let begin = self.begin(overlap).unwrap_or(Timestamp::MIN);
-        let events = self.seen.in_order();
-        let latest = events.len().saturating_sub(MIN_STORED);
-        let stored = events.enumerate().filter(|(at, event)| *at >= latest || begin <= event.0);
-        let mut previous = (0_i64, 0_i64);
+        let latest = self.seen.order.len().saturating_sub(MIN_STORED);
+        let stored = self.seen.order.iter().enumerate().filter(|(at, event)| *at >= latest || begin <= event.0);
+        let mut previous = (0_i128, 0_i64);
         let seen = stored.map(|(_, (time, key))| {
-            let current = (nanoseconds(self.listened_until, *time), *key);
-            let step = (current.0.wrapping_sub(previous.0), current.1.wrapping_sub(previous.1));
+            let current = (self.listened_until.as_nanosecond() - time.as_nanosecond(), *key);
+            let step = (current.0 - previous.0, current.1.wrapping_sub(previous.1));
             previous = current;
             step
         });
@@ -69,17 +66,12 @@ impl Cursor {
         let last = last.map(|(text, key)| time(&text).map(|time| (time, key))).transpose()?;
         let mut events = SeenEvents::default();
         events.forgotten = forgotten.as_ref().map(time).transpose()?;
-        let mut previous = (0_i64, 0_i64);
+        let mut previous = (listened_until.as_nanosecond(), 0_i64);
         for step in seen {
-            previous = (previous.0.wrapping_add(step.0), previous.1.wrapping_add(step.1));
-            let time = listened_until.checked_sub(SignedDuration::from_nanos(previous.0));
-            events.insert((time.map_err(|error| error.to_string())?, previous.1), listened_until);
+            previous = (previous.0.wrapping_sub(step.0), previous.1.wrapping_add(step.1));
+            let time = Timestamp::from_nanosecond(previous.0).map_err(|error| error.to_string())?;
+            events.insert((time, previous.1), listened_until);
         }
         Ok(Self { instance, filter, since, last, listened_until, seen: events })
     }
-}
-
-fn nanoseconds(from: Timestamp, to: Timestamp) -> i64 {
-    let nanos = from.as_nanosecond() - to.as_nanosecond();
-    i64::try_from(nanos).unwrap_or(if nanos < 0 { i64::MIN } else { i64::MAX })
 }

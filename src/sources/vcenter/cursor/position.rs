@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::identity::{EventIdentity, before};
 use super::seen::SeenEvents;
+use super::{EventIdentity, before};
 
 /// After a longer silence, vCenter may have purged the last event by its age (30 days by default).
 const MAX_AGE_OF_LAST: Duration = Duration::from_secs(7 * 86_400);

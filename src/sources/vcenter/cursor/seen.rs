@@ -4,7 +4,7 @@ use std::collections::{HashSet, VecDeque};
 
 use jiff::Timestamp;
 
-use super::identity::EventIdentity;
+use super::EventIdentity;
 
 /// Kept in memory: a megabyte or two. The store recognises older ones by their ids.
 pub(super) const MAX_SEEN: usize = 20_000;
@@ -12,10 +12,11 @@ pub(super) const MAX_SEEN: usize = 20_000;
 /// In the order of their arrival.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct SeenEvents {
-    order: VecDeque<EventIdentity>,
+    pub(super) order: VecDeque<EventIdentity>,
     known: HashSet<EventIdentity>,
-    /// The latest time of the events that were dropped. Times ahead of the server's clock do not count.
-    pub(super) forgotten: Option<Timestamp>,
+    /// The latest time of the events that were dropped: all later ones are still known. Times ahead of the server's clock
+    /// do not count.
+    pub(crate) forgotten: Option<Timestamp>,
 }
 
 impl SeenEvents {
@@ -51,14 +52,5 @@ impl SeenEvents {
     /// The latest of them that precedes this event.
     pub(crate) fn last_before(&self, event: EventIdentity) -> Option<EventIdentity> {
         self.order.iter().filter(|known| **known < event).max().copied()
-    }
-
-    /// After this time all events that were read are still known.
-    pub(crate) fn complete_after(&self) -> Option<Timestamp> {
-        self.forgotten
-    }
-
-    pub(super) fn in_order(&self) -> impl ExactSizeIterator<Item = &EventIdentity> {
-        self.order.iter()
     }
 }

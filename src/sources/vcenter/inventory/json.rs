@@ -16,17 +16,12 @@ pub(super) fn to_json(
     let mut set = |name: &str, value: Value| {
         object.insert(name.to_owned(), value);
     };
-    let property = |path: &str| found.properties.iter().find(|(known, _)| known == path).map(|(_, value)| value);
-    let text = |path: &str| property(path).map(|value| value.text.trim());
+    let text = |path: &str| found.get(path).map(|value| value.text.trim());
     let name = text("name").map(unescaped).unwrap_or_default();
     set("id", reference.to_string().into());
     set("kind", reference.kind.as_str().into());
-    let above: Vec<String> = found
-        .ancestors
-        .iter()
-        .filter(|ancestor| ancestor.reference != *root)
-        .map(|ancestor| unescaped(ancestor.name.trim()))
-        .collect();
+    let above = found.ancestors.iter().filter(|ancestor| ancestor.reference != *root);
+    let above: Vec<_> = above.map(|ancestor| unescaped(ancestor.name.trim())).collect();
     if let Some(folder) = above.first() {
         set("folder", folder.as_str().into());
     }
@@ -34,13 +29,9 @@ pub(super) fn to_json(
     if let Some(datacenter) = datacenter {
         set("datacenter", unescaped(datacenter.name.trim()).into());
     }
-    let mut path = String::new();
-    for part in above.iter().rev().map(String::as_str).chain([name.as_str()]) {
-        path.push('/');
-        path.push_str(part);
-    }
     if !found.ancestors.is_empty() {
-        set("path", path.into());
+        let path = above.iter().rev().chain([&name]).flat_map(|part| ["/", part]);
+        set("path", path.collect::<String>().into());
     }
     set("name", name.into());
     for (name, path) in [
@@ -66,16 +57,15 @@ pub(super) fn to_json(
         set("host", name.into());
         set("host_id", host.to_string().into());
     }
-    set("custom", custom(property("customValue"), property("availableField")));
+    set("custom", custom(found.get("customValue"), found.get("availableField")));
     Value::Object(object)
 }
 
 /// Custom attributes by their names: `{ owner: "team-db" }`.
 fn custom(values: Option<&Element>, fields: Option<&Element>) -> Value {
-    let children = |element: Option<&Element>| element.map(|element| element.children.clone()).unwrap_or_default();
-    let fields = children(fields);
+    let fields = fields.map_or(&[][..], |fields| &fields.children);
     let named = |key: &str| fields.iter().find(|field| field.text_of("key") == Some(key))?.text_of("name");
-    let values = children(values);
+    let values = values.map_or(&[][..], |values| &values.children);
     let pairs = values.iter().filter_map(|value| {
         let key = value.text_of("key")?;
         Some((named(key).unwrap_or(key).to_owned(), value.text_of("value")?.into()))
@@ -85,20 +75,9 @@ fn custom(values: Option<&Element>, fields: Option<&Element>) -> Value {
 
 /// The inventory writes `/`, `\` and `%` in names as `%2f`, `%5c` and `%25`.
 pub(super) fn unescaped(name: &str) -> String {
-    let mut plain = String::with_capacity(name.len());
-    let mut rest = name;
-    while let Some((before, behind)) = rest.split_once('%') {
-        plain.push_str(before);
-        let letter = match behind.get(..2).map(str::to_ascii_lowercase).as_deref() {
-            Some("2f") => Some('/'),
-            Some("5c") => Some('\\'),
-            Some("25") => Some('%'),
-            _ => None,
-        };
-        plain.push(letter.unwrap_or('%'));
-        rest = if letter.is_some() { behind.get(2..).unwrap_or_default() } else { behind };
-    }
-    plain + rest
+    let name = name.replace("%2f", "/").replace("%2F", "/").replace("%5c", "\\").replace("%5C", "\\");
+    // Last, since it can leave what looks like an escape.
+    name.replace("%25", "%")
 }
 
 #[cfg(test)]

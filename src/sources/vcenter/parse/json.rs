@@ -40,18 +40,15 @@ fn add(members: &mut Map<String, Value>, name: String, value: Value) {
 
 fn value(element: &Element, depth: usize) -> Value {
     let class = element.class.as_deref();
+    let is_array = class.is_some_and(|class| class.starts_with("ArrayOf"));
     if let Some(kind) = &element.kind {
         return format!("{kind}:{}", element.text.trim()).into();
     }
     if element.children.is_empty() {
-        return if class.is_some_and(|class| class.starts_with("ArrayOf")) {
-            Value::Array(Vec::new())
-        } else {
-            scalar(class, &element.text)
-        };
+        return if is_array { Value::Array(Vec::new()) } else { scalar(class, &element.text) };
     }
     let Some(deeper) = depth.checked_sub(1) else { return Value::Null };
-    if class.is_some_and(|class| class.starts_with("ArrayOf")) {
+    if is_array {
         return element.children.iter().map(|child| value(child, deeper)).collect();
     }
     if let Some(argument) = argument(element) {

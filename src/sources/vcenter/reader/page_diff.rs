@@ -2,10 +2,9 @@
 
 use std::collections::HashSet;
 
-use jiff::Timestamp;
+use tokio::time::Instant;
 
-use super::end::{ReadResult, SessionEnd};
-use super::state::Reader;
+use super::state::{ReadResult, Reader, SessionEnd};
 use crate::event::Event;
 use crate::sources::vcenter::api::PAGE;
 use crate::sources::vcenter::cursor::EventIdentity;
@@ -13,37 +12,26 @@ use crate::sources::vcenter::parse;
 use crate::vsphere::Element;
 
 /// An event that was not read before.
-pub(crate) struct NewEvent {
-    pub(crate) identity: EventIdentity,
+pub(super) struct NewEvent {
+    pub(super) identity: EventIdentity,
     /// None: an event of our own making, which is not relayed.
     event: Option<Event>,
 }
 
-impl NewEvent {
-    pub(crate) fn time(&self) -> Timestamp {
-        self.identity.0
-    }
-}
-
-pub(crate) struct PageDiff {
+pub(super) struct PageDiff {
     /// All events of the page, in order.
-    pub(crate) all: Vec<EventIdentity>,
+    pub(super) all: Vec<EventIdentity>,
     /// Those of them that were not read before, in order.
-    pub(crate) new: Vec<NewEvent>,
+    pub(super) new: Vec<NewEvent>,
     /// Whether any event of the page was read before.
-    pub(crate) overlaps: bool,
+    pub(super) overlaps: bool,
     /// Whether an event that was read before precedes all new ones: then no new event lies before the page.
-    pub(crate) reaches_back: bool,
+    pub(super) reaches_back: bool,
 }
 
 impl Reader<'_> {
-    /// Compares a page with what was read. Events before `begin` count as read.
-    pub(crate) fn diff(&mut self, elements: Vec<Element>, begin: Option<Timestamp>) -> ReadResult<PageDiff> {
-        self.diff_by(elements, |identity| begin.is_some_and(|begin| identity.0 < begin))
-    }
-
-    /// The same where `is_old` names events that count as read.
-    pub(crate) fn diff_by(
+    /// Compares a page with what was read. Events for which `is_old` holds count as read.
+    pub(super) fn diff(
         &mut self,
         elements: Vec<Element>,
         mut is_old: impl FnMut(&EventIdentity) -> bool,
@@ -96,7 +84,7 @@ impl Reader<'_> {
     }
 
     /// Commits new events, at most a page at a time. With `complete`, no older event is still to come.
-    pub(crate) async fn commit_new(&mut self, mut new: Vec<NewEvent>, complete: bool) -> ReadResult<()> {
+    pub(super) async fn commit_new(&mut self, mut new: Vec<NewEvent>, complete: bool) -> ReadResult<()> {
         while !new.is_empty() {
             let later = new.split_off(new.len().min(PAGE as usize));
             let group = std::mem::replace(&mut new, later);
@@ -110,7 +98,7 @@ impl Reader<'_> {
                     cursor.reach(*identity);
                 }
             }
-            self.audits.event_received();
+            self.audits.quiet_since = Instant::now();
             let events: Vec<_> = group.into_iter().filter_map(|event| event.event).collect();
             if events.is_empty() {
                 continue;

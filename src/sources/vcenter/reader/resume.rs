@@ -5,9 +5,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tracing::warn;
 
-use super::end::ReadResult;
-use super::options::StartFrom;
-use super::state::Reader;
+use super::state::{ReadResult, Reader};
+use crate::sources::vcenter::config::StartFrom;
 use crate::sources::vcenter::cursor::{CLOCK_TOLERANCE, Cursor, before};
 
 /// How far to read back after the server's clock was set back by an unknown time. The store remembers ids for a day, so
@@ -62,7 +61,8 @@ impl Reader<'_> {
                 warn!(source = %self.out.source(), error, "stored cursor is unreadable, starting over a little before now");
                 let since = before(now, self.options.overlap);
                 let why = "the stored cursor is unreadable: events between the last one and this time are unknown";
-                self.report_gap(since, since, None, why).await?;
+                let committed = self.stop.or(self.out.gap(since, since, None, why)).await;
+                self.check_commit(committed).await?;
                 Ok(Some(Cursor::new(instance, self.options.filter, Some(since), now)))
             }
         }

@@ -8,8 +8,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use super::end::{ReadResult, SessionEnd};
-use super::state::Reader;
+use super::state::{ReadResult, Reader, SessionEnd};
 use super::tail::Tail;
 use crate::sources::vcenter::api::EventApi;
 use crate::sources::vcenter::cursor::before;
@@ -23,8 +22,7 @@ const MIN_WAIT: Duration = Duration::from_secs(1);
 const MAX_CLOCK_DIFFERENCE: Duration = Duration::from_secs(60);
 
 impl Reader<'_> {
-    pub(super) async fn read_session<A: EventApi>(&mut self, api: &A) -> SessionEnd {
-        self.own_sessions = api.own_sessions();
+    pub(super) async fn read_session(&mut self, api: &impl EventApi) -> SessionEnd {
         loop {
             let began = Instant::now();
             let Err(end) = self.open_and_follow(api).await;
@@ -38,7 +36,7 @@ impl Reader<'_> {
         }
     }
 
-    async fn open_and_follow<A: EventApi>(&mut self, api: &A) -> ReadResult<Infallible> {
+    async fn open_and_follow(&mut self, api: &impl EventApi) -> ReadResult<Infallible> {
         let now = self.read_clock(api).await?;
         let local = Timestamp::now();
         if before(now.max(local), MAX_CLOCK_DIFFERENCE) > now.min(local) {
@@ -54,7 +52,7 @@ impl Reader<'_> {
     }
 
     /// The tail is open before the catch-up begins, so that no event falls between them.
-    async fn follow<A: EventApi>(&mut self, api: &A, tail: &mut Tail<A>) -> ReadResult<Infallible> {
+    async fn follow(&mut self, api: &impl EventApi, tail: &mut Tail) -> ReadResult<Infallible> {
         let first = tail.next_pages(self, api, self.options.poll).await?.unwrap_or_default();
         let (began, server_time) = (Instant::now(), self.server_now());
         let read = self.catch_up(api, self.cursor()?.begin(self.options.overlap)).await?;
@@ -66,7 +64,7 @@ impl Reader<'_> {
         loop {
             let wait = self.options.poll.min(self.audits.due_in(self.options.poll)).min(self.canary.due_in());
             if let Some(pages) = tail.next_pages(self, api, wait.max(MIN_WAIT)).await? {
-                self.audits.tail_answered();
+                self.audits.tail_stalled = false;
                 tail.take(self, api, pages).await?;
             }
             if self.audits.due_in(self.options.poll).is_zero() {

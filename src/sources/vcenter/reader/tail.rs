@@ -8,13 +8,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tracing::debug;
 
-use super::end::{ReadResult, SessionEnd};
 use super::page_diff::NewEvent;
-use super::state::Reader;
+use super::state::{ReadResult, Reader, SessionEnd};
 use crate::sources::vcenter::api::{EventApi, PAGE, Pages};
 use crate::sources::vcenter::cursor::{EventIdentity, TIME_ROUNDING, before};
 use crate::stop::Stop;
-use crate::vsphere::{ApiError, Reference};
+use crate::vsphere::{ApiError, PageWatch, Reference};
 
 /// Small, since every change brings the whole page.
 const TAIL_PAGE: u32 = 100;
@@ -25,9 +24,9 @@ const MAX_LATE: Duration = Duration::from_secs(86_400);
 /// An event from before the beginning whose key is at most this much above the last one is a late event.
 const MAX_LATE_KEYS: i64 = 1_000_000;
 
-pub(crate) struct Tail<A: EventApi> {
+pub(super) struct Tail {
     collector: Reference,
-    watch: A::Watch,
+    watch: PageWatch,
     /// Where reading began when the tail was opened. Older events count as read unless they are late.
     begin: Option<Timestamp>,
     /// Older events that the page shows, at most two pages of them.
@@ -38,34 +37,34 @@ pub(crate) struct Tail<A: EventApi> {
     had_events: bool,
 }
 
-impl<A: EventApi> Tail<A> {
+impl Tail {
     /// Its collector has no begin time, so that it shows the newest events whatever the server's clock does.
-    pub(super) async fn open(reader: &Reader<'_>, api: &A) -> ReadResult<Self> {
+    pub(super) async fn open(reader: &Reader<'_>, api: &impl EventApi) -> ReadResult<Self> {
         let begin = reader.cursor()?.begin(reader.options.overlap);
         let collector = reader.call(api.create_collector(None, TAIL_PAGE)).await?;
         match reader.call(api.watch(&collector)).await {
             Ok(watch) => Ok(Self { collector, watch, begin, old: HashSet::new(), answered: false, had_events: false }),
             Err(end) => {
-                reader.stop.or(async { log_failed(api.destroy_collector(&collector).await) }).await;
+                reader.stop.or(async { log_failed(api.destroy(&collector).await) }).await;
                 Err(end)
             }
         }
     }
 
-    pub(super) async fn close(self, api: &A, stop: &Stop) {
+    pub(super) async fn close(self, api: &impl EventApi, stop: &Stop) {
         let destroy = async {
-            log_failed(api.unwatch(self.watch).await);
-            log_failed(api.destroy_collector(&self.collector).await);
+            log_failed(api.destroy(&self.watch.collector).await);
+            log_failed(api.destroy(&self.collector).await);
         };
         // After a stop, the log-out destroys them.
         stop.or(destroy).await;
     }
 
     /// None: no change within `wait`.
-    pub(crate) async fn next_pages(
+    pub(super) async fn next_pages(
         &mut self,
         reader: &Reader<'_>,
-        api: &A,
+        api: &impl EventApi,
         wait: Duration,
     ) -> ReadResult<Option<Pages>> {
         match reader.call(api.next_pages(&mut self.watch, wait)).await {
@@ -81,14 +80,14 @@ impl<A: EventApi> Tail<A> {
     }
 
     /// Commits the new events of `pages`, in order; catches up first where a page is torn.
-    pub(crate) async fn take(&mut self, reader: &mut Reader<'_>, api: &A, pages: Pages) -> ReadResult<()> {
+    pub(super) async fn take(&mut self, reader: &mut Reader<'_>, api: &impl EventApi, pages: Pages) -> ReadResult<()> {
         let mut new: Vec<NewEvent> = Vec::new();
         let mut in_earlier_page: HashSet<EventIdentity> = HashSet::new();
         let mut torn = false;
         for elements in pages {
             let is_full = elements.len() >= TAIL_PAGE as usize;
             let last = reader.cursor()?.last;
-            let page = reader.diff_by(elements, |event| in_earlier_page.contains(event) || self.is_old(event, last))?;
+            let page = reader.diff(elements, |event| in_earlier_page.contains(event) || self.is_old(event, last))?;
             torn |= !page.overlaps && !page.all.is_empty() && (is_full || self.had_events);
             self.had_events |= !page.all.is_empty();
             in_earlier_page.extend(page.new.iter().map(|event| event.identity));
@@ -96,7 +95,7 @@ impl<A: EventApi> Tail<A> {
         }
         if torn {
             debug!(source = %reader.out.source(), "more events than the page holds, catching up");
-            let begin = reader.begin_before(new.iter().map(NewEvent::time).min())?;
+            let begin = reader.begin_before(new.iter().map(|event| event.identity.0).min())?;
             reader.catch_up(api, begin).await?;
             reader.audits.soon(reader.options.overlap);
             let seen = &reader.cursor()?.seen;

@@ -51,8 +51,8 @@ fn keys_have_defaults_and_can_all_be_set() {
     let config = config.expect("valid");
     assert_eq!(config.options.from, StartFrom::Ago(Duration::from_secs(3600)));
     assert_ne!(config.options.filter, 0);
-    let filter = config.filter.to_event_filter(None, 100);
-    assert_eq!((filter.page, filter.types.len(), filter.users.len()), (100, 1, 1));
+    let filter = config.filter;
+    assert_eq!((filter.types.len(), filter.users.len()), (1, 1));
     assert_eq!(filter.entity.expect("one").to_string(), "Folder:group-v3");
 }
 

@@ -16,7 +16,8 @@ use crate::event::{Event, EventId, Name};
 use crate::fault::Fault;
 use crate::outbox::{Arrival, Cursor, LinkState, Outbox, SourceStatus};
 use crate::reconnect::{Reconnect, ReconnectConfig};
-use crate::sources::vcenter::reader::{ReadOptions, Reader, run};
+use crate::sources::vcenter::config::ReadOptions;
+use crate::sources::vcenter::reader::{Reader, run};
 use crate::stop::Stop;
 
 #[derive(Clone, Default)]
@@ -88,9 +89,8 @@ impl FakeIntake {
         let retry = Backoff { first: Duration::from_secs(1), max: Duration::from_secs(60) };
         let config = ReconnectConfig { retry, ..ReconnectConfig::default() };
         let source = async {
-            let mut reader = Reader::new(options, &out, &stop);
-            let mut reconnect = Reconnect::new(out.source(), "vc.example.com", config, &stop);
-            run(vcenter, &mut reader, &mut reconnect, &out, &stop).await;
+            let reconnect = Reconnect::new(out.source(), "vc.example.com", config, &stop);
+            run(vcenter, Reader::new(options, &vcenter.own_sessions, &out, &stop), reconnect).await;
         };
         let story = async {
             story.await;

@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
-use super::reader::{ReadOptions, StartFrom};
+use super::config::{ReadOptions, StartFrom};
 use crate::event::{Event, Name};
 use crate::fault::Fault;
 use crate::outbox::{LinkState, Outbox};

@@ -1,24 +1,17 @@
 //! The calls that the reader makes.
 
-use std::sync::{Arc, MutexGuard};
+use std::sync::MutexGuard;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::{Instant, timeout_at};
 
-use super::state::{FakeCollector, VcenterState};
+use super::state::{FakeCollector, FakeWatch, VcenterState};
 use super::{FakeVcenter, leaf};
 use crate::fault::Fault;
 use crate::sources::vcenter::api::{Connect, EventApi, Pages};
 use crate::stop::Stop;
-use crate::vsphere::{ApiError, Element, OwnSessions, Reference};
-
-pub(in crate::sources::vcenter::tests) struct FakeWatch {
-    id: u64,
-    collector: String,
-    /// How many events had been recorded at the last answer.
-    announced: Option<u64>,
-}
+use crate::vsphere::{ApiError, Element, PageWatch, Reference};
 
 pub(in crate::sources::vcenter::tests) struct FakeApi {
     vcenter: FakeVcenter,
@@ -77,14 +70,8 @@ fn gone() -> ApiError {
 }
 
 impl EventApi for FakeApi {
-    type Watch = FakeWatch;
-
     fn instance_uuid(&self) -> &str {
         &self.instance
-    }
-
-    fn own_sessions(&self) -> Arc<OwnSessions> {
-        Arc::clone(&self.vcenter.own_sessions)
     }
 
     async fn server_time(&self) -> Result<Timestamp, ApiError> {
@@ -146,25 +133,28 @@ impl EventApi for FakeApi {
         Ok(state.page(state.collectors.get(&of.id).ok_or_else(gone)?, u64::MAX))
     }
 
-    async fn watch(&self, of: &Reference) -> Result<FakeWatch, ApiError> {
+    async fn watch(&self, of: &Reference) -> Result<PageWatch, ApiError> {
         let mut state = self.begin("watch")?;
         state.created += 1;
-        let id = state.created;
-        state.watches.insert(id);
-        Ok(FakeWatch { id, collector: of.id.clone(), announced: None })
+        let (number, id) = (state.created, format!("watch-{}", state.created));
+        state.watches.insert(id.clone(), FakeWatch { number, collector: of.id.clone() });
+        Ok(PageWatch { collector: Reference::new("PropertyCollector", id), version: String::new() })
     }
 
-    async fn next_pages(&self, watch: &mut FakeWatch, wait: Duration) -> Result<Option<Pages>, ApiError> {
+    /// The version is how many events had been recorded at the last answer.
+    async fn next_pages(&self, watch: &mut PageWatch, wait: Duration) -> Result<Option<Pages>, ApiError> {
         let until = Instant::now() + wait;
         loop {
             let changed = self.vcenter.changed.notified();
             {
                 let state = self.begin("next_pages")?;
-                let collector = state.collectors.get(&watch.collector).ok_or_else(gone)?;
+                let FakeWatch { number, collector } = state.watches.get(&watch.collector.id).ok_or_else(gone)?;
+                let collector = state.collectors.get(collector).ok_or_else(gone)?;
                 let recorded = state.recorded;
-                let from = watch.announced.unwrap_or(recorded.saturating_sub(1));
-                if watch.announced.is_none() || (from < recorded && watch.id > state.stalled_up_to) {
-                    watch.announced = Some(recorded);
+                let announced: Option<u64> = watch.version.parse().ok();
+                let from = announced.unwrap_or(recorded.saturating_sub(1));
+                if announced.is_none() || (from < recorded && *number > state.stalled_up_to) {
+                    watch.version = recorded.to_string();
                     let steps = if state.debian_bugs { from + 1..=recorded } else { recorded..=recorded };
                     return Ok(Some(steps.map(|up_to| state.page(collector, up_to)).collect()));
                 }
@@ -175,13 +165,10 @@ impl EventApi for FakeApi {
         }
     }
 
-    async fn unwatch(&self, watch: FakeWatch) -> Result<(), ApiError> {
-        self.begin("unwatch")?.watches.remove(&watch.id);
-        Ok(())
-    }
-
-    async fn destroy_collector(&self, collector: &Reference) -> Result<(), ApiError> {
-        self.begin("destroy_collector")?.collectors.remove(&collector.id).map(|_| ()).ok_or_else(gone)
+    async fn destroy(&self, collector: &Reference) -> Result<(), ApiError> {
+        let mut state = self.begin("destroy")?;
+        let watch = state.watches.remove(&collector.id).map(drop);
+        watch.or_else(|| state.collectors.remove(&collector.id).map(drop)).ok_or_else(gone)
     }
 
     async fn log_event(&self, message: &str) -> Result<(), ApiError> {

@@ -17,7 +17,7 @@ use state::VcenterState;
 pub(super) struct FakeVcenter {
     state: Arc<Mutex<VcenterState>>,
     changed: Arc<Notify>,
-    own_sessions: Arc<OwnSessions>,
+    pub(super) own_sessions: Arc<OwnSessions>,
 }
 
 pub(super) fn leaf(name: &str, text: impl std::fmt::Display) -> Element {

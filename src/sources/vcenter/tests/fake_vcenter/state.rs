@@ -1,6 +1,6 @@
 //! Its history, clock, sessions and collectors.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
@@ -20,7 +20,7 @@ pub(in crate::sources::vcenter::tests) struct VcenterState {
     pub(in crate::sources::vcenter::tests) clock_offset: SignedDuration,
     started: Instant,
     pub(super) collectors: HashMap<String, FakeCollector>,
-    pub(super) watches: HashSet<u64>,
+    pub(super) watches: HashMap<String, FakeWatch>,
     pub(super) created: u64,
     /// Watches up to this one report nothing more.
     pub(super) stalled_up_to: u64,
@@ -55,6 +55,11 @@ pub(super) struct RecordedEvent {
     pub(super) hidden: bool,
 }
 
+pub(super) struct FakeWatch {
+    pub(super) number: u64,
+    pub(super) collector: String,
+}
+
 pub(super) struct FakeCollector {
     pub(super) begin: Option<Timestamp>,
     pub(super) page: usize,
@@ -73,7 +78,7 @@ impl VcenterState {
             clock_offset: SignedDuration::ZERO,
             started: Instant::now(),
             collectors: HashMap::new(),
-            watches: HashSet::new(),
+            watches: HashMap::new(),
             created: 0,
             stalled_up_to: 0,
             skipped_reads: VecDeque::new(),

@@ -12,12 +12,12 @@ const QUIET: Duration = Duration::from_secs(600);
 /// The shortest time between audits that torn pages ask for.
 const MIN_SOON: Duration = Duration::from_secs(60);
 
-pub(crate) struct AuditSchedule {
+pub(super) struct AuditSchedule {
     next: Instant,
     /// The last event or audit.
-    quiet_since: Instant,
+    pub(super) quiet_since: Instant,
     /// Set when an audit found events that the tail had missed. Until the tail answers, audits replace it.
-    tail_stalled: bool,
+    pub(super) tail_stalled: bool,
     /// When the tail was last opened again for that reason.
     tail_restarted: Option<Instant>,
     /// The server's clock when the last complete reading of the history began.
@@ -25,40 +25,25 @@ pub(crate) struct AuditSchedule {
 }
 
 impl AuditSchedule {
-    pub(crate) fn new() -> Self {
+    pub(super) fn new() -> Self {
         let now = Instant::now();
-        let mut schedule =
-            Self { next: now, quiet_since: now, tail_stalled: false, tail_restarted: None, complete_reading: None };
-        schedule.plan();
-        schedule
+        let next = now + random_interval();
+        Self { next, quiet_since: now, tail_stalled: false, tail_restarted: None, complete_reading: None }
     }
 
     /// A complete reading of the history is done, which began at `server_time`.
-    pub(crate) fn done(&mut self, server_time: Timestamp) {
+    pub(super) fn done(&mut self, server_time: Timestamp) {
         self.complete_reading = Some(server_time);
-        self.plan();
-    }
-
-    fn plan(&mut self) {
-        let now = Instant::now();
-        self.next = now + Duration::from_secs(fastrand::u64(EVERY_SECONDS.0..=EVERY_SECONDS.1));
-        self.quiet_since = now;
+        self.quiet_since = Instant::now();
+        self.next = self.quiet_since + random_interval();
     }
 
     /// A page was torn, so late events may still be on their way.
-    pub(crate) fn soon(&mut self, overlap: Duration) {
+    pub(super) fn soon(&mut self, overlap: Duration) {
         self.next = self.next.min(Instant::now() + (overlap / 2).max(MIN_SOON));
     }
 
-    pub(crate) fn event_received(&mut self) {
-        self.quiet_since = Instant::now();
-    }
-
-    pub(crate) fn tail_answered(&mut self) {
-        self.tail_stalled = false;
-    }
-
-    pub(crate) fn due_in(&self, poll: Duration) -> Duration {
+    pub(super) fn due_in(&self, poll: Duration) -> Duration {
         let quiet = if self.tail_stalled { poll } else { QUIET };
         self.next.min(self.quiet_since + quiet).saturating_duration_since(Instant::now())
     }
@@ -72,4 +57,8 @@ impl AuditSchedule {
         self.tail_stalled = true;
         restart
     }
+}
+
+fn random_interval() -> Duration {
+    Duration::from_secs(fastrand::u64(EVERY_SECONDS.0..=EVERY_SECONDS.1))
 }

@@ -1,4 +1,5 @@
-//! Which canary event is pending, and when the next one is due.
+//! The canary: an event of our own that must return through the history. A missing one is the surest sign that vCenter
+//! has stopped recording events although it answers. Here: which one is pending, and when the next one is due.
 
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use crate::vsphere::Element;
 /// vCenter records events within seconds, also when it is busy. A canary with a shorter period has half its period.
 const MAX_DELAY: Duration = Duration::from_secs(120);
 
-pub(crate) struct Canary {
+pub(super) struct Canary {
     every: Option<Duration>,
     max_delay: Duration,
     /// The beginning of every canary message of this source.
@@ -20,17 +21,17 @@ pub(crate) struct Canary {
     /// The message on its way, and when it is overdue.
     pending: Option<(String, Instant)>,
     /// One did not return, and none has returned since.
-    missing: bool,
+    pub(super) missing: bool,
 }
 
 impl Canary {
-    pub(crate) fn new(every: Option<Duration>, source: &str) -> Self {
+    pub(super) fn new(every: Option<Duration>, source: &str) -> Self {
         let prefix = format!("tidings canary ({source}) ");
         let max_delay = every.map_or(MAX_DELAY, |every| MAX_DELAY.min(every / 2));
         Self { every, max_delay, prefix, next: Instant::now(), pending: None, missing: false }
     }
 
-    pub(crate) fn due_in(&self) -> Duration {
+    pub(super) fn due_in(&self) -> Duration {
         let at = match (&self.pending, self.every) {
             (Some((_, overdue_at)), _) => *overdue_at,
             (None, Some(_)) => self.next,
@@ -49,7 +50,7 @@ impl Canary {
     }
 
     /// True when this is the pending one, and an earlier one had been missing.
-    pub(crate) fn observe(&mut self, element: &Element) -> bool {
+    pub(super) fn observe(&mut self, element: &Element) -> bool {
         let returned = self.pending.as_ref().is_some_and(|(message, _)| contains(element, message));
         if returned {
             self.pending = None;
@@ -58,12 +59,8 @@ impl Canary {
     }
 
     /// Whether this is a canary event of this source, of this or an earlier run.
-    pub(crate) fn sent(&self, element: &Element) -> bool {
+    pub(super) fn sent(&self, element: &Element) -> bool {
         contains(element, &self.prefix)
-    }
-
-    pub(crate) fn is_missing(&self) -> bool {
-        self.missing
     }
 
     pub(super) fn is_overdue(&self) -> bool {
@@ -75,16 +72,15 @@ impl Canary {
         if !self.is_overdue() {
             return None;
         }
-        self.pending = None;
+        self.send_again();
         self.missing = true;
-        self.next = Instant::now();
         let waited = print_duration(self.max_delay);
         let message = format!("vCenter answers, but an event written into it did not come back within {waited}");
         Some(Fault::new("canary", message))
     }
 
-    /// It was not sent, or that is unknown: another one is due at once.
-    pub(super) fn not_sent(&mut self) {
+    /// Another one is due at once: the pending one was not sent, or that is unknown.
+    pub(super) fn send_again(&mut self) {
         self.pending = None;
         self.next = Instant::now();
     }
