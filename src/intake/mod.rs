@@ -199,7 +199,7 @@ impl Intake {
             }
             Err(CommitError { entries, error }) => {
                 let fault = Fault::new("state_file", error.to_string());
-                // The queue says this once, and again when it is over.
+                // The store logs this once, and again when it is over.
                 debug!("nothing can be accepted: {fault}; trying again");
                 next.take_back(Batch { entries, groups }, &fault);
                 tokio::time::sleep(PATIENCE).await;

@@ -288,7 +288,7 @@ async fn the_source_is_up_until_the_stop() {
     let mut test = webhook("");
     let stop = Stop::new();
     let script = async {
-        test.status.line.wait_for(|line| *line == LinkState::Up).await.expect("up");
+        test.status.link.wait_for(|link| *link == LinkState::Up).await.expect("up");
         stop.trigger();
     };
     assert_eq!(join!(test.source.run(&test.out, &stop), script).0, Ok(()));
