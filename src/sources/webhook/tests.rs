@@ -86,7 +86,7 @@ async fn a_request_is_answered_after_the_commit_and_not_before() {
     };
     let full = Fault::new("state_file", "the disk is full");
     arrival.committed.expect("a waiting source").send(Err(full)).expect("a waiting source");
-    assert_eq!(receive.await.expect_err("refused").status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(receive.await.expect_err("refused").status, StatusCode::SERVICE_UNAVAILABLE);
 }
 
 #[tokio::test]
