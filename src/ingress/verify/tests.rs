@@ -7,7 +7,6 @@ use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use super::check::TOLERANCE;
 use super::*;
 use crate::config_reader::{ConfigReader, TableReader};
-use crate::secret::Secret;
 
 fn env(name: &str) -> Option<String> {
     match name {
@@ -319,9 +318,9 @@ fn invalid_configurations_are_reported() {
             "verify = { hmac_sha256 = { env = \"KEY\" }, header = \"X\", signed = \"{timestamp}{body}\" }",
             "`timestamp` and a `{timestamp}` in `signed` belong together",
         ),
-        ("verify = { hmac_sha256 = \"\", header = \"X\" }", "`hmac_sha256` is empty, which keeps nobody out"),
-        ("verify = { path = \"\" }", "`path` is empty, which keeps nobody out"),
-        ("verify = { bearer = { env = \"KEY\" }, old = \"\" }", "`old` is empty, which keeps nobody out"),
+        ("verify = { hmac_sha256 = \"\", header = \"X\" }", "`hmac_sha256` is empty and protects nothing"),
+        ("verify = { path = \"\" }", "`path` is empty and protects nothing"),
+        ("verify = { bearer = { env = \"KEY\" }, old = \"\" }", "`old` is empty and protects nothing"),
         ("verify = { bearer = { env = \"UNSET\" } }", "`bearer`: the variable UNSET is not set"),
         ("verify = { bearer = { env = \"KEY\" }, old = { env = \"UNSET\" } }", "`old`: the variable UNSET is not set"),
         ("verify = { bearer = { env = \"KEY\" }, header = \"X\" }", "unknown key `header`"),
