@@ -49,7 +49,7 @@ pub struct Outbox {
     arrivals: mpsc::Sender<Arrival>,
     progress: Arc<Progress>,
     gaps: mpsc::Sender<Gap>,
-    line: watch::Sender<LinkState>,
+    link: watch::Sender<LinkState>,
     last_event: watch::Sender<Option<Instant>>,
     watched: Arc<AtomicBool>,
     skipped: Arc<AtomicU64>,
@@ -60,7 +60,7 @@ pub struct Outbox {
 /// The other end of what a source reports about itself; held by its health monitor.
 #[derive(Debug)]
 pub struct SourceStatus {
-    pub line: watch::Receiver<LinkState>,
+    pub link: watch::Receiver<LinkState>,
     /// Changes only while `watched` is set: while the source could become silent, or is.
     pub last_event: watch::Receiver<Option<Instant>>,
     pub watched: Arc<AtomicBool>,
@@ -71,20 +71,20 @@ pub struct SourceStatus {
 
 impl Outbox {
     pub fn new(source: Name, kind: Name, arrivals: mpsc::Sender<Arrival>) -> (Self, SourceStatus) {
-        let (line, line_receiver) = watch::channel(LinkState::Connecting);
+        let (link, link_receiver) = watch::channel(LinkState::Connecting);
         let (last_event, last_event_receiver) = watch::channel(None);
         let skipped = Arc::new(AtomicU64::new(0));
         let watched = Arc::new(AtomicBool::new(false));
         let (gaps, gaps_receiver) = mpsc::channel(1);
         let status = SourceStatus {
-            line: line_receiver,
+            link: link_receiver,
             last_event: last_event_receiver,
             watched: Arc::clone(&watched),
             skipped: Arc::clone(&skipped),
             gaps: gaps_receiver,
         };
         let progress = Arc::default();
-        (Self { source, kind, arrivals, progress, gaps, line, last_event, watched, skipped, timeout: None }, status)
+        (Self { source, kind, arrivals, progress, gaps, link, last_event, watched, skipped, timeout: None }, status)
     }
 
     /// The same outbox for a sender that cannot wait long: while the intake is full, a `put` is refused as `busy` after this
@@ -173,7 +173,7 @@ impl Outbox {
     }
 
     fn set_link(&self, link: LinkState) {
-        self.line.send_if_modified(|current| {
+        self.link.send_if_modified(|current| {
             let changed = *current != link;
             *current = link;
             changed

@@ -57,7 +57,7 @@ fn offline(common: &Common, request: ExplainRequest) -> Result<Value, Failure> {
         Ok(ExplainTarget::Known(id)) => {
             Err(Failure::new(Exit::Usage, format!("only a running daemon knows the event {id}")))
         }
-        Err(refusal) => Err(Failure::new(Exit::Usage, refusal.error()).hint(refusal.hint())),
+        Err(refusal) => Err(Failure::new(Exit::Usage, refusal.error).hint(refusal.hint)),
     }
 }
 

@@ -6,7 +6,6 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 use tracing::{debug, warn};
 
-use super::breaker::Trip;
 use super::clock::time_until;
 use super::delay_note::DelayCause;
 use super::destination::Destination;
@@ -34,12 +33,12 @@ impl<D: Destination, P: Preparation> Worker<D, P> {
             Err(error) => error,
         };
         pending.attempts = pending.attempts.saturating_add(1);
-        self.reporter.attempt_failed(error.cause());
+        self.reporter.metrics.failed(error.cause().reason());
         debug!(sink = %self.name, relay = %pending.payload.relay(), attempt = pending.attempts, "not delivered: {}", error.cause());
         match error {
             SendError::Later { maybe: true, cause, .. } if !self.traits.knows_repeats && !self.config.repeat => {
-                let why = format!("it may have arrived, and `repeat = false` forbids sending it again: {cause}");
-                self.move_to_dead(&pending.payload, pending.attempts, &reworded(&cause, why)).await
+                let cause = cause.while_doing("it may have arrived, and `repeat = false` forbids sending it again");
+                self.move_to_dead(&pending.payload, pending.attempts, &cause).await
             }
             SendError::Later { wait, lane, maybe, cause } => {
                 pending.unanswered |= maybe && !self.traits.knows_repeats;
@@ -81,9 +80,7 @@ impl<D: Destination, P: Preparation> Worker<D, P> {
             let limited = cause.reason() == "rate_limited";
             let delay = if limited { DelayCause::RateLimit } else { DelayCause::Unreachable };
             let (pause, trip) = self.breaker.trip(now, wait, delay);
-            if trip != Trip::Known {
-                self.reporter.paused(pause, cause, trip == Trip::First);
-            }
+            self.reporter.tripped(trip, pause, cause);
             pause
         } else {
             let pause = self.breaker.pause_after(pending.attempts, wait);
@@ -131,15 +128,6 @@ impl<D: Destination, P: Preparation> Worker<D, P> {
         if self.breaker.answered(began) {
             self.reporter.resumed();
         }
-    }
-}
-
-/// The same cause with another text and the same reply.
-fn reworded(cause: &Fault, why: String) -> Fault {
-    let fault = Fault::new(cause.reason(), why);
-    match cause.reply() {
-        Some(reply) => fault.with_reply(reply),
-        None => fault,
     }
 }
 

@@ -16,7 +16,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::event::{Event, Name};
-use crate::message::{Message, Severity, Signal, Unit, cut};
+use crate::message::{Message, Severity, Unit, cut};
 use crate::store::{Delivery, DeliveryId};
 use summary_line::SummaryLine;
 
@@ -52,24 +52,14 @@ pub(super) struct Bundle {
 /// The first member, and how the others compare with it.
 #[derive(Debug)]
 struct FirstMember {
-    event: Arc<Event>,
+    /// Its message; emptied once there are others, because it could be large.
+    message: Box<Message>,
     /// When the first and the last of all members were accepted.
     span: (Timestamp, Timestamp),
     /// No member was accepted earlier than this; a replayed one counts as accepted again.
     since: Timestamp,
-    incident: Incident,
     /// Whether all members are about the same incident and do the same to it.
     shared: bool,
-    /// Its message, while it is the only one.
-    alone: Option<Box<Message>>,
-}
-
-#[derive(Debug, PartialEq)]
-struct Incident {
-    key: String,
-    signal: Option<Signal>,
-    client: Option<String>,
-    client_url: Option<String>,
 }
 
 impl Bundle {
@@ -92,19 +82,18 @@ impl Bundle {
         match &mut self.first {
             None => {
                 self.first = Some(FirstMember {
-                    event: Arc::clone(&delivery.event),
+                    message: Box::new(message.clone()),
                     span: (accepted, accepted),
                     since,
-                    incident: Incident::of(message),
                     shared: true,
-                    alone: Some(Box::new(message.clone())),
                 });
             }
             Some(first) => {
                 first.span = (first.span.0.min(accepted), first.span.1.max(accepted));
                 first.since = first.since.min(since);
-                first.shared &= first.incident.key == message.key && first.incident.signal == message.signal;
-                first.alone = None;
+                first.shared &= first.message.key == message.key && first.message.signal == message.signal;
+                let Message { title, text, fields, raw, .. } = &mut *first.message;
+                (*title, *text, *fields, *raw) = (None, String::new(), Vec::new(), None);
             }
         }
     }
@@ -127,13 +116,13 @@ impl Bundle {
     }
 
     pub(super) fn first_event(&self) -> Option<&Arc<Event>> {
-        self.first.as_ref().map(|first| &first.event)
+        self.first.as_ref().map(|first| &first.message.origin.event)
     }
 
     /// The only member's own message; what a throttle held back is counted even then.
     fn alone(&self) -> Option<&Message> {
         let is_counted = matches!(self.kind, BundleKind::Throttle { .. });
-        self.first.as_ref().filter(|_| !is_counted)?.alone.as_deref()
+        self.first.as_ref().filter(|_| !is_counted && self.len() == 1).map(|first| &*first.message)
     }
 
     /// Types and how often each occurred, the most frequent first.
@@ -142,16 +131,5 @@ impl Bundle {
         // A stable sort: equal counts stay in the order of their names.
         types.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
         types
-    }
-}
-
-impl Incident {
-    fn of(message: &Message) -> Self {
-        Self {
-            key: message.key.clone(),
-            signal: message.signal,
-            client: message.client.clone(),
-            client_url: message.client_url.clone(),
-        }
     }
 }

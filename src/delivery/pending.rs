@@ -99,9 +99,9 @@ impl Pending {
             return closed;
         }
         let postponed = self.messages.iter().filter(|message| message.not_before.is_some());
-        let held: HashSet<u64> = postponed.flat_map(|message| message.keys.iter()).collect();
+        let held: HashSet<u64> = postponed.flat_map(|message| message.keys.iter().copied()).collect();
         let uncounted = |message: &&PendingMessage| {
-            message.not_before.is_some() || message.keys.iter().any(|key| held.contains(&key))
+            message.not_before.is_some() || message.keys.iter().any(|key| held.contains(key))
         };
         let uncounted = self.messages.iter().filter(|message| !message.is_open()).filter(uncounted).count();
         closed - uncounted.min(MAX_UNCOUNTED)
@@ -114,7 +114,7 @@ impl Pending {
 
     /// The first that may be sent now. It counts as under way until [`Pending::ended`].
     pub(super) fn next(&mut self, now: Instant) -> NextAction<PendingMessage> {
-        let mut held_keys = HashSet::new();
+        let mut held_keys: HashSet<u64> = HashSet::new();
         let mut earliest: Option<Instant> = None;
         let mut sooner = |at: Instant| earliest = Some(earliest.map_or(at, |earliest| earliest.min(at)));
         let mut chosen = None;
@@ -125,7 +125,7 @@ impl Pending {
                 continue;
             }
             let held = self.ordering.keeps_keys
-                && message.keys.iter().any(|key| held_keys.contains(&key) || self.under_way.contains_key(&key));
+                && message.keys.iter().any(|key| held_keys.contains(key) || self.under_way.contains_key(key));
             match message.not_before.filter(|due| *due > now) {
                 None if !held => {
                     chosen = Some(at);
@@ -140,25 +140,25 @@ impl Pending {
                     }
                 }
             }
-            held_keys.extend(message.keys.iter());
+            held_keys.extend(&message.keys);
         }
         let Some(message) = chosen.and_then(|at| self.messages.remove(at)) else {
             return earliest.map_or(NextAction::Wait, NextAction::WaitUntil);
         };
         self.count_out(&message);
-        for key in message.keys.iter() {
-            *self.under_way.entry(key).or_default() += 1;
+        for key in &message.keys {
+            *self.under_way.entry(*key).or_default() += 1;
         }
         NextAction::Send(message)
     }
 
     /// The attempt is over, however it went.
     pub(super) fn ended(&mut self, message: &PendingMessage) {
-        for key in message.keys.iter() {
-            if let Some(count) = self.under_way.get_mut(&key) {
-                *count -= 1;
-                if *count == 0 {
-                    self.under_way.remove(&key);
+        for key in &message.keys {
+            if let Entry::Occupied(mut count) = self.under_way.entry(*key) {
+                *count.get_mut() -= 1;
+                if *count.get() == 0 {
+                    count.remove();
                 }
             }
         }

@@ -31,6 +31,15 @@ pub enum Preparing {
     Fetching(BoxFuture<'static, Prepared>),
 }
 
+impl Preparing {
+    fn into_future(self) -> BoxFuture<'static, Prepared> {
+        match self {
+            Self::Done(prepared) => std::future::ready(prepared).boxed(),
+            Self::Fetching(fetching) => fetching,
+        }
+    }
+}
+
 #[derive(Debug)]
 pub struct Prepared {
     pub delivery: Delivery,
@@ -63,7 +72,8 @@ pub struct RelayPreparation<S> {
 impl<S: Source + Send + Sync + 'static> Preparation for RelayPreparation<S> {
     fn prepare(self: &Arc<Self>, delivery: Delivery, brief: bool) -> Preparing {
         let Some(number) = self.relays.number(&delivery.relay) else {
-            let content = Content::Failed(relay_is_gone(&delivery));
+            let why = format!("relays.toml no longer has the relay `{}`, which renders this", delivery.relay);
+            let content = Content::Failed(Fault::new("no_relay", why));
             return Preparing::Done(Prepared { delivery, relay: None, content });
         };
         let relay = self.relays.get(number);
@@ -125,11 +135,6 @@ impl<S: Source> RelayPreparation<S> {
     }
 }
 
-fn relay_is_gone(delivery: &Delivery) -> Fault {
-    let why = format!("relays.toml no longer has the relay `{}`, which renders this", delivery.relay);
-    Fault::new("no_relay", why)
-}
-
 /// A lane's preparations under way, in the order of the deliveries.
 pub(super) struct Preparations<P> {
     preparation: Arc<P>,
@@ -150,11 +155,12 @@ impl<P: Preparation> Preparations<P> {
     /// Some: it is ready, and nothing before it is under way.
     pub(super) fn start(&mut self, delivery: Delivery, brief: bool) -> Option<Prepared> {
         match self.preparation.prepare(delivery, brief) {
-            Preparing::Done(prepared) if self.under_way.is_empty() => return Some(prepared),
-            Preparing::Done(prepared) => self.under_way.push_back(std::future::ready(prepared).boxed()),
-            Preparing::Fetching(fetching) => self.under_way.push_back(fetching),
+            Preparing::Done(prepared) if self.under_way.is_empty() => Some(prepared),
+            preparing => {
+                self.under_way.push_back(preparing.into_future());
+                None
+            }
         }
-        None
     }
 
     /// It is sent by itself, so it is prepared again in full, behind those that are already under way.
@@ -164,11 +170,7 @@ impl<P: Preparation> Preparations<P> {
 
     pub(super) fn start_again(&mut self) {
         for delivery in std::mem::take(&mut self.incomplete) {
-            let fetching = match self.preparation.prepare(delivery, false) {
-                Preparing::Done(prepared) => std::future::ready(prepared).boxed(),
-                Preparing::Fetching(fetching) => fetching,
-            };
-            self.under_way.push_back(fetching);
+            self.under_way.push_back(self.preparation.prepare(delivery, false).into_future());
         }
     }
 

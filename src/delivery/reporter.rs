@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
+use super::breaker::Trip;
 use super::pending::Payload;
 use crate::config_reader::print_duration;
 use crate::event::{Event, Name};
@@ -38,7 +39,7 @@ pub struct LaneState {
 pub(super) struct Reporter {
     sink: Name,
     outbox: Outbox,
-    metrics: SinkMetrics,
+    pub metrics: SinkMetrics,
     state: watch::Sender<LaneState>,
     give_up: Duration,
     queued: VecDeque<Event>,
@@ -66,18 +67,13 @@ impl Reporter {
         outcome.inc_by(payload.ids().len() as u64);
     }
 
-    pub(super) fn suppressed(&self) {
-        self.metrics.suppressed.inc();
-    }
-
-    pub(super) fn attempt_failed(&self, cause: &Fault) {
-        self.metrics.failed(cause.reason());
-    }
-
-    /// The lane pauses, because the destination failed. Only the first of several failures in a row is logged.
-    pub(super) fn paused(&self, pause: Duration, cause: &Fault, is_first: bool) {
+    /// The destination failed, so the lane pauses. Only the first of several failures in a row is logged.
+    pub(super) fn tripped(&self, trip: Trip, pause: Duration, cause: &Fault) {
+        if trip == Trip::Known {
+            return;
+        }
         self.metrics.lane_wait.set(pause.as_secs_f64());
-        if is_first {
+        if trip == Trip::First {
             warn!(sink = %self.sink, "delivery failed, retrying in {}: {cause}", print_duration(pause));
         }
         self.state.send_modify(|state| state.held = Some(cause.to_string()));

@@ -91,8 +91,10 @@ impl<D: Destination, P: Preparation> Worker<D, P> {
         }
         let pause = delivery.due.map(|due| time_until(due, Timestamp::now()).min(self.config.retry.max));
         let mut pending = PendingMessage::one(delivery, relay, message, notes);
+        // The pause that an earlier run of the daemon began still holds.
         if let Some(pause) = pause.filter(|pause| !pause.is_zero()) {
-            pending = pending.postponed(pause);
+            let now = Instant::now();
+            (pending.not_before, pending.failing_since) = (Some(now + pause), Some(now));
         }
         if let Some(delivery) = self.pending.admit(pending, complete) {
             self.preparations.again(delivery);
@@ -205,7 +207,7 @@ impl<D: Destination, P: Preparation> Worker<D, P> {
     }
 
     async fn suppress(&mut self, id: DeliveryId, why: String) -> Result<(), Fault> {
-        self.reporter.suppressed();
+        self.reporter.metrics.suppressed.inc();
         self.settler.suppressed(id, why).await
     }
 

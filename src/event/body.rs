@@ -69,6 +69,12 @@ pub enum Picked<'a> {
     Compound,
 }
 
+impl From<Value> for Body {
+    fn from(value: Value) -> Self {
+        Self { text: value.to_string().into(), members: None, tree: OnceLock::from(Arc::new(value)) }
+    }
+}
+
 impl Body {
     /// Accepts any JSON text, except for one that is nested too deeply.
     pub fn parse(text: impl Into<Box<str>>) -> Result<Self, BodyError> {
@@ -88,7 +94,7 @@ impl Body {
     }
 
     pub fn from_value(value: &Value) -> Self {
-        Self { text: value.to_string().into(), members: None, tree: OnceLock::from(Arc::new(value.clone())) }
+        value.clone().into()
     }
 
     pub fn text(&self) -> &str {

@@ -12,10 +12,12 @@ use std::time::Duration;
 
 use futures::task::AtomicWaker;
 use tokio::sync::Notify;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 /// Bytes of request bodies in memory, over all connections of one server.
 const MAX_BODY_BYTES: usize = 128 << 20;
+/// While a stop waits for the heads of requests.
+const HEADS_CHECKED_EVERY: Duration = Duration::from_millis(10);
 
 #[derive(Debug, Clone, Copy)]
 pub struct ServerLimits {
@@ -87,6 +89,18 @@ impl ConnectionLimiter {
                 return slot;
             }
             freed.await;
+        }
+    }
+
+    /// Until no connection waits for a request's head, be it its first or one that has begun.
+    pub(super) async fn heads_received(&self) {
+        loop {
+            // First of all, so that what has arrived by now is read.
+            sleep(HEADS_CHECKED_EVERY).await;
+            let waits = |connection: &Arc<Connection>| lock(&connection.progress).phase == Phase::Head;
+            if !lock(&self.connections).values().any(waits) {
+                return;
+            }
         }
     }
 

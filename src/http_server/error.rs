@@ -19,11 +19,12 @@ const RETRY_SOON: Duration = Duration::from_secs(5);
 /// or internals.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpError {
-    status: StatusCode,
-    error: Text,
-    hint: Text,
-    retry_after: Option<Duration>,
-    challenge: Option<&'static str>,
+    pub status: StatusCode,
+    pub error: Text,
+    pub hint: Text,
+    pub retry_after: Option<Duration>,
+    /// For `WWW-Authenticate`, beside a 401.
+    pub challenge: Option<&'static str>,
 }
 
 type Text = Cow<'static, str>;
@@ -38,40 +39,9 @@ impl HttpError {
         Self::new(StatusCode::BAD_REQUEST, error, hint)
     }
 
-    /// 401. Name the proof that is missing or wrong, never the right one.
-    pub fn unauthorized(error: impl Into<Text>, hint: impl Into<Text>) -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, error, hint)
-    }
-
-    /// 403
-    pub fn forbidden(error: impl Into<Text>, hint: impl Into<Text>) -> Self {
-        Self::new(StatusCode::FORBIDDEN, error, hint)
-    }
-
     /// 404
     pub fn not_found(error: impl Into<Text>, hint: impl Into<Text>) -> Self {
         Self::new(StatusCode::NOT_FOUND, error, hint)
-    }
-
-    /// 405
-    pub fn method_not_allowed(hint: impl Into<Text>) -> Self {
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, "this path does not allow that method", hint)
-    }
-
-    /// 408; closes the connection.
-    pub fn body_timeout(limit: Duration) -> Self {
-        let error = format!("the body did not arrive within {} s", limit.as_secs());
-        Self::new(StatusCode::REQUEST_TIMEOUT, error, "send the request again, faster")
-    }
-
-    /// 413
-    pub fn too_large(error: impl Into<Text>, hint: impl Into<Text>) -> Self {
-        Self::new(StatusCode::PAYLOAD_TOO_LARGE, error, hint)
-    }
-
-    /// 415
-    pub fn unsupported_media_type(error: impl Into<Text>, hint: impl Into<Text>) -> Self {
-        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, error, hint)
     }
 
     /// 429 with `Retry-After`.
@@ -100,24 +70,6 @@ impl HttpError {
     pub fn stopping() -> Self {
         let error = Self::unavailable("the daemon is stopping", "send it again when the daemon has started");
         Self { retry_after: Some(RETRY_SOON), ..error }
-    }
-
-    /// The scheme for `WWW-Authenticate`, beside a 401.
-    #[must_use]
-    pub fn challenge(self, scheme: &'static str) -> Self {
-        Self { challenge: Some(scheme), ..self }
-    }
-
-    pub fn status(&self) -> StatusCode {
-        self.status
-    }
-
-    pub fn error(&self) -> &str {
-        &self.error
-    }
-
-    pub fn hint(&self) -> &str {
-        &self.hint
     }
 }
 

@@ -14,19 +14,16 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::connection_limiter::{ConnectionLimiter, Slot};
+use crate::stop::Stop;
 
 /// A client that reads nothing of its answer for so long is disconnected.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
 
 pub(super) struct LimitedListener {
-    listener: TcpListener,
-    limiter: Arc<ConnectionLimiter>,
-}
-
-impl LimitedListener {
-    pub(super) fn new(listener: TcpListener, limiter: Arc<ConnectionLimiter>) -> Self {
-        Self { listener, limiter }
-    }
+    pub(super) listener: TcpListener,
+    pub(super) limiter: Arc<ConnectionLimiter>,
+    /// From here on connections wait at the socket, for the listener that a reload starts.
+    pub(super) stop: Stop,
 }
 
 impl Listener for LimitedListener {
@@ -34,7 +31,8 @@ impl Listener for LimitedListener {
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (TimedStream, SocketAddr) {
-        let (stream, peer) = Listener::accept(&mut self.listener).await;
+        let accepted = self.stop.or(Listener::accept(&mut self.listener)).await;
+        let Some((stream, peer)) = accepted else { return std::future::pending().await };
         let slot = self.limiter.admit().await;
         // Answers are small and written whole. If it fails they are only later.
         let _set = stream.set_nodelay(true);

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use axum::body::{BodyDataStream, Bytes};
-use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_LENGTH, EXPECT};
+use axum::http::{HeaderMap, StatusCode};
 use futures::StreamExt;
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -26,35 +26,29 @@ pub(super) async fn read_body(
 ) -> Result<Bytes, HttpError> {
     let too_large = || {
         let hint = format!("the limit is {max} bytes; `max_body` in relays.toml sets it");
-        HttpError::too_large("the body is too large", hint)
+        HttpError::new(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large", hint)
     };
     let declared = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     if declared.is_some_and(|length| length > max) {
         return Err(too_large());
     }
     let deadline = Instant::now() + time;
-    let (mut first, mut all) = (Bytes::new(), Vec::new());
-    let mut length = 0;
-    loop {
-        let chunk = timeout_at(deadline, body.next()).await.map_err(|_| HttpError::body_timeout(time))?;
-        let Some(chunk) = chunk else { break };
+    let too_late = |_| {
+        let error = format!("the body did not arrive within {} s", time.as_secs());
+        HttpError::new(StatusCode::REQUEST_TIMEOUT, error, "send the request again, faster")
+    };
+    let (mut chunks, mut length): (Vec<Bytes>, usize) = (Vec::new(), 0);
+    while let Some(chunk) = timeout_at(deadline, body.next()).await.map_err(too_late)? {
         let chunk = chunk.map_err(|_| HttpError::bad_request("the body is incomplete", "send it again"))?;
         length += chunk.len();
         if length > max {
             return Err(too_large());
         }
         slot.add_body_bytes(chunk.len()).map_err(|_| HttpError::too_busy(RETRY_AFTER))?;
-        // Most bodies come in one chunk, which is not copied.
-        if first.is_empty() {
-            first = chunk;
-        } else {
-            if all.is_empty() {
-                all.extend_from_slice(&first);
-            }
-            all.extend_from_slice(&chunk);
-        }
+        chunks.push(chunk);
     }
-    Ok(if all.is_empty() { first } else { all.into() })
+    // Most bodies come in one chunk, which is not copied.
+    Ok(if chunks.len() == 1 { chunks.remove(0) } else { chunks.concat().into() })
 }
 
 /// Reads on for a moment. A client that waits for `100 Continue` before it sends its body gets the answer at once.

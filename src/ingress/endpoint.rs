@@ -14,8 +14,11 @@ const LARGEST_MAX_BODY: u64 = 64 << 20;
 pub struct EndpointConfig {
     path: Path,
     max_body: usize,
-    unverified: bool,
-    preflight: bool,
+    /// Nothing verifies the senders, and relays.toml does not confirm that this is intended: `check` refuses it where the
+    /// listener can be reached from other machines.
+    pub(super) unverified: bool,
+    /// Senders of `CloudEvents` may ask with OPTIONS whether they may send.
+    pub(super) preflight: bool,
 }
 
 #[derive(Clone)]
@@ -74,25 +77,13 @@ impl EndpointConfig {
         matches!(self.path, Path::Configured(_))
     }
 
-    /// Nothing verifies the senders, and relays.toml does not confirm that this is intended: `check` refuses it where the
-    /// listener can be reached from other machines.
-    #[must_use]
-    pub fn unverified(self) -> Self {
-        Self { unverified: true, ..self }
-    }
-
     pub fn is_unverified(&self) -> bool {
         self.unverified
     }
 
-    /// Senders of `CloudEvents` may ask with OPTIONS whether they may send.
     #[must_use]
     pub fn with_preflight(self) -> Self {
         Self { preflight: true, ..self }
-    }
-
-    pub fn allows_preflight(&self) -> bool {
-        self.preflight
     }
 
     pub fn max_body(&self) -> usize {

@@ -23,7 +23,7 @@ pub(super) fn body(bytes: &[u8]) -> Result<Body, Unreadable> {
         let malformed = |error| Unreadable::malformed(format!("in the field `{PAYLOAD}`: {error}"));
         return Body::parse(payload.as_str()).map_err(malformed);
     }
-    Ok(Body::from_value(&Value::Object(fields)))
+    Ok(Value::Object(fields).into())
 }
 
 /// The values of a name that occurs again become a list.

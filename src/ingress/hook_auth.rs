@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::sync::{Mutex, PoisonError};
 
+use axum::http::StatusCode;
 use jiff::Timestamp;
 use reqwest::header::{AUTHORIZATION, COOKIE, FORWARDED, HeaderMap, HeaderName, ORIGIN, PROXY_AUTHORIZATION};
 use serde_json::{Map, Value};
@@ -12,7 +13,7 @@ use super::endpoint::EndpointConfig;
 use super::labels::Arrived;
 use super::request::HookRequest;
 use super::unreadable::Unreadable;
-use super::verify::{Proof, Verify, VerifyError};
+use super::verify::{Proof, Verify};
 use crate::config_reader::{Problem, TableReader};
 use crate::event::Body;
 use crate::http_server::HttpError;
@@ -54,10 +55,8 @@ impl HookAuth {
     /// None where one of the two is wrong, or they contradict each other, which becomes a problem of the table.
     pub fn new(table: &TableReader, endpoint: Option<EndpointConfig>, verify: Option<Verify>) -> Option<Self> {
         let (mut endpoint, verify) = (endpoint?, verify?);
-        if verify.is_unset() {
-            endpoint = endpoint.unverified();
-        }
-        if let Some(secret) = verify.path_secret() {
+        endpoint.unverified = verify.is_unset();
+        if let Verify::Path(secret) = &verify {
             if endpoint.has_configured_path() {
                 let wrong = "`path` and `verify.path` exclude each other";
                 table.reader.problem(Problem::error(table.span.clone(), wrong).hint("keep the one that is meant"));
@@ -88,11 +87,13 @@ impl HookAuth {
             );
             self.note(out, "authentication failed", &why);
             let hint = "set `verify` of this source in relays.toml, or verify = \"none\" to accept every sender";
-            return Err(HttpError::forbidden(why, hint));
+            return Err(HttpError::new(StatusCode::FORBIDDEN, why, hint));
         }
         let proof = self.verify.check(&request.headers, &request.body, now).map_err(|denied| {
             self.note(out, "authentication failed", &denied);
-            self.unauthorized(&denied)
+            let hint = "see `verify` of this source in relays.toml";
+            let error = HttpError::new(StatusCode::UNAUTHORIZED, denied.to_string(), hint);
+            HttpError { challenge: self.verify.challenge(), ..error }
         })?;
         let arrived = Arrived { source: out.source(), kind: out.kind(), at: now };
         let verified = VerifiedRequest {
@@ -111,14 +112,6 @@ impl HookAuth {
 
     fn note(&self, out: &Outbox, what: &str, why: &dyn Display) {
         self.refused.lock().unwrap_or_else(PoisonError::into_inner).note(out.source(), what, why);
-    }
-
-    fn unauthorized(&self, denied: &VerifyError) -> HttpError {
-        let error = HttpError::unauthorized(denied.to_string(), "see `verify` of this source in relays.toml");
-        match self.verify.challenge() {
-            Some(scheme) => error.challenge(scheme),
-            None => error,
-        }
     }
 }
 

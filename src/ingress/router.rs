@@ -97,7 +97,7 @@ impl<R: Receiver> Router<R> {
         }
         let (head, body) = request.into_parts();
         let config = &endpoint.config;
-        if head.method == Method::OPTIONS && config.allows_preflight() && head.headers.contains_key(ORIGIN) {
+        if head.method == Method::OPTIONS && config.preflight && head.headers.contains_key(ORIGIN) {
             return Ok(preflight_response(&head.headers));
         }
         slot.begin_body();
@@ -105,12 +105,12 @@ impl<R: Receiver> Router<R> {
         let read = if head.method == Method::POST {
             read_body(&mut body, &head.headers, config.max_body(), self.limits.body, slot).await
         } else {
-            Err(HttpError::method_not_allowed("use POST"))
+            Err(HttpError::new(StatusCode::METHOD_NOT_ALLOWED, "this path does not allow that method", "use POST"))
         };
         let body = match read {
             Ok(body) => body,
             Err(error) => {
-                if error.status() != StatusCode::REQUEST_TIMEOUT {
+                if error.status != StatusCode::REQUEST_TIMEOUT {
                     discard(body, &head.headers).await;
                 }
                 return Err(error);
@@ -138,11 +138,11 @@ async fn respond<R: Receiver>(
         slot.begin_body();
         discard(body.into_data_stream(), &head.headers).await;
         let error = HttpError::not_found("no endpoint at this path", "endpoints are configured in relays.toml");
-        router.unmatched.answered(error.status().as_u16());
+        router.unmatched.answered(error.status.as_u16());
         return error.into_response();
     };
     let response = router.handle(endpoint, &slot, request).await.unwrap_or_else(|error| {
-        debug!(endpoint = %endpoint.name, status = %error.status(), "request refused: {}", error.error());
+        debug!(endpoint = %endpoint.name, status = %error.status, "request refused: {}", error.error);
         error.into_response()
     });
     match response.status() {

@@ -1,18 +1,15 @@
 //! Why an authenticated request holds no events.
 
+use axum::http::StatusCode;
+
 use crate::http_server::HttpError;
 
 /// Each variant has its own status.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
 pub enum Unreadable {
-    /// 400
-    #[error("{0}")]
     Malformed(String),
-    /// 413
-    #[error("{0}")]
     TooLarge(String),
-    /// 415
-    #[error("{0}")]
     ContentType(String),
 }
 
@@ -24,14 +21,14 @@ impl Unreadable {
 
 impl From<Unreadable> for HttpError {
     fn from(unreadable: Unreadable) -> Self {
-        const NOTHING_STORED: &str = "nothing was stored";
-        match unreadable {
-            Unreadable::Malformed(why) => Self::bad_request(why, NOTHING_STORED),
-            Unreadable::TooLarge(why) => Self::too_large(why, NOTHING_STORED),
-            Unreadable::ContentType(why) => Self::unsupported_media_type(
-                why,
-                "send application/json, application/x-www-form-urlencoded or CloudEvents",
-            ),
-        }
+        let (status, hint) = match unreadable {
+            Unreadable::Malformed(_) => (StatusCode::BAD_REQUEST, "nothing was stored"),
+            Unreadable::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "nothing was stored"),
+            Unreadable::ContentType(_) => {
+                let hint = "send application/json, application/x-www-form-urlencoded or CloudEvents";
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, hint)
+            }
+        };
+        Self::new(status, unreadable.to_string(), hint)
     }
 }

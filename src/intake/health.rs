@@ -54,12 +54,8 @@ impl Health {
             LinkState::Connecting => self.up_since = None,
             LinkState::Down(why) => {
                 self.up_since = None;
-                let outage = self.outage.get_or_insert_with(|| Outage {
-                    since: now,
-                    why: String::new(),
-                    alerted: false,
-                    silence: false,
-                });
+                let begun = Outage { since: now, why: String::new(), alerted: false, silence: false };
+                let outage = self.outage.get_or_insert(begun);
                 if !outage.silence {
                     outage.why = why.to_string();
                 }

@@ -76,7 +76,8 @@ impl Intake {
         let mut next = Batch::default();
         let mut waiting: Vec<Planned> = Vec::new();
         let mut committing: Option<BoxFuture<'static, Result<(), CommitError>>> = None;
-        let (mut open, mut under_way) = (true, 0);
+        let (mut self_events_open, mut arrivals_open, mut under_way) = (true, true, 0);
+        let mut stopping = false;
         loop {
             if committing.is_none() && !next.is_empty() {
                 let batch = next.take_first(ONE_COMMIT);
@@ -84,7 +85,7 @@ impl Intake {
                 waiting = batch.groups;
                 committing = Some(commit(self.store.clone(), batch.entries, self.metrics.clone()).boxed());
             }
-            if !open && committing.is_none() {
+            if !self_events_open && !arrivals_open && committing.is_none() {
                 return Ok(());
             }
             // The commit under way counts: it comes back if it is refused.
@@ -95,31 +96,25 @@ impl Intake {
                     (committing, under_way) = (None, 0);
                     self.after_commit(end, std::mem::take(&mut waiting), &mut next).await;
                 }
-                taken = self.self_events.recv_many(&mut self_reported, room), if open && room > 0 => {
+                taken = self.self_events.recv_many(&mut self_reported, room), if self_events_open && room > 0 => {
                     for self_event in self_reported.drain(..) {
                         self.plan_self_event(self_event, &mut next);
                     }
-                    open &= taken > 0;
+                    self_events_open &= taken > 0;
                 }
-                taken = self.arrivals.recv_many(&mut arrived, room), if open && room > 0 => {
+                taken = self.arrivals.recv_many(&mut arrived, room), if arrivals_open && room > 0 => {
                     // The clock is read once for all of them.
                     let now = unix_seconds(Timestamp::now());
                     for arrival in arrived.drain(..) {
                         self.plan_arrival(arrival, now, &mut counters, &mut next);
                     }
-                    open &= taken > 0;
+                    arrivals_open &= taken > 0;
                 }
-                () = stop.wait(), if open => {
+                () = stop.wait(), if !stopping => {
+                    stopping = true;
                     // The sources have ended by now; what they left in the channels is still committed.
                     self.arrivals.close();
                     self.self_events.close();
-                    while let Ok(arrival) = self.arrivals.try_recv() {
-                        self.plan_arrival(arrival, unix_seconds(Timestamp::now()), &mut counters, &mut next);
-                    }
-                    while let Ok(self_event) = self.self_events.try_recv() {
-                        self.plan_self_event(self_event, &mut next);
-                    }
-                    open = false;
                 }
             }
         }
@@ -199,7 +194,7 @@ impl Intake {
             }
             Err(CommitError { entries, error }) => {
                 let fault = Fault::new("state_file", error.to_string());
-                // The queue says this once, and again when it is over.
+                // The store logs this once, and again when it is over.
                 debug!("nothing can be accepted: {fault}; trying again");
                 next.take_back(Batch { entries, groups }, &fault);
                 tokio::time::sleep(PATIENCE).await;

@@ -51,11 +51,11 @@ impl HealthMonitor {
             tokio::select! {
                 biased;
                 () = stop.wait() => return Ok(()),
-                changed = status.line.changed() => {
+                changed = status.link.changed() => {
                     if changed.is_err() {
                         return Ok(());
                     }
-                    let link = status.line.borrow_and_update().clone();
+                    let link = status.link.borrow_and_update().clone();
                     let up = link == LinkState::Up;
                     self.metrics.up.set(i64::from(up));
                     if up && std::mem::replace(&mut came_up, true) {

@@ -105,6 +105,6 @@ impl<S: Source> TestPost<S> {
         let (answer, committed) = self.post(fields, body).await;
         let error = answer.expect_err("refused");
         assert_eq!(committed.len(), 0, "{error:?}");
-        (error.status().as_u16(), error.error().to_owned())
+        (error.status.as_u16(), error.error.into_owned())
     }
 }

@@ -36,7 +36,7 @@ impl Peer {
         let mut events = 0;
         runtime.block_on(async {
             out.up();
-            status.line.mark_unchanged();
+            status.link.mark_unchanged();
             let peer = async {
                 let (mut tcp, request) = loop {
                     let (mut tcp, _) = listener.accept().await.expect("loopback");
@@ -66,7 +66,7 @@ impl Peer {
             };
             let lost = async {
                 peer.await;
-                status.line.wait_for(|line| matches!(line, LinkState::Down(_))).await.expect("the outbox exists");
+                status.link.wait_for(|link| matches!(link, LinkState::Down(_))).await.expect("the outbox exists");
             };
             let receive = async {
                 while let Some(arrival) = arrivals.recv().await {
@@ -84,7 +84,7 @@ impl Peer {
             arrival.into_events().iter().for_each(check);
             events += 1;
         }
-        let LinkState::Down(why) = &*status.line.borrow() else { unreachable!("the connection is lost") };
+        let LinkState::Down(why) = &*status.link.borrow() else { unreachable!("the connection is lost") };
         (events, why.to_string())
     }
 }

@@ -96,9 +96,9 @@ impl Hall {
             }
             Err(error) => {
                 assert!(committed.is_empty(), "refused, but committed: {error:?}");
-                assert!(error.status().is_client_error(), "not a client error: {error:?}");
-                assert!(!error.error().contains(SECRET), "{error:?}");
-                format!("{} {}", error.status(), gist(error.error()))
+                assert!(error.status.is_client_error(), "not a client error: {error:?}");
+                assert!(!error.error.contains(SECRET), "{error:?}");
+                format!("{} {}", error.status, gist(&error.error))
             }
         }
     }

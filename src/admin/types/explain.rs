@@ -89,7 +89,7 @@ mod tests {
     fn an_event_to_explain_is_given_or_named() {
         let read = |request: Value| {
             let request: ExplainRequest = serde_json::from_value(request).map_err(|error| error.to_string())?;
-            request.checked(Timestamp::UNIX_EPOCH).map_err(|refusal| refusal.error().to_owned())
+            request.checked(Timestamp::UNIX_EPOCH).map_err(|refusal| refusal.error.into_owned())
         };
         let Ok(ExplainTarget::Known(id)) = read(json!({"id": "e-1"})) else { panic!("an id names a known event") };
         assert_eq!(id.to_string(), "e-1");

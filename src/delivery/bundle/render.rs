@@ -72,9 +72,11 @@ fn many(bundle: &Bundle, by: &str, key: String, lines: usize, markup: Markup, or
 
 /// Where all members do the same to the same incident, so does the message.
 fn as_one_incident(bundle: &Bundle, message: Message) -> Message {
-    let Some(FirstMember { incident, .. }) = bundle.first.as_ref().filter(|first| first.shared) else { return message };
-    let (client, client_url) = (incident.client.clone(), incident.client_url.clone());
-    Message { key: incident.key.clone(), signal: incident.signal, client, client_url, ..message }
+    let Some(FirstMember { message: first, .. }) = bundle.first.as_ref().filter(|first| first.shared) else {
+        return message;
+    };
+    let (client, client_url) = (first.client.clone(), first.client_url.clone());
+    Message { key: first.key.clone(), signal: first.signal, client, client_url, ..message }
 }
 
 /// `90 container.start, 40 container.stop`, the rest summed: the numbers add up to the bundle's.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::payload::{Keys, Payload, PendingMessage, key_of};
+use super::payload::{Payload, PendingMessage, key_of};
 use super::{Limits, Pending};
 use crate::delivery::bundle::{Bundle, BundleKind};
 use crate::event::Name;
@@ -160,7 +160,7 @@ impl Pending {
     /// the relay `own`, which it joins.
     pub(super) fn send_soon(&mut self, before: &PendingMessage, own: Option<&Name>) {
         let Some(key) = before.rendered.as_deref().and_then(key_of).filter(|_| self.open_count > 0) else { return };
-        for pending in self.messages.iter_mut().filter(|pending| pending.is_open() && pending.keys.contains(key)) {
+        for pending in self.messages.iter_mut().filter(|pending| pending.is_open() && pending.keys.contains(&key)) {
             let joins = |bundle: &Bundle| bundle.kind == BundleKind::Digest && own == Some(&bundle.relay);
             if !matches!(&pending.payload, Payload::Many(bundle) if joins(bundle)) {
                 pending.gathers_until = None;
@@ -199,7 +199,7 @@ impl Pending {
         let Some(key) = key_of(message) else { return true };
         let passes = |other: &PendingMessage| {
             let signals = other.rendered.as_ref().is_some_and(|other| other.signal.is_some()) || other.is_open();
-            other.keys.contains(key) && (signals && message.signal.is_some() || is_tried(other))
+            other.keys.contains(&key) && (signals && message.signal.is_some() || is_tried(other))
         };
         !self.messages.iter().skip(digest + 1).any(passes)
     }
@@ -217,9 +217,7 @@ impl PendingMessage {
         if let Payload::Many(bundle) = &mut self.payload {
             bundle.add(delivery, message);
             self.notes.extend(notes);
-            if let (Keys::Many(keys), Some(key)) = (&mut self.keys, key_of(message)) {
-                keys.insert(key);
-            }
+            self.keys.extend(key_of(message));
         }
     }
 }

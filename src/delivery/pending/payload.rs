@@ -1,9 +1,8 @@
 //! One pending message, and the deliveries that are settled with it.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
-use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::time::Instant;
@@ -82,36 +81,9 @@ pub(in crate::delivery) struct PendingMessage {
     /// To be written beside its verdict once it is delivered.
     pub notes: Vec<Note>,
     /// Messages of one key keep their order.
-    pub(super) keys: Keys,
+    pub(super) keys: BTreeSet<u64>,
     /// A bundle is not sent before this.
     pub(super) gathers_until: Option<Instant>,
-}
-
-#[derive(Debug)]
-pub(super) enum Keys {
-    /// It needs no order.
-    None,
-    One(u64),
-    Many(HashSet<u64>),
-}
-
-impl Keys {
-    pub(super) fn iter(&self) -> impl Iterator<Item = u64> {
-        let (one, many) = match self {
-            Self::None => (None, None),
-            Self::One(key) => (Some(*key), None),
-            Self::Many(keys) => (None, Some(keys.iter().copied())),
-        };
-        one.into_iter().chain(many.into_iter().flatten())
-    }
-
-    pub(super) fn contains(&self, key: u64) -> bool {
-        match self {
-            Self::None => false,
-            Self::One(own) => *own == key,
-            Self::Many(keys) => keys.contains(&key),
-        }
-    }
 }
 
 impl PendingMessage {
@@ -121,21 +93,13 @@ impl PendingMessage {
         message: Box<Message>,
         notes: Vec<Note>,
     ) -> Self {
-        let keys = key_of(&message).map_or(Keys::None, Keys::One);
+        let keys = key_of(&message).into_iter().collect();
         let attempts = delivery.attempts;
         Self { relay, attempts, rendered: Some(message), keys, notes, ..Self::empty(Payload::One(delivery)) }
     }
 
     pub(super) fn bundle(bundle: Bundle, until: Instant) -> Self {
-        let keys = Keys::Many(HashSet::new());
-        let gathers_until = Some(until);
-        Self { keys, gathers_until, ..Self::empty(Payload::Many(Box::new(bundle))) }
-    }
-
-    /// The pause that an earlier run of the daemon began still holds.
-    pub(in crate::delivery) fn postponed(self, pause: Duration) -> Self {
-        let now = Instant::now();
-        Self { not_before: Some(now + pause), failing_since: Some(now), ..self }
+        Self { gathers_until: Some(until), ..Self::empty(Payload::Many(Box::new(bundle))) }
     }
 
     fn empty(payload: Payload) -> Self {
@@ -149,7 +113,7 @@ impl PendingMessage {
             reduced: false,
             unanswered: false,
             notes: Vec::new(),
-            keys: Keys::None,
+            keys: BTreeSet::new(),
             gathers_until: None,
         }
     }

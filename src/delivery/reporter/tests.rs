@@ -112,7 +112,7 @@ async fn what_the_intake_has_no_room_for_is_sent_later_in_order_and_bounded() {
 async fn a_stop_and_a_pause_are_shown_and_only_the_stop_is_an_event() {
     let mut lane = lane(8);
     let cause = Fault::new("timeout", "no answer");
-    lane.reporter.paused(Duration::from_secs(2), &cause, true);
+    lane.reporter.tripped(Trip::First, Duration::from_secs(2), &cause);
     assert_eq!(lane.state.borrow().held.as_deref(), Some("no answer"));
     assert!((lane.metrics.lane_wait.get() - 2.0).abs() < f64::EPSILON);
     lane.reporter.resumed();

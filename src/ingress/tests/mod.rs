@@ -42,7 +42,10 @@ impl Receiver for Scripted {
             b"wait" => self.permits.acquire().await.expect("open").forget(),
             b"panic" => panic!("as the script says"),
             b"bad" => return Err(HttpError::bad_request("this is no JSON", "send JSON")),
-            b"who" => return Err(HttpError::unauthorized("no signature", "sign it").challenge("Basic")),
+            b"who" => {
+                let error = HttpError::new(StatusCode::UNAUTHORIZED, "no signature", "sign it");
+                return Err(HttpError { challenge: Some("Basic"), ..error });
+            }
             _ => {}
         }
         assert_eq!(request.headers["host"], "x");
@@ -250,12 +253,28 @@ async fn requests_in_progress_at_the_stop_are_answered_and_later_ones_refused() 
     world.end().await;
 }
 
+#[tokio::test]
+async fn a_connection_that_is_accepted_before_the_stop_gets_an_answer() {
+    let world = World::new().await;
+    let mut late = world.connect().await;
+    // Connections are accepted in their order.
+    assert_eq!(world.post("/hooks/shop", "hello").await.status, 202);
+    world.stop.trigger();
+    // The server sees the stop before the request.
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let mut reply = String::new();
+    late.write_all(post("/hooks/shop", "hello").as_bytes()).await.expect("written");
+    timeout(LIMIT, late.read_to_string(&mut reply)).await.expect("an answer").expect("text");
+    Reply::read(&reply).assert_error(503);
+    world.end().await;
+}
+
 #[test]
 fn the_fault_of_a_put_becomes_an_error_answer() {
     let error = |reason| HttpError::from(Fault::new(reason, "the file /var/lib/x is gone"));
     for (reason, status) in [("busy", 429), ("state_file", 503), ("closing", 503), ("strange", 500)] {
         let error = error(reason);
-        assert_eq!(error.status(), StatusCode::from_u16(status).expect("a status"));
-        assert!(!error.error().contains("/var") && !error.hint().contains("/var"));
+        assert_eq!(error.status, StatusCode::from_u16(status).expect("a status"));
+        assert!(!error.error.contains("/var") && !error.hint.contains("/var"));
     }
 }

@@ -138,15 +138,10 @@ impl Encoding {
     fn decode(self, text: &str) -> Option<Vec<u8>> {
         match self {
             Self::Base64 => BASE64_STANDARD.decode(text).ok(),
-            Self::Hex => {
-                let digits: Option<Vec<_>> = text.chars().map(|digit| digit.to_digit(16)).collect();
-                let bytes = digits?;
-                let pairs = bytes.chunks(2).map(|pair| match pair {
-                    [high, low] => u8::try_from(high << 4 | low).ok(),
-                    _ => None,
-                });
-                pairs.collect()
+            Self::Hex if text.bytes().all(|digit| digit.is_ascii_hexdigit()) => {
+                (0..text.len()).step_by(2).map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok()).collect()
             }
+            Self::Hex => None,
         }
     }
 }

@@ -82,14 +82,6 @@ impl Verify {
         matches!(self, Self::Unset)
     }
 
-    /// The secret at the end of the path, if that is the method.
-    pub fn path_secret(&self) -> Option<&Secret> {
-        match self {
-            Self::Path(secret) => Some(secret),
-            _ => None,
-        }
-    }
-
     /// For `WWW-Authenticate`.
     pub fn challenge(&self) -> Option<&'static str> {
         match self {

@@ -64,7 +64,7 @@ async fn a_refused_request_reports_no_gap() {
         arrival.committed.expect("a waiting source").send(Err(full)).expect("a waiting source");
     };
     let (answer, ()) = join!(source.receive(truncated(), &out), intake);
-    assert_eq!(answer.expect_err("refused").status().as_u16(), 503);
+    assert_eq!(answer.expect_err("refused").status.as_u16(), 503);
     assert!(status.gaps.try_recv().is_err());
 }
 

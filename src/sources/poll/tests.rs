@@ -114,7 +114,7 @@ async fn items_of_the_first_poll_are_skipped_and_new_ones_become_events_once_old
     let mut harness = Harness::new();
     let groups = harness.run(&poll(&server, &format!("{ITEMS}{IDS}")), &server, 7).await;
     assert_eq!(groups, [vec!["n3", "n4"], vec!["n5"]]);
-    assert_eq!(*harness.status.line.borrow(), LinkState::Up);
+    assert_eq!(*harness.status.link.borrow(), LinkState::Up);
     assert_eq!(server.requests()[0].target(), "/list?a=b");
 }
 
@@ -203,7 +203,7 @@ async fn pages_are_followed_on_the_same_host_with_credentials_and_sorted_togethe
     let seen = server.requests();
     assert_eq!(seen[1].target(), "/list?page=2&key=s3cret");
     assert!(seen.iter().all(|seen| seen.head.contains("authorization: Bearer s3cret")));
-    let LinkState::Down(fault) = harness.status.line.borrow().clone() else { panic!("the poll failed") };
+    let LinkState::Down(fault) = harness.status.link.borrow().clone() else { panic!("the poll failed") };
     assert_eq!(fault.reason(), "foreign_host");
 }
 
@@ -217,7 +217,7 @@ async fn pages_that_form_a_circle_or_never_end_fail() {
         ScriptedServer::start((0..100).map(|page| member(&format!("/list?p={page}"))).chain([Step::Stall])).await;
     let mut harness = Harness::new();
     harness.run(&poll(&server, &format!("{ITEMS}next = \"next\"")), &server, 101).await;
-    let LinkState::Down(fault) = harness.status.line.borrow().clone() else { panic!("the poll failed") };
+    let LinkState::Down(fault) = harness.status.link.borrow().clone() else { panic!("the poll failed") };
     assert!(fault.to_string().contains("more than 100 pages"), "{fault}");
     assert_eq!(harness.out.cursor(), None);
 }
@@ -233,7 +233,7 @@ async fn pages_above_the_limits_in_total_are_not_read() {
     let mut harness = Harness::new();
     let groups = harness.run(&poll(&server, &rest), &server, 3).await;
     assert_eq!(groups.iter().map(Vec::len).collect::<Vec<_>>(), [6000], "the page above the limit yields no events");
-    let LinkState::Down(fault) = harness.status.line.borrow().clone() else { panic!("the poll failed") };
+    let LinkState::Down(fault) = harness.status.link.borrow().clone() else { panic!("the poll failed") };
     assert!(fault.to_string().contains("10000 items"), "{fault}");
 
     let large = |number: u32| {
@@ -244,7 +244,7 @@ async fn pages_above_the_limits_in_total_are_not_read() {
     let mut harness = Harness::new();
     let groups = harness.run(&poll(&server, &format!("{rest}\nmax_body = \"1KiB\"")), &server, 6).await;
     assert_eq!(groups.iter().map(Vec::len).collect::<Vec<_>>(), [4]);
-    let LinkState::Down(fault) = harness.status.line.borrow().clone() else { panic!("the poll failed") };
+    let LinkState::Down(fault) = harness.status.link.borrow().clone() else { panic!("the poll failed") };
     assert!(fault.to_string().contains("4 times `max_body`"), "{fault}");
 }
 
@@ -323,7 +323,7 @@ async fn failures_lose_no_events() {
     let mut harness = Harness::new();
     let groups = harness.run(&poll(&server, &format!("{ITEMS}{IDS}")), &server, 8).await;
     assert_eq!(groups, [vec!["n2"]]);
-    assert_eq!(*harness.status.line.borrow(), LinkState::Up);
+    assert_eq!(*harness.status.link.borrow(), LinkState::Up);
     assert!(server.requests().iter().all(|seen| seen.target() == "/list?a=b"));
 }
 
@@ -337,7 +337,7 @@ async fn retry_after_is_respected_and_refused_credentials_wait_longer() {
         let server = ScriptedServer::start([answer]).await;
         let (poll, mut harness, stop) = (poll(&server, ""), Harness::new(), Stop::new());
         let (ran, ()) = join!(Box::pin(poll.run(&harness.out, &stop)), async {
-            let down = soon(harness.status.line.wait_for(|line| matches!(line, LinkState::Down(_))))
+            let down = soon(harness.status.link.wait_for(|link| matches!(link, LinkState::Down(_))))
                 .await
                 .expect("the source runs")
                 .clone();

@@ -86,7 +86,7 @@ async fn a_request_is_answered_after_the_commit_and_not_before() {
     };
     let full = Fault::new("state_file", "the disk is full");
     arrival.committed.expect("a waiting source").send(Err(full)).expect("a waiting source");
-    assert_eq!(receive.await.expect_err("refused").status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(receive.await.expect_err("refused").status, StatusCode::SERVICE_UNAVAILABLE);
 }
 
 #[tokio::test]
@@ -288,7 +288,7 @@ async fn the_source_is_up_until_the_stop() {
     let mut test = webhook("");
     let stop = Stop::new();
     let script = async {
-        test.status.line.wait_for(|line| *line == LinkState::Up).await.expect("up");
+        test.status.link.wait_for(|link| *link == LinkState::Up).await.expect("up");
         stop.trigger();
     };
     assert_eq!(join!(test.source.run(&test.out, &stop), script).0, Ok(()));

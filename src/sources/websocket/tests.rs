@@ -71,7 +71,7 @@ async fn frames_become_events_with_the_configured_labels() {
     let (source, (out, mut status, mut arrivals), stop) = (source(&peer, labels), outbox(), Stop::new());
     let script = async {
         let mut socket = peer.accept().await;
-        soon(status.line.wait_for(|line| *line == LinkState::Up)).await.expect("the source runs");
+        soon(status.link.wait_for(|link| *link == LinkState::Up)).await.expect("the source runs");
         send(&mut socket, r#"{"kind":"Door.Opened","id":"17","on":"door","at":"2016-02-01T16:47:28Z"}"#).await;
         send(&mut socket, "no JSON").await;
         send(&mut socket, "{}").await;
@@ -140,9 +140,9 @@ async fn subscriptions_are_sent_after_every_connect() {
             assert_eq!(receive(&mut socket).await, "hello");
             let login: Value = serde_json::from_str(&receive(&mut socket).await).expect("JSON");
             assert_eq!(login, serde_json::json!({"op": "login", "key": "s3 cr&t"}));
-            soon(status.line.wait_for(|line| *line == LinkState::Up)).await.expect("the source runs");
+            soon(status.link.wait_for(|link| *link == LinkState::Up)).await.expect("the source runs");
             drop(socket);
-            soon(status.line.wait_for(|line| *line != LinkState::Up)).await.expect("the source runs");
+            soon(status.link.wait_for(|link| *link != LinkState::Up)).await.expect("the source runs");
         }
         stop.trigger();
     };

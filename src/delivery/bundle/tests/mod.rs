@@ -11,7 +11,7 @@ use serde_json::json;
 use super::render::render;
 use super::summary_line::LONGEST_LINE;
 use super::*;
-use crate::message::{Markup, Origin};
+use crate::message::{Markup, Origin, Signal};
 
 fn at(time: &str) -> Timestamp {
     time.parse().expect("a time")

@@ -103,11 +103,11 @@ impl Harness {
     /// Commits groups without events until the link state is as wanted.
     async fn state(&mut self, wanted: impl Fn(&LinkState) -> bool) -> LinkState {
         loop {
-            if wanted(&self.status.line.borrow_and_update()) {
-                return self.status.line.borrow().clone();
+            if wanted(&self.status.link.borrow_and_update()) {
+                return self.status.link.borrow().clone();
             }
             tokio::select! {
-                changed = soon(self.status.line.changed()) => changed.expect("the source runs"),
+                changed = soon(self.status.link.changed()) => changed.expect("the source runs"),
                 Some(arrival) = self.arrivals.recv() => assert!(Self::commit(arrival).is_empty()),
             }
         }
@@ -344,7 +344,7 @@ async fn a_dead_engine_is_detected_by_missing_pongs_and_a_silent_one_stays_up() 
             }
         };
         soon(three_pings).await;
-        assert_eq!(*harness.status.line.borrow(), LinkState::Up);
+        assert_eq!(*harness.status.link.borrow(), LinkState::Up);
         engine.stop_answering_pings();
         assert_eq!(harness.down().await.reason(), "dead_peer");
     })

@@ -68,7 +68,7 @@ async fn next(arrivals: &mut mpsc::Receiver<Arrival>) -> Event {
 }
 
 async fn wait_for_state(status: &mut SourceStatus, wanted: impl Fn(&LinkState) -> bool) -> LinkState {
-    soon(status.line.wait_for(wanted)).await.expect("the source runs").clone()
+    soon(status.link.wait_for(wanted)).await.expect("the source runs").clone()
 }
 
 /// Runs the source until `script` is done, then stops it.
@@ -116,7 +116,7 @@ async fn events_arrive_in_order_and_the_rest_does_not() {
     let (tutum, mut harness) = (tutum(&peer, PAIR), harness(8));
     with(&tutum, &harness.out, async {
         let mut socket = peer.accept().await;
-        assert_eq!(*harness.status.line.borrow(), LinkState::Connecting, "not authenticated yet");
+        assert_eq!(*harness.status.link.borrow(), LinkState::Connecting, "not authenticated yet");
         send(&mut socket, r#"{"type":"auth"}"#).await;
         wait_for_state(&mut harness.status, |line| *line == LinkState::Up).await;
         for text in [
@@ -204,7 +204,7 @@ async fn a_full_intake_slows_the_source_down_and_loses_neither_connection_nor_ev
         for number in 0..EVENTS {
             assert_eq!(*next(&mut harness.arrivals).await.subject, number.to_string());
         }
-        assert_eq!(*harness.status.line.borrow(), LinkState::Up);
+        assert_eq!(*harness.status.link.borrow(), LinkState::Up);
         stop.trigger();
     };
     let (ran, (), ()) =

@@ -114,8 +114,8 @@ impl FakeIntake {
                     self.with(|received| received.gaps.push((gap.from, gap.to, gap.events, gap.why)));
                     gap.committed.map(|committed| committed.send(Ok(())));
                 }
-                Ok(()) = status.line.changed() => {
-                    let state = status.line.borrow_and_update().clone();
+                Ok(()) = status.link.changed() => {
+                    let state = status.link.borrow_and_update().clone();
                     let skipped = status.skipped.load(Ordering::Relaxed);
                     self.with(|received| (received.states.push(state), received.skipped = skipped));
                 }
