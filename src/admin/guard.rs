@@ -17,7 +17,7 @@ pub(super) fn check(method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(
     let foreign = named.chain(uri.authority().map(Authority::as_str)).find(|host| !is_own_host(host));
     if let Some(host) = foreign {
         let error = format!("`{}` is not a host name of the admin API", host.escape_debug());
-        return Err(HttpError::forbidden(error, "use its address or localhost"));
+        return Err(HttpError::new(StatusCode::FORBIDDEN, error, "use its address or localhost"));
     }
     if method == Method::POST && !is_json(headers) {
         return Err(HttpError::new(

@@ -51,7 +51,7 @@ pub(super) async fn run<T>(
     let (out, status) = Outbox::new(Name::from("in"), Name::from(row.kind), sender);
     out.resume_at(cursor);
     let (count, events) = watch::channel(0);
-    let mut observer = Observer { out: out.clone(), link: status.line, events, skipped: status.skipped };
+    let mut observer = Observer { out: out.clone(), link: status.link, events, skipped: status.skipped };
     let stop = Stop::new();
     let scripted = async {
         let done = script(&mut observer).await;

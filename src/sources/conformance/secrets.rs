@@ -73,7 +73,7 @@ async fn a_refused_request_is_not_told_the_secret() {
                     wrong.iter().map(|(name, value): &(&str, String)| (*name, value.as_str())).collect();
                 let request = HookRequest { headers: headers(&fields), query: None, body: post.body.into() };
                 let error = source.receive(request, &observer.out).await.expect_err("refused");
-                assert_eq!(error.status().as_u16(), 401, "{}: {error:?}", row.kind);
+                assert_eq!(error.status.as_u16(), 401, "{}: {error:?}", row.kind);
                 assert!(!format!("{error:?}").contains("s3cr3t"), "{}: {error:?}", row.kind);
             }
         })
