@@ -110,9 +110,8 @@ impl Body {
     /// Calls `visit` for every value at `path`: none, one, or one for each element.
     pub fn pick<'a>(&'a self, path: &[Step], visit: &mut dyn FnMut(Picked<'a>)) {
         if let (Some(members), [Step::Key(key)]) = (&self.members, path) {
-            // Of repeated keys the last counts, as in the tree.
-            if let Some(member) = members.iter().rev().find(|m| self.slice(m.key) == &**key) {
-                visit(picked_from_text(self.slice(member.value)));
+            if let Some(raw) = self.member(members, key) {
+                visit(picked_from_text(raw));
             }
             return;
         }
@@ -123,7 +122,7 @@ impl Body {
     pub fn plain<'a>(&'a self, path: &[Step]) -> Option<Cow<'a, str>> {
         let mut found = None;
         if let (Some(members), [Step::Key(key)]) = (&self.members, path) {
-            let raw = members.iter().rev().find(|m| self.slice(m.key) == &**key).map(|m| self.slice(m.value))?;
+            let raw = self.member(members, key)?;
             return match picked_from_text(raw) {
                 Picked::Text(text) => Some(text),
                 Picked::Number(_) if raw.bytes().all(|byte| byte.is_ascii_digit()) => Some(Cow::Borrowed(raw)),
@@ -136,6 +135,11 @@ impl Body {
             }
         });
         found
+    }
+
+    /// The text of a member. Of repeated keys the last counts, as in the tree.
+    fn member(&self, members: &[Member], key: &str) -> Option<&str> {
+        members.iter().rev().find(|member| self.slice(member.key) == key).map(|member| self.slice(member.value))
     }
 
     fn slice(&self, (start, end): (u32, u32)) -> &str {

@@ -89,52 +89,31 @@ pub struct Field {
     pub short: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub enum Severity {
-    #[default]
-    Info,
-    Warning,
-    Error,
-    Critical,
-}
+/// An enum whose values have the same words in relays.toml and in payloads.
+macro_rules! words { ($(#[$doc:meta])* $Enum:ident { $($(#[$note:meta])* $Value:ident = $word:literal),* $(,)? }) => {
+    $(#[$doc])*
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+    pub enum $Enum { $($(#[$note])* $Value),* }
 
-impl Severity {
-    pub const WORDS: [&str; 4] = ["info", "warning", "error", "critical"];
+    impl $Enum {
+        pub const WORDS: &[&str] = &[$($word),*];
 
-    pub fn parse(word: &str) -> Option<Self> {
-        [Self::Info, Self::Warning, Self::Error, Self::Critical].into_iter().find(|severity| severity.word() == word)
-    }
+        pub fn parse(word: &str) -> Option<Self> {
+            match word { $($word => Some(Self::$Value),)* _ => None }
+        }
 
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Info => "info",
-            Self::Warning => "warning",
-            Self::Error => "error",
-            Self::Critical => "critical",
+        pub fn word(self) -> &'static str {
+            match self { $(Self::$Value => $word),* }
         }
     }
+} }
+
+words! {
+    #[derive(Default)]
+    Severity { #[default] Info = "info", Warning = "warning", Error = "error", Critical = "critical" }
 }
 
-/// What a message does to the incident of its key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Signal {
-    Trigger,
-    Acknowledge,
-    Resolve,
-}
-
-impl Signal {
-    pub const WORDS: [&str; 3] = ["trigger", "acknowledge", "resolve"];
-
-    pub fn parse(word: &str) -> Option<Self> {
-        [Self::Trigger, Self::Acknowledge, Self::Resolve].into_iter().find(|signal| signal.word() == word)
-    }
-
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Trigger => "trigger",
-            Self::Acknowledge => "acknowledge",
-            Self::Resolve => "resolve",
-        }
-    }
+words! {
+    /// What a message does to the incident of its key.
+    Signal { Trigger = "trigger", Acknowledge = "acknowledge", Resolve = "resolve" }
 }

@@ -1,15 +1,15 @@
 //! The client certificate.
 
 use std::fmt;
-use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
 use rustls::client::ResolvesClientCert;
+use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 
+use super::trust;
 use crate::config_reader::{Problem, TableReader};
 
 /// A certificate and its key. Debug shows neither.
@@ -40,15 +40,12 @@ impl Identity {
 
     /// Reads two PEM files: the certificate with its chain, and the key.
     pub fn from_files(certificate: &Path, key: &Path) -> Result<Self, String> {
-        let read = |path: &Path| fs::read(path).map_err(|error| format!("{} cannot be read: {error}", path.display()));
-        let chain: Vec<_> = CertificateDer::pem_slice_iter(&read(certificate)?)
-            .collect::<Result<_, _>>()
-            .map_err(|error| format!("{} is not readable PEM: {error}", certificate.display()))?;
+        let chain = trust::read_certificates(certificate)?;
         if chain.is_empty() {
             return Err(format!("{} holds no certificate", certificate.display()));
         }
         // The error repeats nothing of the key.
-        let key = PrivateKeyDer::from_pem_slice(&read(key)?)
+        let key = PrivateKeyDer::from_pem_slice(&trust::read_file(key)?)
             .map_err(|error| format!("{} holds no private key: {error}", key.display()))?;
         let provider = rustls::crypto::aws_lc_rs::default_provider();
         let both = CertifiedKey::from_der(chain, key, &provider)

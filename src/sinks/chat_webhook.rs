@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::sink::{Audience, SinkTraits};
-use crate::config_reader::{Rate, Spanned, TableReader};
+use crate::config_reader::{Rate, TableReader};
 use crate::message::{Markup, SendError};
 use crate::outbound::{FailureClass, Outbound, Reply, Request, SecretUrl};
 
@@ -14,28 +14,23 @@ const LONGEST_WAIT: f64 = 3600.0;
 
 /// An incoming webhook. Its URL is the credential and names the channel.
 #[derive(Debug)]
-pub(super) struct ChatWebhook {
-    url: SecretUrl,
-    net: Outbound,
-}
-
-/// The key `webhook`.
-pub(super) fn read_url(table: &TableReader) -> Option<Spanned<SecretUrl>> {
-    SecretUrl::read_secret(table, "webhook", "Please provide the URL of an incoming webhook")
-}
+pub(super) struct ChatWebhook(pub(super) SecretUrl);
 
 impl ChatWebhook {
-    pub(super) fn new(url: SecretUrl, net: &Outbound) -> Self {
-        Self { url, net: net.clone() }
+    /// Reads the key `webhook`.
+    pub(super) fn read(table: &TableReader) -> Option<Self> {
+        let url = SecretUrl::read_secret(table, "webhook", "Please provide the URL of an incoming webhook")?;
+        Some(Self(url.value))
     }
 
     /// Posts `body`. The reply is a success; see [`Reply::verdict`] for `exceptions`.
     pub(super) async fn post(
         &self,
+        net: &Outbound,
         body: Vec<u8>,
         exceptions: impl FnOnce(&Reply) -> Option<FailureClass>,
     ) -> Result<Reply, SendError> {
-        let reply = self.net.deliver(Request::post(&self.url, body)).await?;
+        let reply = net.deliver(Request::post(&self.0, body)).await?;
         reply.verdict(exceptions).map_err(|error| with_wait_in_body(error, &reply))?;
         Ok(reply)
     }
@@ -46,7 +41,7 @@ impl ChatWebhook {
             rate: Some(ONE_PER_SECOND),
             burst,
             audience: Audience::Chat,
-            ..SinkTraits::plain(self.url.destination())
+            ..SinkTraits::plain(self.0.destination())
         }
     }
 }

@@ -6,14 +6,14 @@ use std::io::{self, Write};
 use serde_json::json;
 
 use super::message_parts as parts;
-use super::sink::{Audience, Sink, SinkTraits};
+use super::sink::{Audience, SinkKind, SinkTraits};
 use crate::config_reader::TableReader;
 use crate::fault::Fault;
 use crate::message::{Markup, Message, Receipt, SendError};
 use crate::outbound::Outbound;
 
 #[derive(Debug)]
-pub struct Config {
+pub struct Console {
     format: OutputFormat,
 }
 
@@ -25,7 +25,7 @@ enum OutputFormat {
     Json,
 }
 
-impl Config {
+impl Console {
     #[expect(clippy::unnecessary_wraps, reason = "the registry reads all sinks alike, and most of them can fail")]
     pub(super) fn read(table: &TableReader) -> Option<Self> {
         let format = match table.word("format", &["text", "json"]) {
@@ -33,21 +33,6 @@ impl Config {
             _ => OutputFormat::Text,
         };
         Some(Self { format })
-    }
-}
-
-#[derive(Debug)]
-pub struct Console {
-    format: OutputFormat,
-}
-
-impl Console {
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "the registry opens all sinks alike, and most of them keep their configuration"
-    )]
-    pub(super) fn open(config: Config, _net: &Outbound) -> Self {
-        Self { format: config.format }
     }
 
     /// What is printed of a message.
@@ -59,8 +44,8 @@ impl Console {
     }
 }
 
-impl Sink for Console {
-    async fn send(&self, message: &Message) -> Result<Receipt, SendError> {
+impl SinkKind for Console {
+    async fn send(&self, _net: &Outbound, message: &Message) -> Result<Receipt, SendError> {
         let lines = self.lines(message);
         // A reader that stops reading blocks this, so it must not run on a thread that other tasks need.
         let written = tokio::task::spawn_blocking(move || write(&mut io::stdout().lock(), &lines)).await;

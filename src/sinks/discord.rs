@@ -1,15 +1,14 @@
 //! Discord, by webhook.
 
-use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::chat_webhook::{self, ChatWebhook};
+use super::chat_webhook::ChatWebhook;
 use super::message_parts::{self as parts, FieldLimits};
 use super::payload::to_body;
-use super::sink::{Sink, SinkTraits};
+use super::sink::{SinkKind, SinkTraits};
 use crate::config_reader::TableReader;
 use crate::message::{Markup, Message, Receipt, SendError};
-use crate::outbound::{Outbound, SecretUrl};
+use crate::outbound::Outbound;
 
 /// <https://discord.com/developers/docs/resources/webhook#execute-webhook>
 const LONGEST_CONTENT: usize = 2000;
@@ -19,41 +18,28 @@ const LONGEST_TEXT: usize = 3500;
 const FIELDS: FieldLimits = FieldLimits { count: 25, name: 256, value: 1024, total: 2000 };
 
 #[derive(Debug)]
-pub struct Config(SecretUrl);
-
-impl Config {
-    pub(super) fn read(table: &TableReader) -> Option<Self> {
-        Some(Self(chat_webhook::read_url(table)?.value))
-    }
-}
-
-#[derive(Debug)]
 pub struct Discord(ChatWebhook);
 
 impl Discord {
-    pub(super) fn open(Config(url): Config, net: &Outbound) -> Self {
+    pub(super) fn read(table: &TableReader) -> Option<Self> {
+        let ChatWebhook(url) = ChatWebhook::read(table)?;
         // Without it Discord replies before it has saved the message, and never reports that it could not.
-        Self(ChatWebhook::new(url.with_query("wait", "true"), net))
+        Some(Self(ChatWebhook(url.with_query("wait", "true"))))
     }
 }
 
-impl Sink for Discord {
-    async fn send(&self, message: &Message) -> Result<Receipt, SendError> {
+impl SinkKind for Discord {
+    async fn send(&self, net: &Outbound, message: &Message) -> Result<Receipt, SendError> {
         let payload = message.raw.clone().unwrap_or_else(|| payload(message));
-        let reply = self.0.post(to_body(&without_mentions(payload))?, |_| None).await?;
-        let posted: Posted = reply.json().unwrap_or_default();
-        Ok(Receipt(posted.id))
+        let reply = self.0.post(net, to_body(&without_mentions(payload))?, |_| None).await?;
+        let posted: Value = reply.json().unwrap_or_default();
+        Ok(Receipt(posted["id"].as_str().map(str::to_owned)))
     }
 
     fn traits(&self) -> SinkTraits {
         // Discord documents no number and refers to its replies; five in two seconds is what people observe.
         self.0.traits(Markup::Discord, 3)
     }
-}
-
-#[derive(Deserialize, Default)]
-struct Posted {
-    id: Option<String>,
 }
 
 /// A plain message is a text; any other is one embed, the only form with a coloured bar.

@@ -5,18 +5,18 @@ mod config;
 mod tests;
 
 use futures::future::{BoxFuture, FutureExt};
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
 use super::payload::to_body;
-use super::sink::{Sink, SinkTraits};
+use super::sink::{SinkKind, SinkTraits};
 use crate::event::digest;
 use crate::message::{Message, Receipt, SendError};
-use crate::outbound::{FailureClass, Outbound, Reply, Request, SecretUrl};
+use crate::outbound::{FailureClass, Outbound, Reply, Request};
 
-pub(super) use config::Config;
+pub(super) use config::Elasticsearch;
 
 const NDJSON: HeaderValue = HeaderValue::from_static("application/x-ndjson");
 /// Documents in one request. The reply names an error for each and must fit into what is read of it.
@@ -24,31 +24,14 @@ const BATCH: usize = 100;
 /// <https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-bulk>: a few MiB are the fastest; the limit is 100.
 const LONGEST_REQUEST: usize = 5 << 20;
 
-#[derive(Debug)]
-pub struct Elasticsearch {
-    bulk: SecretUrl,
-    index: String,
-    headers: HeaderMap,
-    net: Outbound,
-}
-
 type Verdict = Result<Receipt, SendError>;
 
 impl Elasticsearch {
-    pub(super) fn open(config: Config, net: &Outbound) -> Self {
-        let Config { url, index, headers } = config;
-        // Only what is read here: the whole reply grows with the number of documents.
-        let bulk = url
-            .with_segment("_bulk")
-            .with_query("filter_path", "errors,items.*.status,items.*.error.type,items.*.error.reason");
-        Self { bulk, index, headers, net: net.clone() }
-    }
-
     /// The action and the document, one line each. `create` with an id of our own stores a repetition once.
     fn lines(&self, message: &Message) -> Result<Vec<u8>, SendError> {
         let origin = &message.origin;
         let id = digest(&[&origin.source, &origin.id.to_string(), &origin.relay]);
-        let mut lines = to_body(&BulkAction { create: Create { index: &self.index, id: &id } })?;
+        let mut lines = to_body(&json!({ "create": { "_index": self.index, "_id": id } }))?;
         lines.push(b'\n');
         lines.extend(match &message.raw {
             Some(raw) => to_body(raw)?,
@@ -59,14 +42,14 @@ impl Elasticsearch {
     }
 
     /// One request for all documents; one for each half where the request or the reply is too long.
-    fn bulk<'a>(&'a self, documents: &'a [Vec<u8>]) -> BoxFuture<'a, Vec<Verdict>> {
+    fn bulk<'a>(&'a self, net: &'a Outbound, documents: &'a [Vec<u8>]) -> BoxFuture<'a, Vec<Verdict>> {
         async move {
             if documents.is_empty() {
                 return Vec::new();
             }
             let mut headers = self.headers.clone();
             headers.insert(CONTENT_TYPE, NDJSON);
-            let reply = match self.net.deliver(Request::post(&self.bulk, documents.concat()).headers(headers)).await {
+            let reply = match net.deliver(Request::post(&self.bulk, documents.concat()).headers(headers)).await {
                 Ok(reply) => reply,
                 Err(error) => return documents.iter().map(|_| Err(error.clone())).collect(),
             };
@@ -74,9 +57,9 @@ impl Elasticsearch {
             let results = results.filter(|results| results.items.len() == documents.len());
             let halves = documents.split_at(documents.len() / 2);
             match results {
-                _ if reply.status == 413 && documents.len() > 1 => self.both(halves).await,
+                _ if reply.status == 413 && documents.len() > 1 => self.both(net, halves).await,
                 Some(results) if reply.is_success() => results.items.iter().map(|item| item.verdict(&reply)).collect(),
-                _ if reply.is_success() && documents.len() > 1 => self.both(halves).await,
+                _ if reply.is_success() && documents.len() > 1 => self.both(net, halves).await,
                 _ => {
                     // A success without a result for each document is none.
                     let garbled = |reply: &Reply| reply.is_success().then_some(FailureClass::Later { lane: false });
@@ -88,20 +71,20 @@ impl Elasticsearch {
         .boxed()
     }
 
-    async fn both(&self, (first, second): (&[Vec<u8>], &[Vec<u8>])) -> Vec<Verdict> {
-        let mut verdicts = self.bulk(first).await;
-        verdicts.extend(self.bulk(second).await);
+    async fn both(&self, net: &Outbound, (first, second): (&[Vec<u8>], &[Vec<u8>])) -> Vec<Verdict> {
+        let mut verdicts = self.bulk(net, first).await;
+        verdicts.extend(self.bulk(net, second).await);
         verdicts
     }
 }
 
-impl Sink for Elasticsearch {
-    async fn send(&self, message: &Message) -> Verdict {
+impl SinkKind for Elasticsearch {
+    async fn send(&self, net: &Outbound, message: &Message) -> Verdict {
         let documents = [self.lines(message)?];
-        self.bulk(&documents).await.pop().unwrap_or_else(|| Ok(Receipt::default()))
+        self.bulk(net, &documents).await.pop().unwrap_or_else(|| Ok(Receipt::default()))
     }
 
-    async fn send_all(&self, messages: &[&Message]) -> Vec<Verdict> {
+    async fn send_all(&self, net: &Outbound, messages: &[&Message]) -> Vec<Verdict> {
         let mut verdicts = Vec::with_capacity(messages.len());
         let (mut batch, mut size) = (Vec::new(), 0);
         for message in messages {
@@ -109,7 +92,7 @@ impl Sink for Elasticsearch {
             let added = lines.as_ref().map_or(0, Vec::len);
             // Verdicts keep the order of the messages, so those before an unwritable one are sent first.
             if lines.is_err() || size + added > LONGEST_REQUEST {
-                verdicts.extend(self.bulk(&std::mem::take(&mut batch)).await);
+                verdicts.extend(self.bulk(net, &std::mem::take(&mut batch)).await);
                 size = 0;
             }
             size += added;
@@ -118,7 +101,7 @@ impl Sink for Elasticsearch {
                 Err(error) => verdicts.push(Err(error)),
             }
         }
-        verdicts.extend(self.bulk(&batch).await);
+        verdicts.extend(self.bulk(net, &batch).await);
         verdicts
     }
 
@@ -126,19 +109,6 @@ impl Sink for Elasticsearch {
         let destination = self.bulk.destination_of(&self.index);
         SinkTraits { knows_repeats: true, batch: BATCH, ..SinkTraits::plain(destination) }
     }
-}
-
-#[derive(Serialize)]
-struct BulkAction<'a> {
-    create: Create<'a>,
-}
-
-#[derive(Serialize)]
-struct Create<'a> {
-    #[serde(rename = "_index")]
-    index: &'a str,
-    #[serde(rename = "_id")]
-    id: &'a str,
 }
 
 /// The event with its original `data`, and the rendered message.

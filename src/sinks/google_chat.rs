@@ -3,14 +3,12 @@
 #[cfg(test)]
 mod tests;
 
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use std::borrow::Cow;
 
-use super::chat_webhook::{self, ChatWebhook};
+use super::chat_webhook::ChatWebhook;
 use super::message_parts as parts;
 use super::payload::{fitting_key, to_body};
-use super::sink::{Sink, SinkTraits};
+use super::sink::{SinkKind, SinkTraits};
 use crate::config_reader::TableReader;
 use crate::message::{Markup, Message, Receipt, SendError, Severity, Unit, cut};
 use crate::outbound::{Outbound, SecretUrl};
@@ -26,42 +24,27 @@ const LONGEST_LINK: usize = 1000;
 const LONGEST_FIELDS: usize = 1500;
 
 #[derive(Debug)]
-pub struct Config {
-    webhook: SecretUrl,
-    thread: bool,
-}
-
-impl Config {
-    pub(super) fn read(table: &TableReader) -> Option<Self> {
-        let thread = table.flag("thread").unwrap_or(true);
-        let webhook = chat_webhook::read_url(table)?.value;
-        Some(Self { webhook, thread })
-    }
-}
-
-#[derive(Debug)]
 pub struct GoogleChat {
     webhook: ChatWebhook,
     thread: bool,
 }
 
 impl GoogleChat {
-    pub(super) fn open(config: Config, net: &Outbound) -> Self {
+    pub(super) fn read(table: &TableReader) -> Option<Self> {
+        let thread = table.flag("thread").unwrap_or(true);
+        let ChatWebhook(url) = ChatWebhook::read(table)?;
         // https://developers.google.com/workspace/chat/quickstart/webhooks: without it `threadKey` is ignored.
         let threaded = |url: SecretUrl| url.with_query("messageReplyOption", "REPLY_MESSAGE_FALLBACK_TO_NEW_THREAD");
-        let url = if config.thread { threaded(config.webhook) } else { config.webhook };
-        Self { webhook: ChatWebhook::new(url, net), thread: config.thread }
+        Some(Self { webhook: ChatWebhook(if thread { threaded(url) } else { url }), thread })
     }
 
     fn body(&self, message: &Message) -> Result<Vec<u8>, SendError> {
-        let key = fitting_key(&message.key, LONGEST_KEY);
-        let thread = (self.thread && !key.is_empty()).then_some(Thread { thread_key: &key });
         if let Some(raw) = &message.raw {
-            return to_body(&completed(raw, thread));
+            return to_body(&self.in_thread(raw.clone(), message));
         }
         let mut limit = LONGEST_TEXT;
         loop {
-            let body = to_body(&Payload { text: compose(message, limit), thread })?;
+            let body = to_body(&self.in_thread(json!({ "text": compose(message, limit) }), message))?;
             // Too long only with characters that JSON writes as `\u0001`.
             if body.len() <= LONGEST_BODY || limit < LONGEST_FIELDS {
                 return Ok(body);
@@ -69,55 +52,32 @@ impl GoogleChat {
             limit /= 2;
         }
     }
+
+    /// A payload goes into the thread of its message's key, unless it names another.
+    fn in_thread(&self, mut payload: Value, message: &Message) -> Value {
+        let key = fitting_key(&message.key, LONGEST_KEY);
+        if let Value::Object(members) = &mut payload
+            && self.thread
+            && !key.is_empty()
+        {
+            members.entry("thread").or_insert_with(|| json!({ "threadKey": key }));
+        }
+        payload
+    }
 }
 
-impl Sink for GoogleChat {
-    async fn send(&self, message: &Message) -> Result<Receipt, SendError> {
+impl SinkKind for GoogleChat {
+    async fn send(&self, net: &Outbound, message: &Message) -> Result<Receipt, SendError> {
         // Errors are `google.rpc.Status`, whose codes are the HTTP statuses; a 429 has no Retry-After.
-        let reply = self.webhook.post(self.body(message)?, |_| None).await?;
-        let posted: Posted = reply.json().unwrap_or_default();
-        Ok(Receipt(posted.thread.and_then(|thread| thread.name)))
+        let reply = self.webhook.post(net, self.body(message)?, |_| None).await?;
+        // The status alone decides about success, so an unreadable body is no failure.
+        let posted: Value = reply.json().unwrap_or_default();
+        Ok(Receipt(posted["thread"]["name"].as_str().map(str::to_owned)))
     }
 
     fn traits(&self) -> SinkTraits {
         // https://developers.google.com/workspace/chat/limits: one a second for all webhooks of a space.
         self.webhook.traits(Markup::GoogleChat, 1)
-    }
-}
-
-#[derive(Serialize)]
-struct Payload<'a> {
-    text: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    thread: Option<Thread<'a>>,
-}
-
-#[derive(Serialize, Clone, Copy)]
-struct Thread<'a> {
-    #[serde(rename = "threadKey")]
-    thread_key: &'a str,
-}
-
-/// The posted message. The status alone decides about success, so an unreadable body is no failure.
-#[derive(Deserialize, Default)]
-struct Posted {
-    thread: Option<PostedThread>,
-}
-
-#[derive(Deserialize)]
-struct PostedThread {
-    name: Option<String>,
-}
-
-/// A raw payload goes into the thread of its key, unless it names another.
-fn completed<'r>(raw: &'r Value, thread: Option<Thread>) -> Cow<'r, Value> {
-    match (raw, thread) {
-        (Value::Object(members), Some(Thread { thread_key })) if !members.contains_key("thread") => {
-            let mut members = members.clone();
-            members.insert("thread".to_owned(), json!({ "threadKey": thread_key }));
-            Cow::Owned(Value::Object(members))
-        }
-        _ => Cow::Borrowed(raw),
     }
 }
 

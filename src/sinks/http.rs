@@ -7,43 +7,26 @@ mod tests;
 
 use jiff::Timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use reqwest::Method;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use serde_json::Value;
 
 use super::message_parts as parts;
 use super::payload::to_body;
-use super::sink::{Sink, SinkTraits};
+use super::sink::{SinkKind, SinkTraits};
 use crate::event::digest;
 use crate::fault::Fault;
 use crate::message::{Markup, Message, Receipt, SendError};
-use crate::outbound::{Outbound, Request, SecretUrl};
+use crate::outbound::{Outbound, Request};
 use config::Content;
-use signature::SigningKeys;
 
-pub(super) use config::Config;
+pub(super) use config::Http;
 
 const CLOUD_EVENT: HeaderValue = HeaderValue::from_static("application/cloudevents+json; charset=utf-8");
 /// Lets a receiver recognize a repetition: <https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/>.
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 
-#[derive(Debug)]
-pub struct Http {
-    method: Method,
-    url: SecretUrl,
-    headers: HeaderMap,
-    content: Content,
-    keys: Option<SigningKeys>,
-    net: Outbound,
-}
-
 impl Http {
-    pub(super) fn open(config: Config, net: &Outbound) -> Self {
-        let Config { method, url, headers, content, keys } = config;
-        Self { method, url, headers, content, keys, net: net.clone() }
-    }
-
     fn body(&self, message: &Message) -> Result<(Option<HeaderValue>, Vec<u8>), SendError> {
         match (&message.raw, self.content) {
             (Some(raw), _) => Ok((None, to_body(raw)?)),
@@ -78,8 +61,8 @@ impl Http {
     }
 }
 
-impl Sink for Http {
-    async fn send(&self, message: &Message) -> Result<Receipt, SendError> {
+impl SinkKind for Http {
+    async fn send(&self, net: &Outbound, message: &Message) -> Result<Receipt, SendError> {
         let (content_type, body) = self.body(message)?;
         let mut headers = self.headers.clone();
         if let Some(content_type) = content_type.filter(|_| !headers.contains_key(CONTENT_TYPE)) {
@@ -91,8 +74,7 @@ impl Sink for Http {
         if let Some(keys) = &self.keys {
             headers.extend(keys.sign(&id, Timestamp::now(), &body).ok_or_else(unsigned)?);
         }
-        let reply =
-            self.net.deliver(Request::post(&self.url, body).method(self.method.clone()).headers(headers)).await?;
+        let reply = net.deliver(Request::post(&self.url, body).method(self.method.clone()).headers(headers)).await?;
         // The pages of CloudEvents and Standard Webhooks ask for the usual: 410 is final, 429 waits.
         reply.verdict(|_| None).map(|()| Receipt(Some(id)))
     }

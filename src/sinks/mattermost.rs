@@ -2,13 +2,13 @@
 
 use serde_json::{Value, json};
 
-use super::chat_webhook::{self, ChatWebhook};
+use super::chat_webhook::ChatWebhook;
 use super::message_parts::{self as parts, FieldLimits};
 use super::payload::to_body;
-use super::sink::{Sink, SinkTraits};
+use super::sink::{SinkKind, SinkTraits};
 use crate::config_reader::TableReader;
 use crate::message::{Markup, Message, Receipt, SendError, Unit, cut};
-use crate::outbound::{FailureClass, Outbound, Reply, SecretUrl};
+use crate::outbound::{FailureClass, Outbound, Reply};
 
 /// <https://developers.mattermost.com/integrate/webhooks/incoming/>: 16,383. A longer one is split into several posts.
 const LONGEST_TEXT: usize = 16_000;
@@ -19,27 +19,15 @@ const LONGEST_FALLBACK: usize = 300;
 const FIELDS: FieldLimits = FieldLimits { count: 20, name: 200, value: 1000, total: 1500 };
 
 #[derive(Debug)]
-pub struct Config {
-    webhook: SecretUrl,
-    channel: Option<String>,
-}
-
-impl Config {
-    pub(super) fn read(table: &TableReader) -> Option<Self> {
-        let channel = table.text("channel").map(|channel| channel.value);
-        Some(Self { webhook: chat_webhook::read_url(table)?.value, channel })
-    }
-}
-
-#[derive(Debug)]
 pub struct Mattermost {
     webhook: ChatWebhook,
     channel: Option<String>,
 }
 
 impl Mattermost {
-    pub(super) fn open(config: Config, net: &Outbound) -> Self {
-        Self { webhook: ChatWebhook::new(config.webhook, net), channel: config.channel }
+    pub(super) fn read(table: &TableReader) -> Option<Self> {
+        let channel = table.text("channel").map(|channel| channel.value);
+        Some(Self { webhook: ChatWebhook::read(table)?, channel })
     }
 
     fn payload(&self, message: &Message) -> Value {
@@ -51,10 +39,10 @@ impl Mattermost {
     }
 }
 
-impl Sink for Mattermost {
-    async fn send(&self, message: &Message) -> Result<Receipt, SendError> {
+impl SinkKind for Mattermost {
+    async fn send(&self, net: &Outbound, message: &Message) -> Result<Receipt, SendError> {
         let body = to_body(&self.payload(message))?;
-        self.webhook.post(body, exceptions).await.map(|_| Receipt::default())
+        self.webhook.post(net, body, exceptions).await.map(|_| Receipt::default())
     }
 
     fn traits(&self) -> SinkTraits {

@@ -23,6 +23,7 @@ use crate::config_reader::TableReader;
 use crate::message::{Message, Receipt, SendError};
 use crate::outbound::Outbound;
 
+use sink::SinkKind;
 pub use sink::{Audience, Sink, SinkTraits};
 
 /// The registry: a row is a module, a table `[sink.KIND.NAME]` of relays.toml, and its dispatch.
@@ -31,15 +32,12 @@ macro_rules! sinks { ($($kind_name:literal = $module:ident :: $Kind:ident),* $(,
     pub const KINDS: &[&str] = &[$($kind_name),*];
 
     #[derive(Debug)]
-    pub enum SinkConfig { $($Kind($module::Config)),* }
-
-    #[derive(Debug)]
-    pub enum AnySink { $($Kind($module::$Kind)),* }
+    pub enum SinkConfig { $($Kind($module::$Kind)),* }
 
     impl SinkConfig {
         /// None where there is a problem, which the reader then has, or the sink is left out.
         pub fn read(kind: &str, table: &TableReader) -> Option<Self> {
-            match kind { $($kind_name => $module::Config::read(table).map(Self::$Kind),)* _ => None }
+            match kind { $($kind_name => $module::$Kind::read(table).map(Self::$Kind),)* _ => None }
         }
 
         pub fn kind(&self) -> &'static str {
@@ -48,24 +46,31 @@ macro_rules! sinks { ($($kind_name:literal = $module:ident :: $Kind:ident),* $(,
 
         /// Touches no network.
         pub fn open(self, net: &Outbound) -> AnySink {
-            match self { $(Self::$Kind(config) => AnySink::$Kind($module::$Kind::open(config, net))),* }
+            AnySink { config: self, net: net.clone() }
         }
     }
 
     impl Sink for AnySink {
         async fn send(&self, message: &Message) -> Result<Receipt, SendError> {
-            match self { $(Self::$Kind(sink) => sink.send(message).await),* }
+            match &self.config { $(SinkConfig::$Kind(sink) => sink.send(&self.net, message).await),* }
         }
 
         async fn send_all(&self, messages: &[&Message]) -> Vec<Result<Receipt, SendError>> {
-            match self { $(Self::$Kind(sink) => sink.send_all(messages).await),* }
+            match &self.config { $(SinkConfig::$Kind(sink) => sink.send_all(&self.net, messages).await),* }
         }
 
         fn traits(&self) -> SinkTraits {
-            match self { $(Self::$Kind(sink) => sink.traits()),* }
+            match &self.config { $(SinkConfig::$Kind(sink) => sink.traits()),* }
         }
     }
 } }
+
+/// A sink of any kind, and the client that it sends with.
+#[derive(Debug)]
+pub struct AnySink {
+    config: SinkConfig,
+    net: Outbound,
+}
 
 sinks! {
     "console" = console::Console,

@@ -8,39 +8,28 @@ mod tests;
 use std::borrow::Cow;
 use std::time::Duration;
 
-use serde::Deserialize;
 use serde_json::Value;
 
 use super::payload::{fitting_key, to_body};
-use super::sink::{Audience, Sink, SinkTraits};
+use super::sink::{Audience, SinkKind, SinkTraits};
 use crate::config_reader::Rate;
 use crate::message::{Markup, Message, Receipt, SendError};
 use crate::outbound::{FailureClass, Outbound, Reply, Request};
 use config::EventsApi;
 
-pub(super) use config::Config;
+pub(super) use config::Pagerduty;
 
 /// Of the whole event.
 const LONGEST_BODY: usize = 512_000;
 const LONGEST_KEY: usize = 255;
 
-#[derive(Debug)]
-pub struct Pagerduty {
-    config: Config,
-    net: Outbound,
-}
-
 impl Pagerduty {
-    pub(super) fn open(config: Config, net: &Outbound) -> Self {
-        Self { config, net: net.clone() }
-    }
-
     /// The event as JSON. One too large for `PagerDuty` loses its details, never its alarm.
     fn body(&self, message: &Message, key: &str) -> Result<Vec<u8>, SendError> {
-        let write = |with_details: bool| match (&message.raw, self.config.api) {
+        let write = |with_details: bool| match (&message.raw, self.api) {
             (Some(raw), api) => to_body(&self.completed(raw, api, message, key)),
-            (None, EventsApi::V2) => to_body(&payload::v2(&self.config, message, key, with_details)),
-            (None, EventsApi::V1) => to_body(&payload::v1(&self.config, message, key, with_details)),
+            (None, EventsApi::V2) => to_body(&payload::v2(self, message, key, with_details)),
+            (None, EventsApi::V1) => to_body(&payload::v1(self, message, key, with_details)),
         };
         let whole = write(true)?;
         if whole.len() <= LONGEST_BODY { Ok(whole) } else { write(false) }
@@ -54,7 +43,7 @@ impl Pagerduty {
         };
         let mut raw = raw.clone();
         if let Value::Object(members) = &mut raw {
-            members.entry(service).or_insert_with(|| self.config.key.expose().into());
+            members.entry(service).or_insert_with(|| self.key.expose().into());
             members.entry(event).or_insert_with(|| payload::signal(message).into());
             members.entry(incident).or_insert_with(|| key.into());
         }
@@ -62,14 +51,15 @@ impl Pagerduty {
     }
 }
 
-impl Sink for Pagerduty {
-    async fn send(&self, message: &Message) -> Result<Receipt, SendError> {
+impl SinkKind for Pagerduty {
+    async fn send(&self, net: &Outbound, message: &Message) -> Result<Receipt, SendError> {
         let key = incident_key(message);
         let body = self.body(message, &key)?;
-        let reply = self.net.deliver(Request::post(&self.config.url, body)).await?;
-        reply.verdict(|reply| exceptions(self.config.api, reply))?;
-        let assigned = parse(&reply).and_then(|reply| reply.dedup_key.or(reply.incident_key));
-        Ok(Receipt(Some(assigned.unwrap_or(key).into_owned())))
+        let reply = net.deliver(Request::post(&self.url, body)).await?;
+        reply.verdict(|reply| exceptions(self.api, reply))?;
+        let assigned: Value = reply.json().unwrap_or_default();
+        let assigned = assigned["dedup_key"].as_str().or(assigned["incident_key"].as_str());
+        Ok(Receipt(Some(assigned.unwrap_or(&key).to_owned())))
     }
 
     fn traits(&self) -> SinkTraits {
@@ -80,7 +70,7 @@ impl Sink for Pagerduty {
             burst: 10,
             audience: Audience::Pager,
             knows_repeats: true,
-            ..SinkTraits::plain(self.config.url.destination_of(self.config.key.expose()))
+            ..SinkTraits::plain(self.url.destination_of(self.key.expose()))
         }
     }
 }
@@ -95,28 +85,14 @@ fn incident_key(message: &Message) -> Cow<'_, str> {
     }
 }
 
-#[derive(Deserialize)]
-struct EventReply<'a> {
-    #[serde(borrow)]
-    status: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    dedup_key: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    incident_key: Option<Cow<'a, str>>,
-}
-
-fn parse(reply: &Reply) -> Option<EventReply<'_>> {
-    serde_json::from_slice(&reply.body).ok()
-}
-
 fn exceptions(api: EventsApi, reply: &Reply) -> Option<FailureClass> {
     if api == EventsApi::V1 && reply.status == 403 {
         // https://developer.pagerduty.com/docs/events-api-v1-overview: 403 means that the limit was reached.
         return Some(FailureClass::Later { lane: true });
     }
     // Both pages promise `"status":"success"` with every success. Without it the HTTP status decides.
-    let status = parse(reply)?.status?;
-    match &*status {
+    let body: Value = reply.json().ok()?;
+    match body["status"].as_str()? {
         _ if !reply.is_success() => None,
         "success" => None,
         "throttle exceeded" => Some(FailureClass::Later { lane: true }),

@@ -2,6 +2,29 @@
 
 use crate::config_reader::Rate;
 use crate::message::{Markup, Message, Receipt, SendError};
+use crate::outbound::Outbound;
+
+/// One kind of sink: the settings of its table in relays.toml, and how they send a message. An [`AnySink`](super::AnySink)
+/// adds the client.
+pub(super) trait SinkKind: Sync {
+    /// As [`Sink::send`].
+    fn send(&self, net: &Outbound, message: &Message) -> impl Future<Output = Result<Receipt, SendError>> + Send;
+    fn traits(&self) -> SinkTraits;
+    /// As [`Sink::send_all`].
+    fn send_all(
+        &self,
+        net: &Outbound,
+        messages: &[&Message],
+    ) -> impl Future<Output = Vec<Result<Receipt, SendError>>> + Send {
+        async move {
+            let mut verdicts = Vec::with_capacity(messages.len());
+            for message in messages {
+                verdicts.push(self.send(net, message).await);
+            }
+            verdicts
+        }
+    }
+}
 
 pub trait Sink: Sync {
     /// One attempt, one verdict. Retries, queues and clocks belong to the lane.

@@ -10,24 +10,25 @@ mod tests;
 mod thread_root;
 mod webhook;
 
-use super::sink::{Sink, SinkTraits};
+use super::chat_webhook::ChatWebhook;
+use super::sink::{SinkKind, SinkTraits};
 use crate::config_reader::{Problem, TableReader};
 use crate::message::{Message, Receipt, SendError};
-use crate::outbound::{Outbound, SecretUrl};
+use crate::outbound::Outbound;
 
 const BOT_KEYS: [&str; 3] = ["channel", "update", "api"];
 
 #[derive(Debug)]
-pub enum Config {
-    Webhook(SecretUrl),
-    Bot(bot::Config),
+pub enum Slack {
+    Webhook(webhook::Webhook),
+    Bot(Box<bot::Bot>),
 }
 
-impl Config {
+impl Slack {
     pub(super) fn read(table: &TableReader) -> Option<Self> {
         let (webhook, token) = (table.item("webhook"), table.item("token"));
         // Read in any case: a key that is not read is reported as unknown.
-        let bot = bot::Config::read(table);
+        let bot = bot::Bot::read(table);
         let bot_keys = BOT_KEYS.into_iter().filter(|key| table.has(key));
         match (webhook, token) {
             (Some(_), Some(token)) => {
@@ -42,10 +43,10 @@ impl Config {
                     let problem = Problem::error(place.span.clone(), why);
                     table.reader.problem(problem.hint("write `token` and `channel` instead of `webhook`"));
                 }
-                let webhook = SecretUrl::read_secret(table, "webhook", "")?.value;
-                wrong.is_empty().then_some(Self::Webhook(webhook))
+                let webhook = ChatWebhook::read(table)?;
+                wrong.is_empty().then_some(Self::Webhook(webhook::Webhook(webhook)))
             }
-            (None, Some(_)) => bot.map(Self::Bot),
+            (None, Some(_)) => bot.map(|bot| Self::Bot(Box::new(bot))),
             (None, None) if bot_keys.count() > 0 => {
                 table.missing_with_hint(
                     "token",
@@ -64,26 +65,11 @@ impl Config {
     }
 }
 
-#[derive(Debug)]
-pub enum Slack {
-    Webhook(webhook::Webhook),
-    Bot(Box<bot::Bot>),
-}
-
-impl Slack {
-    pub(super) fn open(config: Config, net: &Outbound) -> Self {
-        match config {
-            Config::Webhook(url) => Self::Webhook(webhook::Webhook::open(url, net)),
-            Config::Bot(config) => Self::Bot(Box::new(bot::Bot::open(config, net))),
-        }
-    }
-}
-
-impl Sink for Slack {
-    async fn send(&self, message: &Message) -> Result<Receipt, SendError> {
+impl SinkKind for Slack {
+    async fn send(&self, net: &Outbound, message: &Message) -> Result<Receipt, SendError> {
         match self {
-            Self::Webhook(webhook) => webhook.send(message).await,
-            Self::Bot(bot) => bot.send(message).await,
+            Self::Webhook(webhook) => webhook.send(net, message).await,
+            Self::Bot(bot) => bot.send(net, message).await,
         }
     }
 

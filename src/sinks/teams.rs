@@ -2,13 +2,13 @@
 
 use serde_json::{Value, json};
 
-use super::chat_webhook::{self, ChatWebhook};
+use super::chat_webhook::ChatWebhook;
 use super::message_parts::{self as parts, FieldLimits};
 use super::payload::to_body;
-use super::sink::{Sink, SinkTraits};
+use super::sink::{SinkKind, SinkTraits};
 use crate::config_reader::{Problem, TableReader};
 use crate::message::{Markup, Message, Receipt, SendError, Severity, Signal};
-use crate::outbound::{Outbound, SecretUrl};
+use crate::outbound::Outbound;
 
 /// Teams documents 28 KB, counted in its own way; the real limit was observed at 24 KB.
 const LONGEST_BODY: usize = 20_000;
@@ -19,33 +19,25 @@ const SHORTEST_TEXT: usize = 200;
 const FACTS: FieldLimits = FieldLimits { count: 20, name: 100, value: 500, total: 2000 };
 
 #[derive(Debug)]
-pub struct Config(SecretUrl);
-
-impl Config {
-    pub(super) fn read(table: &TableReader) -> Option<Self> {
-        let webhook = chat_webhook::read_url(table)?;
-        if webhook.value.url().host_str().is_some_and(|host| host.ends_with("webhook.office.com")) {
-            let wrong = "this is an Office 365 connector, and Microsoft has retired those";
-            let hint = "make a workflow in Teams: \"Post to a channel when a webhook request is received\"";
-            table.reader.problem(Problem::warning(webhook.span, wrong).hint(hint));
-        }
-        Some(Self(webhook.value))
-    }
-}
-
-#[derive(Debug)]
 pub struct Teams(ChatWebhook);
 
 impl Teams {
-    pub(super) fn open(Config(url): Config, net: &Outbound) -> Self {
-        Self(ChatWebhook::new(url, net))
+    pub(super) fn read(table: &TableReader) -> Option<Self> {
+        let webhook = ChatWebhook::read(table)?;
+        let is_connector = webhook.0.url().host_str().is_some_and(|host| host.ends_with("webhook.office.com"));
+        if let (true, Some(place)) = (is_connector, table.item("webhook")) {
+            let wrong = "this is an Office 365 connector, and Microsoft has retired those";
+            let hint = "make a workflow in Teams: \"Post to a channel when a webhook request is received\"";
+            table.reader.problem(Problem::warning(place.span.clone(), wrong).hint(hint));
+        }
+        Some(Self(webhook))
     }
 }
 
-impl Sink for Teams {
-    async fn send(&self, message: &Message) -> Result<Receipt, SendError> {
+impl SinkKind for Teams {
+    async fn send(&self, net: &Outbound, message: &Message) -> Result<Receipt, SendError> {
         // 202 means that the workflow was started. Only its owner can see what happened to the card.
-        self.0.post(body(message)?, |_| None).await.map(|_| Receipt::default())
+        self.0.post(net, body(message)?, |_| None).await.map(|_| Receipt::default())
     }
 
     fn traits(&self) -> SinkTraits {
@@ -188,7 +180,7 @@ mod tests {
             let toml = format!("webhook = \"{url}\"");
             let reading = ConfigReader::new(&toml, &|_| None);
             let tree = reading.tree();
-            assert!(Config::read(&TableReader::new(&reading, "sink.teams", &tree)).is_some());
+            assert!(Teams::read(&TableReader::new(&reading, "sink.teams", &tree)).is_some());
             let problems = reading.into_findings().problems;
             problems
                 .into_iter()

@@ -69,11 +69,7 @@ impl Trust {
 
     /// The certificates of a PEM file.
     pub fn roots(path: &Path) -> Result<Self, String> {
-        let pem = fs::read(path).map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
-        let certificates: Vec<_> = CertificateDer::pem_slice_iter(&pem)
-            .collect::<Result<_, _>>()
-            .map_err(|error| format!("{} is not readable PEM: {error}", path.display()))?;
-        let roots = Roots { path: path.to_owned(), certificates };
+        let roots = Roots { path: path.to_owned(), certificates: read_certificates(path)? };
         roots.store().map_err(|fault| fault.to_string())?;
         Ok(Self::Roots(Arc::new(roots)))
     }
@@ -109,6 +105,15 @@ impl Trust {
             Self::Pinned(fingerprint) => Rule::Pin(*fingerprint),
         })
     }
+}
+
+pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, String> {
+    fs::read(path).map_err(|error| format!("{} cannot be read: {error}", path.display()))
+}
+
+pub(super) fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let certificates = CertificateDer::pem_slice_iter(&read_file(path)?).collect::<Result<_, _>>();
+    certificates.map_err(|error| format!("{} is not readable PEM: {error}", path.display()))
 }
 
 impl Roots {

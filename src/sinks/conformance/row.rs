@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::super::harness::opened;
-use super::super::{AnySink, Sink};
+use super::super::{AnySink, Sink, SinkConfig};
 use crate::message::Message;
 use crate::outbound::Outbound;
 use crate::test_support::scripted_server::{ScriptedServer, reply};
@@ -37,7 +37,7 @@ impl Row {
         let (status, body) = self.accepts.unwrap_or_default();
         let server = ScriptedServer::start(messages.iter().map(|_| reply(status, "", body))).await;
         let sink = self.open(&server.url);
-        if let AnySink::Console(console) = &sink {
+        if let SinkConfig::Console(console) = &sink.config {
             return messages.iter().map(|message| tree(&console.lines(message))).collect();
         }
         for message in messages {

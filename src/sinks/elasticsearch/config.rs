@@ -6,13 +6,13 @@ use crate::config_reader::{Problem, Spanned, TableReader};
 use crate::outbound::{SecretUrl, basic, read_login, secret_header};
 
 #[derive(Debug)]
-pub struct Config {
-    pub(super) url: SecretUrl,
+pub struct Elasticsearch {
+    pub(super) bulk: SecretUrl,
     pub(super) index: String,
     pub(super) headers: HeaderMap,
 }
 
-impl Config {
+impl Elasticsearch {
     pub(in crate::sinks) fn read(table: &TableReader) -> Option<Self> {
         let url = SecretUrl::read_either(table, "url");
         let index = index(table);
@@ -29,7 +29,11 @@ impl Config {
             headers.insert(AUTHORIZATION, secret_header(table.reader, &secret, &value)?);
             url = value.split_once(' ').into_iter().fold(url, |url, (_, secret)| url.redacting(secret));
         }
-        Some(Self { url, index: index?, headers })
+        // Only what is read here: the whole reply grows with the number of documents.
+        let bulk = url
+            .with_segment("_bulk")
+            .with_query("filter_path", "errors,items.*.status,items.*.error.type,items.*.error.reason");
+        Some(Self { bulk, index: index?, headers })
     }
 }
 

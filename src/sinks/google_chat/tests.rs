@@ -1,6 +1,7 @@
 use super::super::harness::{message, read, send, sink, verdict};
 use super::*;
 use crate::message::Field;
+use crate::sinks::Sink;
 use crate::test_support::scripted_server::{ScriptedServer, Step, reply};
 
 const TOML: &str = "webhook = \"@/v1/spaces/AAAA/messages?key=s3cr3t-key&token=s3cr3t-t0ken%3D\"";

@@ -18,7 +18,7 @@ pub(super) enum Content {
 }
 
 #[derive(Debug)]
-pub struct Config {
+pub struct Http {
     pub(super) method: Method,
     pub(super) url: SecretUrl,
     pub(super) headers: HeaderMap,
@@ -26,7 +26,7 @@ pub struct Config {
     pub(super) keys: Option<SigningKeys>,
 }
 
-impl Config {
+impl Http {
     pub(in crate::sinks) fn read(table: &TableReader) -> Option<Self> {
         let method = match table.word("method", &["POST", "PUT", "PATCH"]) {
             Some("PUT") => Method::PUT,

@@ -6,6 +6,7 @@ use super::super::harness::{message, read, send, sink, verdict};
 use super::*;
 use crate::event::EventId;
 use crate::message::Field;
+use crate::sinks::Sink;
 use crate::test_support::scripted_server::{ReceivedRequest, ScriptedServer, reply};
 
 const TOML: &str = "url = \"@/in/s3cr3t-path\"";

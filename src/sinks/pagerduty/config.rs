@@ -14,7 +14,7 @@ pub(super) enum EventsApi {
 }
 
 #[derive(Debug)]
-pub struct Config {
+pub struct Pagerduty {
     pub(super) api: EventsApi,
     pub(super) url: SecretUrl,
     pub(super) key: Secret,
@@ -22,7 +22,7 @@ pub struct Config {
     pub(super) client_url: Option<String>,
 }
 
-impl Config {
+impl Pagerduty {
     pub(in crate::sinks) fn read(table: &TableReader) -> Option<Self> {
         let (api, vendor) = match table.word("api", &["v1", "v2"]) {
             Some("v1") => (EventsApi::V1, V1),

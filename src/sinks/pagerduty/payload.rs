@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::config::Config;
+use super::config::Pagerduty;
 use crate::message::{Markup, Message, Signal, Unit, cut};
 
 /// `summary` in v2, `description` in v1.
@@ -78,7 +78,7 @@ struct Context<'a> {
     text: String,
 }
 
-pub(super) fn v2<'a>(config: &'a Config, message: &'a Message, key: &'a str, with_details: bool) -> V2<'a> {
+pub(super) fn v2<'a>(config: &'a Pagerduty, message: &'a Message, key: &'a str, with_details: bool) -> V2<'a> {
     let origin = &message.origin;
     let noun = origin.r#type.split('.').next().unwrap_or_default();
     V2 {
@@ -101,7 +101,7 @@ pub(super) fn v2<'a>(config: &'a Config, message: &'a Message, key: &'a str, wit
     }
 }
 
-pub(super) fn v1<'a>(config: &'a Config, message: &'a Message, key: &'a str, with_details: bool) -> V1<'a> {
+pub(super) fn v1<'a>(config: &'a Pagerduty, message: &'a Message, key: &'a str, with_details: bool) -> V1<'a> {
     V1 {
         service_key: config.key.expose(),
         incident_key: key,
@@ -146,11 +146,11 @@ fn name(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| cut(&Markup::Plain.escaped(text), LONGEST_NAME, Unit::Utf16))
 }
 
-fn client<'a>(config: &'a Config, message: &'a Message) -> Option<&'a str> {
+fn client<'a>(config: &'a Pagerduty, message: &'a Message) -> Option<&'a str> {
     message.client.as_deref().or(config.client.as_deref())
 }
 
-fn client_url<'a>(config: &'a Config, message: &'a Message) -> Option<&'a str> {
+fn client_url<'a>(config: &'a Pagerduty, message: &'a Message) -> Option<&'a str> {
     message.client_url.as_deref().or(config.client_url.as_deref())
 }
 

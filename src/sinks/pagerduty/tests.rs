@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::super::harness::{message, read, send, sink, verdict};
 use super::*;
 use crate::message::{Field, Severity, Signal, Unit};
+use crate::sinks::Sink;
 use crate::test_support::scripted_server::{ScriptedServer, Step, reply};
 
 const KEY: &str = "0123456789abcdefs3cr3t0123456789";

@@ -23,14 +23,15 @@ const API: &str = "https://slack.com/api";
 const EDITS: Rate = Rate { times: 50, per: Duration::from_secs(60) };
 
 #[derive(Debug)]
-pub struct Config {
-    api: SecretUrl,
-    authorization: HeaderValue,
+pub struct Bot {
+    post: SecretUrl,
+    edit: SecretUrl,
+    headers: HeaderMap,
     channel: String,
     update: bool,
 }
 
-impl Config {
+impl Bot {
     pub(super) fn read(table: &TableReader) -> Option<Self> {
         let api = SecretUrl::read_text(table, "api", API);
         let update = table.flag("update").unwrap_or(false);
@@ -38,7 +39,81 @@ impl Config {
         let token = table.secret("token")?;
         let authorization = authorization(table, &token)?;
         let api = api?.value.redacting(token.value.expose());
-        Some(Self { api, authorization, channel: channel?, update })
+        let headers = HeaderMap::from_iter([(AUTHORIZATION, authorization)]);
+        let (post, edit) = (api.clone().with_segment("chat.postMessage"), api.with_segment("chat.update"));
+        Some(Self { post, edit, headers, channel: channel?, update })
+    }
+
+    pub(super) fn traits(&self) -> SinkTraits {
+        // https://docs.slack.dev/apis/web-api/rate-limits: one a second for each channel, short bursts tolerated.
+        let rate = if self.update { EDITS } else { ONE_PER_SECOND };
+        SinkTraits {
+            markup: Markup::Slack,
+            rate: Some(rate),
+            burst: 3,
+            audience: Audience::Chat,
+            remembers: true,
+            // The channel, whichever token posts to it.
+            ..SinkTraits::plain(self.post.destination_of(&self.channel))
+        }
+    }
+
+    pub(super) async fn send(&self, net: &Outbound, message: &Message) -> Result<Receipt, SendError> {
+        let root = message.earlier.as_deref().filter(|_| !message.key.is_empty());
+        if let Some(root) = root.and_then(|receipt| ThreadRoot::parse(receipt, &self.channel)) {
+            match self.continue_thread(net, &root, message).await? {
+                CallResult::Done(_) => return Ok(Receipt(Some(root.receipt(&self.channel)))),
+                CallResult::ThreadGone(why) => {
+                    tracing::debug!(key = message.key, "the thread is gone, beginning a new one: {why}");
+                }
+            }
+        }
+        match self.call(net, Call::Post, content(message, self.update)?, None).await? {
+            CallResult::Done(reply) => {
+                Ok(Receipt(ThreadRoot::from_reply(reply).map(|root| root.receipt(&self.channel))))
+            }
+            CallResult::ThreadGone(why) => Err(SendError::NeverMessage(why)),
+        }
+    }
+
+    /// The edit goes first: when the reply fails and both are done again, the edit is not visible twice.
+    async fn continue_thread(
+        &self,
+        net: &Outbound,
+        root: &ThreadRoot,
+        message: &Message,
+    ) -> Result<CallResult, SendError> {
+        if self.update {
+            let content = replacing_all(content(message, true)?);
+            if let CallResult::ThreadGone(why) =
+                self.call(net, Call::Edit, content, Some(root)).await.map_err(repeatable)?
+            {
+                return Ok(CallResult::ThreadGone(why));
+            }
+        }
+        self.call(net, Call::Reply, content(message, false)?, Some(root)).await
+    }
+
+    async fn call(
+        &self,
+        net: &Outbound,
+        call: Call,
+        mut content: Fields,
+        root: Option<&ThreadRoot>,
+    ) -> Result<CallResult, SendError> {
+        // Only relays.toml decides where a message goes, never an event through a raw payload.
+        for place in ["channel", "ts", "thread_ts"] {
+            content.remove(place);
+        }
+        let channel = root.map_or(self.channel.as_str(), |root| &root.channel);
+        content.insert("channel".to_owned(), channel.into());
+        let (to, place) = match call {
+            Call::Post | Call::Reply => (&self.post, "thread_ts"),
+            Call::Edit => (&self.edit, "ts"),
+        };
+        content.extend(root.map(|root| (place.to_owned(), Value::from(root.ts.as_str()))));
+        let reply = net.deliver(Request::post(to, to_body(&content)?).headers(self.headers.clone())).await?;
+        call.result(&reply)
     }
 }
 
@@ -70,84 +145,6 @@ fn authorization(table: &TableReader, token: &Spanned<Secret>) -> Option<HeaderV
         return None;
     }
     secret_header(table.reader, token, &format!("Bearer {value}"))
-}
-
-#[derive(Debug)]
-pub struct Bot {
-    post: SecretUrl,
-    edit: SecretUrl,
-    headers: HeaderMap,
-    channel: String,
-    update: bool,
-    net: Outbound,
-}
-
-impl Bot {
-    pub(super) fn open(config: Config, net: &Outbound) -> Self {
-        let Config { api, authorization, channel, update } = config;
-        let headers = HeaderMap::from_iter([(AUTHORIZATION, authorization)]);
-        let (post, edit) = (api.clone().with_segment("chat.postMessage"), api.with_segment("chat.update"));
-        Self { post, edit, headers, channel, update, net: net.clone() }
-    }
-
-    pub(super) fn traits(&self) -> SinkTraits {
-        // https://docs.slack.dev/apis/web-api/rate-limits: one a second for each channel, short bursts tolerated.
-        let rate = if self.update { EDITS } else { ONE_PER_SECOND };
-        SinkTraits {
-            markup: Markup::Slack,
-            rate: Some(rate),
-            burst: 3,
-            audience: Audience::Chat,
-            remembers: true,
-            // The channel, whichever token posts to it.
-            ..SinkTraits::plain(self.post.destination_of(&self.channel))
-        }
-    }
-
-    pub(super) async fn send(&self, message: &Message) -> Result<Receipt, SendError> {
-        let root = message.earlier.as_deref().filter(|_| !message.key.is_empty());
-        if let Some(root) = root.and_then(|receipt| ThreadRoot::parse(receipt, &self.channel)) {
-            match self.continue_thread(&root, message).await? {
-                CallResult::Done(_) => return Ok(Receipt(Some(root.receipt(&self.channel)))),
-                CallResult::ThreadGone(why) => {
-                    tracing::debug!(key = message.key, "the thread is gone, beginning a new one: {why}");
-                }
-            }
-        }
-        match self.call(Call::Post, content(message, self.update)?, None).await? {
-            CallResult::Done(reply) => {
-                Ok(Receipt(ThreadRoot::from_reply(reply).map(|root| root.receipt(&self.channel))))
-            }
-            CallResult::ThreadGone(why) => Err(SendError::NeverMessage(why)),
-        }
-    }
-
-    /// The edit goes first: when the reply fails and both are done again, the edit is not visible twice.
-    async fn continue_thread(&self, root: &ThreadRoot, message: &Message) -> Result<CallResult, SendError> {
-        if self.update {
-            let content = replacing_all(content(message, true)?);
-            if let CallResult::ThreadGone(why) = self.call(Call::Edit, content, Some(root)).await.map_err(repeatable)? {
-                return Ok(CallResult::ThreadGone(why));
-            }
-        }
-        self.call(Call::Reply, content(message, false)?, Some(root)).await
-    }
-
-    async fn call(&self, call: Call, mut content: Fields, root: Option<&ThreadRoot>) -> Result<CallResult, SendError> {
-        // Only relays.toml decides where a message goes, never an event through a raw payload.
-        for place in ["channel", "ts", "thread_ts"] {
-            content.remove(place);
-        }
-        let channel = root.map_or(self.channel.as_str(), |root| &root.channel);
-        content.insert("channel".to_owned(), channel.into());
-        let (to, place) = match call {
-            Call::Post | Call::Reply => (&self.post, "thread_ts"),
-            Call::Edit => (&self.edit, "ts"),
-        };
-        content.extend(root.map(|root| (place.to_owned(), Value::from(root.ts.as_str()))));
-        let reply = self.net.deliver(Request::post(to, to_body(&content)?).headers(self.headers.clone())).await?;
-        call.result(&reply)
-    }
 }
 
 type Fields = Map<String, Value>;

@@ -14,6 +14,7 @@ use super::payload::{LONGEST_TEXT, color};
 use super::*;
 use crate::config_reader::Rate;
 use crate::message::{Field as Given, Markup, Severity, Signal, Unit};
+use crate::sinks::Sink;
 use crate::test_support::scripted_server::{ScriptedServer, Step, reply};
 
 const TOML: &str = "webhook = \"@/services/T0/B0/s3cr3t-hook\"";

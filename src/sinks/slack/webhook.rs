@@ -8,27 +8,23 @@ use super::super::sink::SinkTraits;
 use super::api_reply::ApiReply;
 use super::payload::Payload;
 use crate::message::{Markup, Message, Receipt, SendError};
-use crate::outbound::{FailureClass, Outbound, Reply, SecretUrl};
+use crate::outbound::{FailureClass, Outbound, Reply};
 
 #[derive(Debug)]
-pub struct Webhook(ChatWebhook);
+pub struct Webhook(pub(super) ChatWebhook);
 
 impl Webhook {
-    pub(super) fn open(url: SecretUrl, net: &Outbound) -> Self {
-        Self(ChatWebhook::new(url, net))
-    }
-
     /// <https://docs.slack.dev/apis/web-api/rate-limits>: one a second for each webhook, short bursts tolerated.
     pub(super) fn traits(&self) -> SinkTraits {
         self.0.traits(Markup::Slack, 3)
     }
 
-    pub(super) async fn send(&self, message: &Message) -> Result<Receipt, SendError> {
+    pub(super) async fn send(&self, net: &Outbound, message: &Message) -> Result<Receipt, SendError> {
         let body = match &message.raw {
             Some(raw) => to_body(raw)?,
             None => to_body(&Payload::new(message))?,
         };
-        self.0.post(body, exceptions).await.map(|_| Receipt::default())
+        self.0.post(net, body, exceptions).await.map(|_| Receipt::default())
     }
 }
 
