@@ -2,7 +2,8 @@
 
 use super::failure::{Exit, Failure};
 use super::run::runtime;
-use crate::demo::{Options, run as run_demo};
+use super::signals::Signals;
+use crate::demo;
 
 #[derive(Debug, Default, clap::Args)]
 pub(super) struct DemoArgs {
@@ -12,10 +13,16 @@ pub(super) struct DemoArgs {
 }
 
 pub(super) fn run(args: &DemoArgs) -> Result<Exit, Failure> {
-    let runtime = runtime()?;
-    match runtime.block_on(run_demo(Options { keep: args.keep })) {
-        0 => Ok(Exit::Success),
-        1 => Ok(Exit::Failed),
-        _ => Ok(Exit::Internal),
-    }
+    runtime()?.block_on(async {
+        let mut signals = Signals::listen()?;
+        let interrupted = async {
+            signals.next().await;
+        };
+        Ok(match demo::run(args.keep, interrupted).await {
+            Ok(true) => Exit::Success,
+            Ok(false) => Exit::Failed,
+            // Already printed.
+            Err(_) => Exit::Internal,
+        })
+    })
 }

@@ -10,25 +10,24 @@ use super::daemon::Daemon;
 use super::standins::{GoogleChat, PagerDuty, Slack, Tutum};
 
 /// When it is dropped, the stand-ins end and the folder is removed.
-#[derive(Debug)]
 pub(super) struct Environment {
     pub(super) tutum: Tutum,
     pub(super) slack: Slack,
     pub(super) google_chat: GoogleChat,
     pub(super) pagerduty: PagerDuty,
-    folder: Folder,
+    pub(super) folder: Folder,
 }
 
-#[derive(Debug)]
-struct Folder {
-    path: PathBuf,
-    keep: bool,
+/// Removed at the end, unless it is kept for finding out why something failed.
+pub(super) struct Folder {
+    pub(super) path: PathBuf,
+    pub(super) keep: bool,
 }
 
 impl Environment {
-    pub(super) async fn start() -> io::Result<Self> {
-        let (tutum, slack) = (Tutum::start().await?, Slack::start().await?);
-        let (google_chat, pagerduty) = (GoogleChat::start().await?, PagerDuty::start().await?);
+    pub(super) fn start() -> io::Result<Self> {
+        let (tutum, slack) = (Tutum::start()?, Slack::start()?);
+        let (google_chat, pagerduty) = (GoogleChat::start()?, PagerDuty::start()?);
         Ok(Self { tutum, slack, google_chat, pagerduty, folder: Folder::new()? })
     }
 
@@ -68,27 +67,17 @@ impl Environment {
         ]
     }
 
-    pub(super) fn folder(&self) -> &Path {
-        &self.folder.path
-    }
-
-    /// The folder is not removed at the end.
-    pub(super) fn keep_folder(&mut self) {
-        self.folder.keep = true;
-    }
-
     /// Every vendor's rule that was broken, with the vendor's name.
     pub(super) fn offences(&self) -> Vec<String> {
-        let vendors = [
-            ("Tutum", self.tutum.offences()),
-            ("Slack", self.slack.offences()),
-            ("Google Chat", self.google_chat.offences()),
-            ("PagerDuty", self.pagerduty.offences()),
+        let named =
+            |vendor: &str, rules: Vec<String>| rules.into_iter().map(|rule| format!("{vendor}: {rule}")).collect();
+        let vendors: [Vec<String>; 4] = [
+            named("Tutum", self.tutum.offences()),
+            named("Slack", self.slack.offences()),
+            named("Google Chat", self.google_chat.offences()),
+            named("PagerDuty", self.pagerduty.offences()),
         ];
-        let named = |(vendor, rules): (&str, Vec<String>)| {
-            rules.into_iter().map(|rule| format!("{vendor}: {rule}")).collect::<Vec<_>>()
-        };
-        vendors.into_iter().flat_map(named).collect()
+        vendors.concat()
     }
 }
 
@@ -118,7 +107,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_configuration_is_toml_and_names_no_secret() {
-        let environment = Environment::start().await.unwrap();
+        let environment = Environment::start().unwrap();
         let text = environment.relays_toml("[[relay]]\nname = \"all\"\nto = \"ops\"\n");
         let parsed: toml::Table = toml::from_str(&text).unwrap();
         let pagerduty = parsed["sink"]["pagerduty"]["oncall"]["url"].as_str();
@@ -132,8 +121,8 @@ mod tests {
 
     #[tokio::test]
     async fn an_environment_leaves_no_folder_behind() {
-        let environment = Environment::start().await.unwrap();
-        let folder = environment.folder().to_owned();
+        let environment = Environment::start().unwrap();
+        let folder = environment.folder.path.clone();
         drop(environment.daemon(Path::new("tidings"), "").unwrap());
         assert!(folder.join("relays.toml").is_file());
         drop(environment);

@@ -4,8 +4,7 @@ use std::env;
 use std::io;
 use std::time::Duration;
 
-use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::burst::Burst;
 use super::counts::{Chat, Counts, Expectations};
@@ -13,7 +12,10 @@ use super::daemon::{Daemon, DaemonError};
 use super::environment::Environment;
 use super::error::{DemoError, STEP_LIMIT};
 use super::output::Output;
-use super::standins::{Alert, Attempt, AttemptOutcome, GoogleChatPost, SlackPost};
+use super::standins::AttemptOutcome;
+
+/// What arrives is shown so soon.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// Dropping it ends the daemon and the stand-ins.
 pub(super) struct Scenario {
@@ -35,12 +37,14 @@ struct Shown {
     slack: usize,
     google_chat: usize,
     alerts: usize,
+    /// Events that were posted to the API by hand, and passed on to the stream.
+    by_hand: usize,
 }
 
 impl Scenario {
     pub(super) async fn start(output: Output, relays: &str) -> Result<Self, DemoError> {
         let started = Instant::now();
-        let environment = Environment::start().await?;
+        let environment = Environment::start()?;
         let mut daemon = environment.daemon(&env::current_exe()?, relays)?;
         // On Ctrl-C the demo ends the daemon itself.
         daemon.use_own_process_group();
@@ -85,15 +89,13 @@ impl Scenario {
         deadline: Instant,
         holds: impl Fn(&Self) -> bool,
     ) -> Result<bool, DemoError> {
-        // Subscribed before the first look, so that no change is missed.
-        let mut changes = Changes::of(&self.environment);
         loop {
             self.show_new()?;
             if holds(self) {
                 return Ok(true);
             }
             tokio::select! {
-                () = changes.next() => {}
+                () = sleep(LOOK_EVERY) => {}
                 ended = self.daemon.ended() => {
                     return Err(DaemonError::Ended { status: ended?, log: self.daemon.log_end() }.into());
                 }
@@ -123,6 +125,9 @@ impl Scenario {
             let summary = alert.summary.unwrap_or_default();
             output.message("PagerDuty", &format!("{} {:?}: {summary}", alert.action.to_uppercase(), alert.key))?;
         }
+        for event in counted(environment.tutum.api.log().since(shown.by_hand), &mut shown.by_hand) {
+            environment.tutum.stream.send(&event);
+        }
         Ok(())
     }
 
@@ -135,41 +140,10 @@ impl Scenario {
 
     /// For finding out why something failed.
     pub(super) fn keep_files(&mut self) -> io::Result<()> {
-        self.environment.keep_folder();
-        let folder = self.environment.folder().display();
+        let folder = &mut self.environment.folder;
+        folder.keep = true;
+        let folder = folder.path.display();
         self.output.line(&format!("Configuration, state and log are kept in {folder}"))
-    }
-}
-
-/// Wakes up when anything changes at a stand-in.
-struct Changes {
-    attempts: watch::Receiver<Vec<Attempt>>,
-    slack: watch::Receiver<Vec<SlackPost>>,
-    google_chat: watch::Receiver<Vec<GoogleChatPost>>,
-    alerts: watch::Receiver<Vec<Alert>>,
-    connected: watch::Receiver<usize>,
-}
-
-impl Changes {
-    fn of(environment: &Environment) -> Self {
-        Self {
-            attempts: environment.slack.attempts().watch(),
-            slack: environment.slack.log().watch(),
-            google_chat: environment.google_chat.log().watch(),
-            alerts: environment.pagerduty.log().watch(),
-            connected: environment.tutum.stream.connected(),
-        }
-    }
-
-    async fn next(&mut self) {
-        // No sender is dropped before this: the environment outlives it.
-        tokio::select! {
-            _ = self.attempts.changed() => {}
-            _ = self.slack.changed() => {}
-            _ = self.google_chat.changed() => {}
-            _ = self.alerts.changed() => {}
-            _ = self.connected.changed() => {}
-        }
     }
 }
 

@@ -69,7 +69,7 @@ impl Scenario {
         self.pause(READING).await?;
         self.send_service("webshop", "Running")?;
         self.until_all_arrived().await?;
-        let fetched = self.environment.tutum.api.attempts().len();
+        let fetched = self.environment.tutum.api.attempts().entries().len();
         self.output.line(&format!("(Requests to Tutum's API for the stack's name and state: {fetched}.)"))?;
         self.pause(READING).await?;
         self.send_unwanted()?;
@@ -163,15 +163,13 @@ impl Scenario {
 
     /// For `--keep`: the addresses and files, and how to send an event.
     pub(super) fn show_how_to_continue(&mut self) -> io::Result<()> {
-        let send = self.environment.tutum.stream.sender();
-        self.environment.tutum.api.accept_events(move |event| send(&event));
         let api = self.environment.tutum.api.url();
         let event = json!({ "type": "container", "action": "create", "resource_uri": "/api/v1/container/by-hand/" });
         self.output.heading("Running until Ctrl-C, with an event every few seconds")?;
         for (what, place) in [
             ("the stream", self.environment.tutum.stream.url()),
             ("the admin API", self.daemon.admin_url().unwrap_or_else(|error| format!("(unknown: {error})"))),
-            ("the configuration", self.environment.folder().join("relays.toml").display().to_string()),
+            ("the configuration", self.environment.folder.path.join("relays.toml").display().to_string()),
             ("the daemon's log", self.daemon.log_file().display().to_string()),
         ] {
             self.output.line(&format!("{what:17}  {place}"))?;

@@ -5,6 +5,7 @@ use tidings::demo::standins::{Slack, Tutum};
 use tidings::demo::tutum_config;
 
 use crate::daemon::{Daemon, LIMIT};
+use crate::slack;
 
 struct Setup {
     tutum: Tutum,
@@ -33,8 +34,8 @@ fn config(tutum: &Tutum, text: &str) -> String {
 
 impl Setup {
     async fn new() -> Self {
-        let tutum = Tutum::start().await.expect("loopback");
-        let slack = Slack::start().await.expect("loopback");
+        let tutum = Tutum::start().expect("loopback");
+        let slack = slack::start();
         let (credentials, url) = (tutum.credentials().clone(), slack.url());
         let env = [("TUTUM_USERNAME", &*credentials.user), ("TUTUM_TOKEN", &*credentials.token), ("SLACK_URL", &*url)];
         let daemon = Daemon::start(&config(&tutum, "old"), &env).await;
