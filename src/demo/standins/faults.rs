@@ -110,8 +110,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_limit_lets_a_burst_through_and_then_its_rate() {
-        let mut faults = Faults::default();
-        faults.limit = Some(TokenBucket::new(VendorLimit { per_second: 1.0, burst: 2.0 }));
+        let limit = TokenBucket::new(VendorLimit { per_second: 1.0, burst: 2.0 });
+        let mut faults = Faults { limit: Some(limit), ..Faults::default() };
         let mut passes = || faults.next().fault == InjectedFault::None;
         assert_eq!([passes(), passes(), passes()], [true, true, false]);
         tokio::time::advance(Duration::from_secs(1)).await;
