@@ -82,7 +82,7 @@ async fn a_full_disk_that_has_room_again_needs_no_restart() {
         setup.tutum.stream.send(&json!({"n": n, "filler": filler}));
     }
     let until = tokio::time::Instant::now() + LIMIT;
-    while daemon.admin("/-/ready").await.0 == 200 || !daemon.log().contains("the queue cannot be written") {
+    while daemon.admin("/-/ready").await.0 == 200 || !daemon.log().contains("cannot write the state file") {
         assert!(tokio::time::Instant::now() < until, "still ready:\n{}", daemon.log());
         sleep(Duration::from_millis(10)).await;
     }
