@@ -15,20 +15,16 @@ pub(super) struct Environment {
     pub(super) slack: Slack,
     pub(super) google_chat: GoogleChat,
     pub(super) pagerduty: PagerDuty,
-    pub(super) folder: Folder,
-}
-
-/// Removed at the end, unless it is kept for finding out why something failed.
-pub(super) struct Folder {
-    pub(super) path: PathBuf,
-    pub(super) keep: bool,
+    pub(super) folder: PathBuf,
+    /// For finding out why something failed.
+    pub(super) keep_folder: bool,
 }
 
 impl Environment {
     pub(super) fn start() -> io::Result<Self> {
         let (tutum, slack) = (Tutum::start()?, Slack::start()?);
         let (google_chat, pagerduty) = (GoogleChat::start()?, PagerDuty::start()?);
-        Ok(Self { tutum, slack, google_chat, pagerduty, folder: Folder::new()? })
+        Ok(Self { tutum, slack, google_chat, pagerduty, folder: create_folder()?, keep_folder: false })
     }
 
     /// Short times, so that an outage fits into the demo, and no digests, so that every message can be counted.
@@ -47,7 +43,7 @@ impl Environment {
 
     /// A daemon that has these relays and what they need.
     pub(super) fn daemon(&self, program: &Path, relays: &str) -> io::Result<Daemon> {
-        let folder = &self.folder.path;
+        let folder = &self.folder;
         let mut daemon = Daemon::prepare(program, folder, &self.relays_toml(relays))?;
         fs::write(folder.join("google-chat-webhook"), self.google_chat.url())?;
         for (name, value) in self.variables() {
@@ -62,7 +58,7 @@ impl Environment {
             ("TUTUM_USERNAME", account.user.clone()),
             ("TUTUM_TOKEN", account.token.clone()),
             ("SLACK_URL", self.slack.url()),
-            ("GCHAT_WEBHOOK_SECRET_FILE", self.folder.path.join("google-chat-webhook").display().to_string()),
+            ("GCHAT_WEBHOOK_SECRET_FILE", self.folder.join("google-chat-webhook").display().to_string()),
             ("PAGERDUTY_KEY", self.pagerduty.key().to_owned()),
         ]
     }
@@ -81,22 +77,19 @@ impl Environment {
     }
 }
 
-impl Folder {
-    /// For the owner only: it holds the address of a webhook.
-    fn new() -> io::Result<Self> {
-        let name = format!("tidings-demo-{:016x}", fastrand::u64(..));
-        let path = std::env::temp_dir().join(name);
-        fs::DirBuilder::new().mode(0o700).create(&path)?;
-        Ok(Self { path, keep: false })
-    }
+/// For the owner only: it holds the address of a webhook.
+fn create_folder() -> io::Result<PathBuf> {
+    let path = std::env::temp_dir().join(format!("tidings-demo-{:016x}", fastrand::u64(..)));
+    fs::DirBuilder::new().mode(0o700).create(&path)?;
+    Ok(path)
 }
 
-impl Drop for Folder {
+impl Drop for Environment {
     fn drop(&mut self) {
-        if !self.keep
-            && let Err(error) = fs::remove_dir_all(&self.path)
+        if !self.keep_folder
+            && let Err(error) = fs::remove_dir_all(&self.folder)
         {
-            tracing::warn!(path = %self.path.display(), %error, "the demo's folder was not removed");
+            tracing::warn!(path = %self.folder.display(), %error, "the demo's folder was not removed");
         }
     }
 }
@@ -122,7 +115,7 @@ mod tests {
     #[tokio::test]
     async fn an_environment_leaves_no_folder_behind() {
         let environment = Environment::start().unwrap();
-        let folder = environment.folder.path.clone();
+        let folder = environment.folder.clone();
         drop(environment.daemon(Path::new("tidings"), "").unwrap());
         assert!(folder.join("relays.toml").is_file());
         drop(environment);

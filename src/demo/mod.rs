@@ -3,9 +3,7 @@
 //! Needs no account, no configuration and no network beyond loopback. The tests and benches use the same daemon
 //! launcher and the same stand-ins; what only they need is in tests/support.
 
-mod burst;
 mod config;
-mod counts;
 mod daemon;
 mod environment;
 mod error;
@@ -14,6 +12,7 @@ mod result;
 mod scenario;
 mod script;
 pub mod standins;
+mod tally;
 
 use std::future::Future;
 use std::io;

@@ -38,11 +38,6 @@ impl<T: Clone> Log<T> {
         self.entries().clone()
     }
 
-    /// The entries from number `first` (from 0) on.
-    pub fn since(&self, first: usize) -> Vec<T> {
-        self.entries().get(first..).unwrap_or_default().to_vec()
-    }
-
     /// For a look without a copy. Nothing can be pushed until it is dropped.
     pub fn entries(&self) -> watch::Ref<'_, Vec<T>> {
         self.entries.borrow()
@@ -69,7 +64,14 @@ impl<T: Clone> Log<T> {
 
     /// What `next` has not returned yet: at the end of a test it should be nothing.
     pub fn unread(&self) -> Vec<T> {
-        self.since(self.read.load(Ordering::SeqCst))
+        self.entries().get(self.read.load(Ordering::SeqCst)..).unwrap_or_default().to_vec()
+    }
+
+    /// Returns what is unread, as `next` would one by one.
+    pub fn read_all(&self) -> Vec<T> {
+        let entries = self.entries();
+        let first = self.read.swap(entries.len(), Ordering::SeqCst);
+        entries.get(first..).unwrap_or_default().to_vec()
     }
 
     /// For waiting for several logs at once.
@@ -118,5 +120,7 @@ mod tests {
         assert_eq!(log.next(limit).await.unwrap(), "b");
         assert!(log.next(limit).await.is_err());
         assert!(log.unread().is_empty());
+        log.push("c");
+        assert_eq!((log.read_all(), log.read_all()), (vec!["c"], vec![]));
     }
 }
