@@ -42,7 +42,7 @@ enum Verb {
     /// Check relays.toml and report every error; contacts nothing
     Check,
     /// Run a demonstration against stand-ins on this machine; needs no configuration
-    Demo(crate::demo::Options),
+    Demo(demo::DemoArgs),
     /// Show which relays take an event, and why
     Explain(explain::ExplainArgs),
     /// List the latest events and their deliveries
@@ -78,7 +78,7 @@ fn run_verb(args: &Args) -> Result<Exit, Failure> {
     match args.verb.as_ref().unwrap_or(&Verb::Run) {
         Verb::Run => run::run(common),
         Verb::Check => check::run(common),
-        Verb::Demo(options) => demo::run(*options),
+        Verb::Demo(args) => demo::run(args),
         Verb::Explain(args) => explain::run(common, args),
         Verb::Events(args) => events::run(common, args),
         Verb::Dead(verb) => dead::run(common, verb),

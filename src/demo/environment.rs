@@ -10,26 +10,21 @@ use super::daemon::Daemon;
 use super::standins::{GoogleChat, PagerDuty, Slack, Tutum};
 
 /// When it is dropped, the stand-ins end and the folder is removed.
-#[derive(Debug)]
 pub(super) struct Environment {
     pub(super) tutum: Tutum,
     pub(super) slack: Slack,
     pub(super) google_chat: GoogleChat,
     pub(super) pagerduty: PagerDuty,
-    folder: Folder,
-}
-
-#[derive(Debug)]
-struct Folder {
-    path: PathBuf,
-    keep: bool,
+    pub(super) folder: PathBuf,
+    /// For finding out why something failed.
+    pub(super) keep_folder: bool,
 }
 
 impl Environment {
-    pub(super) async fn start() -> io::Result<Self> {
-        let (tutum, slack) = (Tutum::start().await?, Slack::start().await?);
-        let (google_chat, pagerduty) = (GoogleChat::start().await?, PagerDuty::start().await?);
-        Ok(Self { tutum, slack, google_chat, pagerduty, folder: Folder::new()? })
+    pub(super) fn start() -> io::Result<Self> {
+        let (tutum, slack) = (Tutum::start()?, Slack::start()?);
+        let (google_chat, pagerduty) = (GoogleChat::start()?, PagerDuty::start()?);
+        Ok(Self { tutum, slack, google_chat, pagerduty, folder: create_folder()?, keep_folder: false })
     }
 
     /// Short times, so that an outage fits into the demo, and no digests, so that every message can be counted.
@@ -48,7 +43,7 @@ impl Environment {
 
     /// A daemon that has these relays and what they need.
     pub(super) fn daemon(&self, program: &Path, relays: &str) -> io::Result<Daemon> {
-        let folder = &self.folder.path;
+        let folder = &self.folder;
         let mut daemon = Daemon::prepare(program, folder, &self.relays_toml(relays))?;
         fs::write(folder.join("google-chat-webhook"), self.google_chat.url())?;
         for (name, value) in self.variables() {
@@ -63,51 +58,38 @@ impl Environment {
             ("TUTUM_USERNAME", account.user.clone()),
             ("TUTUM_TOKEN", account.token.clone()),
             ("SLACK_URL", self.slack.url()),
-            ("GCHAT_WEBHOOK_SECRET_FILE", self.folder.path.join("google-chat-webhook").display().to_string()),
+            ("GCHAT_WEBHOOK_SECRET_FILE", self.folder.join("google-chat-webhook").display().to_string()),
             ("PAGERDUTY_KEY", self.pagerduty.key().to_owned()),
         ]
     }
 
-    pub(super) fn folder(&self) -> &Path {
-        &self.folder.path
-    }
-
-    /// The folder is not removed at the end.
-    pub(super) fn keep_folder(&mut self) {
-        self.folder.keep = true;
-    }
-
     /// Every vendor's rule that was broken, with the vendor's name.
     pub(super) fn offences(&self) -> Vec<String> {
-        let vendors = [
-            ("Tutum", self.tutum.offences()),
-            ("Slack", self.slack.offences()),
-            ("Google Chat", self.google_chat.offences()),
-            ("PagerDuty", self.pagerduty.offences()),
+        let named =
+            |vendor: &str, rules: Vec<String>| rules.into_iter().map(|rule| format!("{vendor}: {rule}")).collect();
+        let vendors: [Vec<String>; 4] = [
+            named("Tutum", self.tutum.offences()),
+            named("Slack", self.slack.offences()),
+            named("Google Chat", self.google_chat.offences()),
+            named("PagerDuty", self.pagerduty.offences()),
         ];
-        let named = |(vendor, rules): (&str, Vec<String>)| {
-            rules.into_iter().map(|rule| format!("{vendor}: {rule}")).collect::<Vec<_>>()
-        };
-        vendors.into_iter().flat_map(named).collect()
+        vendors.concat()
     }
 }
 
-impl Folder {
-    /// For the owner only: it holds the address of a webhook.
-    fn new() -> io::Result<Self> {
-        let name = format!("tidings-demo-{:016x}", fastrand::u64(..));
-        let path = std::env::temp_dir().join(name);
-        fs::DirBuilder::new().mode(0o700).create(&path)?;
-        Ok(Self { path, keep: false })
-    }
+/// For the owner only: it holds the address of a webhook.
+fn create_folder() -> io::Result<PathBuf> {
+    let path = std::env::temp_dir().join(format!("tidings-demo-{:016x}", fastrand::u64(..)));
+    fs::DirBuilder::new().mode(0o700).create(&path)?;
+    Ok(path)
 }
 
-impl Drop for Folder {
+impl Drop for Environment {
     fn drop(&mut self) {
-        if !self.keep
-            && let Err(error) = fs::remove_dir_all(&self.path)
+        if !self.keep_folder
+            && let Err(error) = fs::remove_dir_all(&self.folder)
         {
-            tracing::warn!(path = %self.path.display(), %error, "the demo's folder was not removed");
+            tracing::warn!(path = %self.folder.display(), %error, "the demo's folder was not removed");
         }
     }
 }
@@ -118,7 +100,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_configuration_is_toml_and_names_no_secret() {
-        let environment = Environment::start().await.unwrap();
+        let environment = Environment::start().unwrap();
         let text = environment.relays_toml("[[relay]]\nname = \"all\"\nto = \"ops\"\n");
         let parsed: toml::Table = toml::from_str(&text).unwrap();
         let pagerduty = parsed["sink"]["pagerduty"]["oncall"]["url"].as_str();
@@ -132,8 +114,8 @@ mod tests {
 
     #[tokio::test]
     async fn an_environment_leaves_no_folder_behind() {
-        let environment = Environment::start().await.unwrap();
-        let folder = environment.folder().to_owned();
+        let environment = Environment::start().unwrap();
+        let folder = environment.folder.clone();
         drop(environment.daemon(Path::new("tidings"), "").unwrap());
         assert!(folder.join("relays.toml").is_file());
         drop(environment);

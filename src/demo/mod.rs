@@ -3,9 +3,7 @@
 //! Needs no account, no configuration and no network beyond loopback. The tests and benches use the same daemon
 //! launcher and the same stand-ins; what only they need is in tests/support.
 
-mod burst;
 mod config;
-mod counts;
 mod daemon;
 mod environment;
 mod error;
@@ -14,10 +12,11 @@ mod result;
 mod scenario;
 mod script;
 pub mod standins;
+mod tally;
 
+use std::future::Future;
 use std::io;
-
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use std::pin::pin;
 
 pub use config::{pagerduty_sink, slack_sink, tutum_config};
 pub use daemon::{Daemon, DaemonError};
@@ -26,84 +25,44 @@ use error::DemoError;
 use output::Output;
 use scenario::Scenario;
 
-#[derive(Debug, Clone, Copy, Default, clap::Args)]
-pub struct Options {
-    /// Keep running after the demo, with an event every few seconds, until Ctrl-C
-    #[arg(long)]
-    pub keep: bool,
-}
-
-/// Everything was delivered as promised.
-const HELD: u8 = 0;
-/// It was not, or the demo was interrupted.
-const DID_NOT_HOLD: u8 = 1;
-/// The demo itself could not be set up.
-const INTERNAL: u8 = 70;
-
-/// Runs the demo and returns the exit code.
-pub async fn run(options: Options) -> u8 {
+/// Runs the demo until it ends or `interrupted`: true if everything was delivered as promised, an error if the demo
+/// could not be set up. With `keep` it goes on after the result until `interrupted`.
+pub async fn run(keep: bool, interrupted: impl Future<Output = ()>) -> io::Result<bool> {
     let output = Output::new();
-    match run_scenario(options, output).await {
-        Ok(held) => {
-            if held {
-                HELD
-            } else {
-                DID_NOT_HOLD
-            }
-        }
-        Err(error) => {
-            output.error(&error.to_string());
-            if matches!(error, DemoError::Io(_) | DemoError::Daemon(DaemonError::Io(_))) {
-                INTERNAL
-            } else {
-                DID_NOT_HOLD
-            }
-        }
+    let error = match run_scenario(keep, output, interrupted).await {
+        Ok(held) => return Ok(held),
+        Err(error) => error,
+    };
+    output.error(&error.to_string());
+    match error {
+        DemoError::Io(error) | DemoError::Daemon(DaemonError::Io(error)) => Err(error),
+        _ => Ok(false),
     }
 }
 
-/// True if everything was delivered as promised.
-async fn run_scenario(options: Options, output: Output) -> Result<bool, DemoError> {
-    let mut interrupt = Interrupt::new()?;
-    let mut scenario = tokio::select! {
-        () = interrupt.wait() => return Err(DemoError::Interrupted),
-        scenario = Scenario::start(output, script::RELAYS) => scenario?,
+async fn run_scenario(keep: bool, output: Output, interrupted: impl Future<Output = ()>) -> Result<bool, DemoError> {
+    let mut interrupted = pin!(interrupted);
+    // Dropping the scenario ends the daemon and removes the folder.
+    let (mut scenario, held) = tokio::select! {
+        () = &mut interrupted => return Err(DemoError::Interrupted),
+        ended = run_to_result(output) => ended?,
     };
-    let ended = tokio::select! {
-        () = interrupt.wait() => Err(DemoError::Interrupted),
-        ended = scenario.run() => ended,
-    };
-    if let Err(error) = ended {
-        if !matches!(error, DemoError::Interrupted) {
-            scenario.keep_files()?;
-        }
-        return Err(error);
-    }
-    let held = scenario.show_result()?;
-    if options.keep {
+    if keep {
         scenario.show_how_to_continue()?;
         tokio::select! {
-            () = interrupt.wait() => {}
+            () = interrupted => {}
             ended = scenario.keep_sending() => ended?,
         }
     }
     Ok(held)
 }
 
-/// SIGINT, SIGTERM or SIGHUP: dropping the scenario then ends the daemon and removes the folder.
-struct Interrupt([Signal; 3]);
-
-impl Interrupt {
-    fn new() -> io::Result<Self> {
-        Ok(Self([signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?, signal(SignalKind::hangup())?]))
+async fn run_to_result(output: Output) -> Result<(Scenario, bool), DemoError> {
+    let mut scenario = Scenario::start(output, script::RELAYS).await?;
+    if let Err(error) = scenario.run().await {
+        scenario.keep_files()?;
+        return Err(error);
     }
-
-    async fn wait(&mut self) {
-        let [interrupt, terminate, hangup] = &mut self.0;
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            _ = hangup.recv() => {}
-        }
-    }
+    let held = scenario.show_result()?;
+    Ok((scenario, held))
 }

@@ -6,7 +6,8 @@ use std::io::{self, IsTerminal, Write};
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Output {
     color: bool,
-    terminal: bool,
+    /// A person reads along and needs time for it.
+    pub(super) is_terminal: bool,
 }
 
 const BOLD: &str = "1";
@@ -19,14 +20,9 @@ const NAME_WIDTH: usize = 11;
 
 impl Output {
     pub(super) fn new() -> Self {
-        let terminal = io::stdout().is_terminal();
+        let is_terminal = io::stdout().is_terminal();
         let no_color = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Self { color: terminal && !no_color, terminal }
-    }
-
-    /// A person reads along and needs time for it.
-    pub(super) fn is_terminal(self) -> bool {
-        self.terminal
+        Self { color: is_terminal && !no_color, is_terminal }
     }
 
     pub(super) fn heading(self, text: &str) -> io::Result<()> {

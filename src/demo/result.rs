@@ -2,13 +2,14 @@
 
 use std::io;
 
-use super::counts::Counts;
 use super::scenario::Scenario;
 
 impl Scenario {
     /// True if every promise was kept.
     pub(super) fn show_result(&mut self) -> io::Result<bool> {
-        let Counts { sent, wanted, delivered, twice, lost, unexpected } = self.counts();
+        self.show_new()?;
+        let (sent, wanted, delivered) = (self.tally.sent, self.tally.wanted.len(), self.tally.delivered(0));
+        let (twice, lost) = (self.tally.twice(), self.tally.lost());
         self.output.heading("Result")?;
         let counts = format!("sent {sent}, wanted {wanted}, delivered {delivered}, twice {twice}, lost {lost}");
         self.output.verdict(lost == 0, &counts)?;
@@ -25,7 +26,7 @@ impl Scenario {
         let keys = || triggers.iter().chain(&resolves).map(|alert| &alert.key);
         expect(keys().min() == keys().max(), "trigger and resolve have different keys".to_owned());
         expect(twice <= 1, format!("{twice} messages arrived twice, and only one was being sent at the kill"));
-        problems.extend(unexpected.into_iter().map(|text| format!("no relay wants this message: {text:?}")));
+        problems.extend(self.tally.unexpected.iter().map(|text| format!("no relay wants this message: {text:?}")));
         problems.extend(self.environment.offences());
         for problem in &problems {
             self.output.verdict(false, &format!("failed: {problem}"))?;

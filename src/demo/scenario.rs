@@ -4,58 +4,41 @@ use std::env;
 use std::io;
 use std::time::Duration;
 
-use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
-use super::burst::Burst;
-use super::counts::{Chat, Counts, Expectations};
 use super::daemon::{Daemon, DaemonError};
 use super::environment::Environment;
 use super::error::{DemoError, STEP_LIMIT};
 use super::output::Output;
-use super::standins::{Alert, Attempt, AttemptOutcome, GoogleChatPost, SlackPost};
+use super::standins::AttemptOutcome;
+use super::tally::{Chat, Tally};
+
+/// What arrives is shown so soon.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// Dropping it ends the daemon and the stand-ins.
 pub(super) struct Scenario {
     pub(super) output: Output,
     pub(super) daemon: Daemon,
     pub(super) environment: Environment,
-    pub(super) expectations: Expectations,
-    pub(super) burst: Option<Burst>,
+    pub(super) tally: Tally,
+    /// While many events are sent at once, their messages are shown as numbers: that of the first in the tally.
+    pub(super) burst: Option<usize>,
     /// Broken promises that did not abort the demo.
     pub(super) problems: Vec<String>,
     pub(super) started: Instant,
-    shown: Shown,
-}
-
-/// How much of each log has been shown.
-#[derive(Debug, Default)]
-struct Shown {
-    attempts: usize,
-    slack: usize,
-    google_chat: usize,
-    alerts: usize,
 }
 
 impl Scenario {
     pub(super) async fn start(output: Output, relays: &str) -> Result<Self, DemoError> {
         let started = Instant::now();
-        let environment = Environment::start().await?;
+        let environment = Environment::start()?;
         let mut daemon = environment.daemon(&env::current_exe()?, relays)?;
         // On Ctrl-C the demo ends the daemon itself.
         daemon.use_own_process_group();
         daemon.start()?;
         daemon.wait_until_ready(STEP_LIMIT).await?;
-        Ok(Self {
-            output,
-            daemon,
-            environment,
-            expectations: Expectations::default(),
-            burst: None,
-            problems: Vec::new(),
-            started,
-            shown: Shown::default(),
-        })
+        Ok(Self { output, daemon, environment, tally: Tally::default(), burst: None, problems: Vec::new(), started })
     }
 
     /// Shows what arrives until `holds`; `condition` describes it for the error.
@@ -68,12 +51,12 @@ impl Scenario {
 
     /// Shows what arrives until every message wanted so far is there.
     pub(super) async fn until_all_arrived(&mut self) -> Result<(), DemoError> {
-        self.until("every wanted message has arrived", |scenario| scenario.counts().lost == 0).await
+        self.until("every wanted message has arrived", |scenario| scenario.tally.lost() == 0).await
     }
 
     /// Gives a person time to read, and shows what arrives in the meantime.
     pub(super) async fn pause(&mut self, time: Duration) -> Result<(), DemoError> {
-        if self.output.is_terminal() {
+        if self.output.is_terminal {
             self.show_until(Instant::now() + time, |_| false).await?;
         }
         Ok(())
@@ -85,15 +68,13 @@ impl Scenario {
         deadline: Instant,
         holds: impl Fn(&Self) -> bool,
     ) -> Result<bool, DemoError> {
-        // Subscribed before the first look, so that no change is missed.
-        let mut changes = Changes::of(&self.environment);
         loop {
             self.show_new()?;
             if holds(self) {
                 return Ok(true);
             }
             tokio::select! {
-                () = changes.next() => {}
+                () = sleep(LOOK_EVERY) => {}
                 ended = self.daemon.ended() => {
                     return Err(DaemonError::Ended { status: ended?, log: self.daemon.log_end() }.into());
                 }
@@ -102,79 +83,44 @@ impl Scenario {
         }
     }
 
-    fn show_new(&mut self) -> io::Result<()> {
-        let (output, environment, shown) = (self.output, &self.environment, &mut self.shown);
-        for attempt in counted(environment.slack.attempts().since(shown.attempts), &mut shown.attempts) {
+    /// Shows and counts what has arrived since the last look, and passes events that were posted by hand to the stream.
+    pub(super) fn show_new(&mut self) -> io::Result<()> {
+        let (output, environment, tally) = (self.output, &self.environment, &mut self.tally);
+        for attempt in environment.slack.attempts().read_all() {
             if let AttemptOutcome::Answered { status: status @ 300.., retry_after } = attempt.outcome {
                 let wait = retry_after.map_or_else(String::new, |seconds| format!(", Retry-After: {seconds}"));
                 output.message("Slack #ops", &format!("(answers {status}{wait})"))?;
             }
         }
-        for post in counted(environment.slack.log().since(shown.slack), &mut shown.slack) {
-            match &mut self.burst {
-                Some(burst) => output.part(&burst.arrive(&post.text))?,
-                None => output.message("Slack #ops", &post.text)?,
+        for post in environment.slack.log().read_all() {
+            let arrived = tally.arrived(Chat::Slack, &post.text);
+            match (self.burst, arrived) {
+                (None, _) => output.message("Slack #ops", &post.text)?,
+                (Some(first), Some((number, copies))) if number >= first => {
+                    let number = number - first + 1;
+                    output.part(&if copies == 1 { format!(" {number}") } else { format!(" ({number} again)") })?;
+                }
+                (Some(_), _) => output.part(" ?")?,
             }
         }
-        for post in counted(environment.google_chat.log().since(shown.google_chat), &mut shown.google_chat) {
+        for post in environment.google_chat.log().read_all() {
+            tally.arrived(Chat::GoogleChat, &post.text);
             output.message("Google Chat", &post.text)?;
         }
-        for alert in counted(environment.pagerduty.log().since(shown.alerts), &mut shown.alerts) {
+        for alert in environment.pagerduty.log().read_all() {
             let summary = alert.summary.unwrap_or_default();
             output.message("PagerDuty", &format!("{} {:?}: {summary}", alert.action.to_uppercase(), alert.key))?;
+        }
+        for event in environment.tutum.api.log().read_all() {
+            environment.tutum.stream.send(&event);
         }
         Ok(())
     }
 
-    pub(super) fn counts(&self) -> Counts {
-        let Environment { slack, google_chat, .. } = &self.environment;
-        let slack = slack.posts().into_iter().map(|post| (Chat::Slack, post.text));
-        let google_chat = google_chat.posts().into_iter().map(|post| (Chat::GoogleChat, post.text));
-        self.expectations.compare(&slack.chain(google_chat).collect::<Vec<_>>())
-    }
-
     /// For finding out why something failed.
     pub(super) fn keep_files(&mut self) -> io::Result<()> {
-        self.environment.keep_folder();
-        let folder = self.environment.folder().display();
+        self.environment.keep_folder = true;
+        let folder = self.environment.folder.display();
         self.output.line(&format!("Configuration, state and log are kept in {folder}"))
     }
-}
-
-/// Wakes up when anything changes at a stand-in.
-struct Changes {
-    attempts: watch::Receiver<Vec<Attempt>>,
-    slack: watch::Receiver<Vec<SlackPost>>,
-    google_chat: watch::Receiver<Vec<GoogleChatPost>>,
-    alerts: watch::Receiver<Vec<Alert>>,
-    connected: watch::Receiver<usize>,
-}
-
-impl Changes {
-    fn of(environment: &Environment) -> Self {
-        Self {
-            attempts: environment.slack.attempts().watch(),
-            slack: environment.slack.log().watch(),
-            google_chat: environment.google_chat.log().watch(),
-            alerts: environment.pagerduty.log().watch(),
-            connected: environment.tutum.stream.connected(),
-        }
-    }
-
-    async fn next(&mut self) {
-        // No sender is dropped before this: the environment outlives it.
-        tokio::select! {
-            _ = self.attempts.changed() => {}
-            _ = self.slack.changed() => {}
-            _ = self.google_chat.changed() => {}
-            _ = self.alerts.changed() => {}
-            _ = self.connected.changed() => {}
-        }
-    }
-}
-
-/// Passes the new entries on and counts them as shown.
-fn counted<T>(entries: Vec<T>, shown: &mut usize) -> Vec<T> {
-    *shown += entries.len();
-    entries
 }

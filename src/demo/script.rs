@@ -6,11 +6,10 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::burst::Burst;
-use super::counts::Chat;
 use super::error::DemoError;
 use super::scenario::Scenario;
 use super::standins::{AttemptOutcome, InjectedFault, VendorLimit, WaitTimeout};
+use super::tally::Chat;
 
 /// Time for a person to read along.
 const READING: Duration = Duration::from_millis(700);
@@ -69,7 +68,7 @@ impl Scenario {
         self.pause(READING).await?;
         self.send_service("webshop", "Running")?;
         self.until_all_arrived().await?;
-        let fetched = self.environment.tutum.api.attempts().len();
+        let fetched = self.environment.tutum.api.attempts().entries().len();
         self.output.line(&format!("(Requests to Tutum's API for the stack's name and state: {fetched}.)"))?;
         self.pause(READING).await?;
         self.send_unwanted()?;
@@ -124,15 +123,14 @@ impl Scenario {
         self.output.heading("4. The daemon is killed while it delivers")?;
         self.output.line(&format!("Slack takes {SLOW:?} for each message, and Tutum sends {BURST} events at once:"))?;
         self.environment.slack.slow_down(SLOW);
-        let mut burst = Burst::default();
+        let first = self.tally.wanted.len();
+        self.burst = Some(first);
         for _ in 0..BURST {
             let uuid = self.expect_container();
             self.environment.tutum.stream.send(&container(&uuid, "create", "Starting"));
-            burst.expect(uuid);
         }
-        self.burst = Some(burst);
         self.output.part("  Slack #ops  |")?;
-        let arrived = |count| move |scenario: &Self| scenario.burst.as_ref().is_some_and(|b| b.arrived() >= count);
+        let arrived = |count| move |scenario: &Self| scenario.tally.delivered(first) >= count;
         self.until("the first messages of the burst arrive", arrived(KILL_AFTER)).await?;
         // What the daemon has not read yet would be a gap in the stream, which this step does not show.
         self.environment.tutum.stream.wait_read(STREAM_LIMIT).await.map_err(timed_out)?;
@@ -141,7 +139,7 @@ impl Scenario {
         self.output.part("\n")?;
         self.environment.slack.slow_down(Duration::ZERO);
         self.burst = None;
-        let text = match self.counts().twice {
+        let text = match self.tally.twice() {
             0 => "All messages arrived, none of them twice.",
             _ => "All messages arrived. The one being sent arrived twice: Slack has no key to recognize it by.",
         };
@@ -163,15 +161,13 @@ impl Scenario {
 
     /// For `--keep`: the addresses and files, and how to send an event.
     pub(super) fn show_how_to_continue(&mut self) -> io::Result<()> {
-        let send = self.environment.tutum.stream.sender();
-        self.environment.tutum.api.accept_events(move |event| send(&event));
         let api = self.environment.tutum.api.url();
         let event = json!({ "type": "container", "action": "create", "resource_uri": "/api/v1/container/by-hand/" });
         self.output.heading("Running until Ctrl-C, with an event every few seconds")?;
         for (what, place) in [
             ("the stream", self.environment.tutum.stream.url()),
             ("the admin API", self.daemon.admin_url().unwrap_or_else(|error| format!("(unknown: {error})"))),
-            ("the configuration", self.environment.folder().join("relays.toml").display().to_string()),
+            ("the configuration", self.environment.folder.join("relays.toml").display().to_string()),
             ("the daemon's log", self.daemon.log_file().display().to_string()),
         ] {
             self.output.line(&format!("{what:17}  {place}"))?;
@@ -201,17 +197,17 @@ impl Scenario {
 
     fn expect_container(&mut self) -> String {
         let uuid = uuid();
-        self.expectations.sent();
-        self.expectations.want(Chat::Slack, format!("/api/v1/container/{uuid}/"));
+        self.tally.sent += 1;
+        self.tally.want(Chat::Slack, format!("/api/v1/container/{uuid}/"));
         uuid
     }
 
     /// The mark is the stack's name: nothing else in the message is unique.
     fn send_service(&mut self, stack: &str, state: &str) -> io::Result<()> {
         let stack_uri = self.environment.tutum.api.add_stack(&uuid(), stack, state);
-        self.expectations.sent();
-        self.expectations.want(Chat::Slack, format!("the {stack} Stack"));
-        self.expectations.want(Chat::GoogleChat, format!("the {stack} Stack"));
+        self.tally.sent += 1;
+        self.tally.want(Chat::Slack, format!("the {stack} Stack"));
+        self.tally.want(Chat::GoogleChat, format!("the {stack} Stack"));
         self.environment.tutum.stream.send(&resource("service", "update", "Running", &[&stack_uri], &uuid()));
         self.output.message("Tutum", &format!("service update, of a stack that the event does not name ({state})"))
     }
@@ -224,7 +220,7 @@ impl Scenario {
             resource("service", "create", "Starting", &[], &uuid()),
             json!({ "type": "user-notifications" }),
         ] {
-            self.expectations.sent();
+            self.tally.sent += 1;
             self.environment.tutum.stream.send(&event);
         }
         self.output.message("Tutum", "an action, a service without a stack, a notification (no relay wants them)")
@@ -236,10 +232,13 @@ fn timed_out(error: WaitTimeout) -> DemoError {
 }
 
 fn container(uuid: &str, action: &str, state: &str) -> Value {
-    let parent = |kind: &str, uuid: &str| format!("/api/v1/{kind}/{uuid}/");
-    let (service, node) = (parent("service", "d0b1eb62-7662-4a81-8a10-d5a74b07811e"), parent("node", "75d2f30f"));
-    let (stack, cluster) = (parent("stack", "f24bca18-e1dd-40aa-9b3c-064c0c26683e"), parent("nodecluster", "99908d8c"));
-    resource("container", action, state, &[&service, &node, &stack, &cluster], uuid)
+    let parents = [
+        "/api/v1/service/d0b1eb62-7662-4a81-8a10-d5a74b07811e/",
+        "/api/v1/node/75d2f30f/",
+        "/api/v1/stack/f24bca18-e1dd-40aa-9b3c-064c0c26683e/",
+        "/api/v1/nodecluster/99908d8c/",
+    ];
+    resource("container", action, state, &parents, uuid)
 }
 
 fn resource(kind: &str, action: &str, state: &str, parents: &[&str], uuid: &str) -> Value {

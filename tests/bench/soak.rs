@@ -4,6 +4,8 @@
 mod memory;
 #[path = "../support/random_faults.rs"]
 mod random_faults;
+#[path = "../support/slack.rs"]
+mod slack;
 #[path = "../support/soak_load.rs"]
 mod soak_load;
 
@@ -34,7 +36,7 @@ struct Options {
 async fn main() -> Result<()> {
     let Options { seconds, events, .. } = Options::parse();
     println!("{events} events in {seconds} s");
-    let load = SoakLoad::start().await?;
+    let load = SoakLoad::start()?;
     // Below the target folder: /tmp may be in memory, where a disk costs nothing.
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
     let program = Path::new(env!("CARGO_BIN_EXE_tidings"));

@@ -2,10 +2,11 @@
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
-use tidings::demo::standins::{AlertChange, PagerDuty};
+use tidings::demo::standins::AlertChange;
 
 use crate::daemon::{Daemon, LIMIT, client};
 use crate::foreign_daemon::{ForeignDaemon, free_port};
+use crate::pagerduty;
 
 const TOKEN: &str = "f2f0c1d4-8f1e-4a55";
 
@@ -81,7 +82,7 @@ async fn alert(alertmanager: &ForeignDaemon, instance: &str, ends: Option<Timest
 
 #[tokio::test]
 async fn an_alert_that_fires_and_is_resolved_is_one_incident_at_the_pager() {
-    let pagerduty = PagerDuty::start().await.expect("loopback");
+    let pagerduty = pagerduty::start();
     let config = CONFIG.replace("PAGER_URL", &pagerduty.url());
     let daemon = Daemon::start(&config, &[("TOKEN", TOKEN), ("KEY", pagerduty.key())]).await;
     let folder = tempfile::tempdir().expect("a folder");
@@ -106,6 +107,6 @@ async fn an_alert_that_fires_and_is_resolved_is_one_incident_at_the_pager() {
     alert(&alertmanager, "db-1", Some(Timestamp::now() - SignedDuration::from_secs(1))).await;
     let resolved = next().await;
     assert_eq!((&*resolved.action, resolved.change, &resolved.key), ("resolve", AlertChange::Resolved, &first.key));
-    assert_eq!(pagerduty.open_keys(), [second.key]);
+    assert_eq!(pagerduty::open_keys(&pagerduty), [second.key]);
     assert_eq!(pagerduty.offences(), [""; 0]);
 }

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use tidings::demo::standins::{AlertChange, AuthRefusal, PagerDuty, Tutum};
+use tidings::demo::standins::{AlertChange, PagerDuty, Tutum};
 use tidings::demo::{pagerduty_sink, tutum_config};
 use tokio::time::sleep;
 
 use crate::daemon::{Daemon, LIMIT};
+use crate::pagerduty;
 
 struct Watched {
     tutum: Tutum,
@@ -19,8 +20,8 @@ const STEADY: Duration = Duration::from_millis(300);
 impl Watched {
     /// A daemon without relays, which pages when it loses its source.
     async fn start(connected: bool) -> Self {
-        let tutum = Tutum::start().await.expect("loopback");
-        let pagerduty = PagerDuty::start().await.expect("loopback");
+        let tutum = Tutum::start().expect("loopback");
+        let pagerduty = pagerduty::start();
         if !connected {
             tutum.stream.go_down().await;
         }
@@ -157,7 +158,7 @@ async fn a_peer_that_stops_answering_is_detected_by_a_deadline() {
 async fn refused_credentials_are_reported_and_retried_slowly() {
     let mut watched = Watched::start(true).await;
     watched.daemon.kill().await;
-    watched.tutum.stream.refuse_auth(AuthRefusal::InStream);
+    watched.tutum.stream.refuse_auth(true);
     let before = watched.tutum.stream.connections();
     watched.daemon.start_again().await;
     assert_eq!(watched.next().await, "trigger");

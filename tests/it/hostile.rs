@@ -22,7 +22,7 @@ const WITH_PARENT: &str = r#"
 
 #[tokio::test]
 async fn a_parent_on_another_host_is_never_requested_and_a_valid_one_is() {
-    let setup = TutumToSlack::start().await;
+    let setup = TutumToSlack::start();
     // A request to this listener would contain the credentials.
     let other_host = TcpListener::bind("127.0.0.1:0").await.expect("loopback");
     let other_url = format!("http://{}/api/v1/stack/1/", other_host.local_addr().expect("bound"));
@@ -46,7 +46,7 @@ async fn a_parent_on_another_host_is_never_requested_and_a_valid_one_is() {
 
 #[tokio::test]
 async fn a_fetch_that_fails_adds_a_line_and_delays_nothing() {
-    let setup = TutumToSlack::start().await;
+    let setup = TutumToSlack::start();
     let _daemon = setup.daemon("fetch_timeout = \"300ms\"", WITH_PARENT).await;
     let stack = setup.tutum.api.add_stack("f24bca18-e1dd-40aa-9b3c-064c0c26683e", "web", "Running");
     let event = |n: u32| json!({"type": "service", "action": "update", "n": n, "parents": [&stack]});
@@ -61,7 +61,7 @@ async fn a_fetch_that_fails_adds_a_line_and_delays_nothing() {
 
 #[tokio::test]
 async fn a_redirect_from_the_api_is_not_followed() {
-    let setup = TutumToSlack::start().await;
+    let setup = TutumToSlack::start();
     let other_host = TcpListener::bind("127.0.0.1:0").await.expect("loopback");
     let api = TcpListener::bind("127.0.0.1:0").await.expect("loopback");
     let (other_address, api_address) = (other_host.local_addr().expect("bound"), api.local_addr().expect("bound"));
@@ -88,7 +88,7 @@ async fn a_redirect_from_the_api_is_not_followed() {
 
 #[tokio::test]
 async fn a_name_from_an_event_mentions_nobody() {
-    let setup = TutumToSlack::start().await;
+    let setup = TutumToSlack::start();
     let _daemon = setup.daemon("", WITH_PARENT).await;
     let stack =
         setup.tutum.api.add_stack("f24bca18-e1dd-40aa-9b3c-064c0c26683e", "<!channel> & <http://evil|you>", "Running");
@@ -98,7 +98,7 @@ async fn a_name_from_an_event_mentions_nobody() {
 
 #[tokio::test]
 async fn a_template_that_loops_too_long_is_stopped() {
-    let setup = TutumToSlack::start().await;
+    let setup = TutumToSlack::start();
     let relays = r#"
         [[relay]]
         name = "loops"
@@ -123,7 +123,7 @@ async fn a_template_that_loops_too_long_is_stopped() {
 
 #[tokio::test]
 async fn what_is_not_json_is_counted_and_skipped() {
-    let setup = TutumToSlack::start().await;
+    let setup = TutumToSlack::start();
     let daemon = setup.daemon("", EVERYTHING).await;
     let deep = format!("{}{}", "[".repeat(50_000), "]".repeat(50_000));
     for garbage in ["", "nope", "{\"type\":", "\u{0}", &deep, "{\"a\":1}{\"b\":2}"] {
@@ -138,7 +138,7 @@ async fn what_is_not_json_is_counted_and_skipped() {
 
 #[tokio::test]
 async fn a_frame_of_100_mb_breaks_the_connection_and_needs_no_memory() {
-    let setup = TutumToSlack::start().await;
+    let setup = TutumToSlack::start();
     let mut daemon = setup.daemon("max_frame = \"64KiB\"", EVERYTHING).await;
     assert_eq!(setup.message_for(json!({"n": "before"})).await, "before");
     setup.tutum.stream.send_text(format!("{{\"n\":\"{}\"}}", "x".repeat(100 << 20)));
@@ -153,7 +153,7 @@ async fn a_frame_of_100_mb_breaks_the_connection_and_needs_no_memory() {
 
 #[tokio::test]
 async fn the_admin_api_refuses_what_a_browser_page_could_send() {
-    let setup = TutumToSlack::start().await;
+    let setup = TutumToSlack::start();
     let daemon = setup.daemon("", EVERYTHING).await;
     let url = daemon.admin_url().expect("it listens");
     let foreign =
@@ -165,7 +165,7 @@ async fn the_admin_api_refuses_what_a_browser_page_could_send() {
 
 #[tokio::test]
 async fn a_refused_webhook_stops_its_lane_and_a_restart_delivers_everything() {
-    let setup = TutumToSlack::start().await;
+    let setup = TutumToSlack::start();
     let mut daemon = setup.prepare(&setup.config("", "", EVERYTHING));
     let url = setup.slack.url();
     daemon.set_env("SLACK_URL", &format!("{url}-revoked"));
@@ -187,7 +187,7 @@ async fn a_refused_webhook_stops_its_lane_and_a_restart_delivers_everything() {
 
 #[tokio::test]
 async fn rate_limits_failures_and_resets_are_retried_in_order() {
-    let setup = TutumToSlack::start().await;
+    let setup = TutumToSlack::start();
     let _daemon = setup.daemon("", EVERYTHING).await;
     setup.slack.fail_with([
         InjectedFault::Throttled { retry_after: Some(1) },

@@ -11,7 +11,7 @@ use crate::tutum_to_slack::{EVERYTHING, TutumToSlack};
 
 #[tokio::test]
 async fn a_second_daemon_on_the_same_state_file_is_refused() {
-    let setup = TutumToSlack::start().await;
+    let setup = TutumToSlack::start();
     let daemon = setup.daemon("", EVERYTHING).await;
     let (code, _, err) = daemon.verb(&["run"]).await;
     assert_eq!(code, 70, "{err}");
@@ -21,7 +21,7 @@ async fn a_second_daemon_on_the_same_state_file_is_refused() {
 
 #[tokio::test]
 async fn a_state_folder_that_cannot_be_written_is_named() {
-    let setup = TutumToSlack::start().await;
+    let setup = TutumToSlack::start();
     let daemon = setup.prepare(&setup.config("", "", EVERYTHING));
     // A file in place of the folder: not even root can write there.
     std::fs::write(daemon.folder.path().join("state"), "not a folder").expect("written");
@@ -32,13 +32,12 @@ async fn a_state_folder_that_cannot_be_written_is_named() {
 
 #[tokio::test]
 async fn a_full_disk_stops_reading_and_loses_nothing() {
-    let setup = TutumToSlack::start().await;
+    let setup = TutumToSlack::start();
     let mut daemon = setup.prepare(&setup.config("", "", EVERYTHING));
     // A limit for the size of files has the effect of a full disk.
     daemon.limit_file_size(Some(512));
     daemon.start_again().await;
     setup.tutum.stream.wait_connected(LIMIT).await.expect("it connects");
-    setup.tutum.stream.hold(true);
     setup.slack.slow_down(Duration::from_millis(50));
     let filler = "x".repeat(4000);
     for n in 0..400 {
@@ -72,7 +71,7 @@ async fn a_full_disk_stops_reading_and_loses_nothing() {
 
 #[tokio::test]
 async fn a_full_disk_that_has_room_again_needs_no_restart() {
-    let setup = TutumToSlack::start().await;
+    let setup = TutumToSlack::start();
     let mut daemon = setup.prepare(&setup.config("", "", EVERYTHING));
     let Some(disk) = SmallDisk::mount(&daemon.folder.path().join("state"), 4) else { return };
     daemon.start_again().await;

@@ -5,6 +5,7 @@ use tidings::demo::standins::{Slack, Tutum};
 use tidings::demo::tutum_config;
 
 use crate::daemon::{Daemon, LIMIT};
+use crate::slack;
 
 struct Setup {
     tutum: Tutum,
@@ -33,8 +34,8 @@ fn config(tutum: &Tutum, text: &str) -> String {
 
 impl Setup {
     async fn new() -> Self {
-        let tutum = Tutum::start().await.expect("loopback");
-        let slack = Slack::start().await.expect("loopback");
+        let tutum = Tutum::start().expect("loopback");
+        let slack = slack::start();
         let (credentials, url) = (tutum.credentials().clone(), slack.url());
         let env = [("TUTUM_USERNAME", &*credentials.user), ("TUTUM_TOKEN", &*credentials.token), ("SLACK_URL", &*url)];
         let daemon = Daemon::start(&config(&tutum, "old"), &env).await;
@@ -86,7 +87,8 @@ async fn a_gap_in_a_stream_is_posted_to_the_chat() {
     setup.tutum.stream.go_down().await;
     setup.tutum.stream.come_back().await.expect("the port");
     let text = setup.slack.next(LIMIT).await.unwrap_or_else(|late| panic!("{late}\n{}", setup.daemon.log())).text;
-    let times = text.strip_prefix("source.gap prod: what the stream sent while it was not connected was not received (");
+    let times =
+        text.strip_prefix("source.gap prod: what the stream sent while it was not connected was not received (");
     let times = times.and_then(|rest| rest.strip_suffix("Z)")).unwrap_or_else(|| panic!("{text}"));
     // Two times, or one if they are the same to the second.
     let times = times.strip_prefix("from ").unwrap_or(times).split("Z to ");

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use tidings::demo::standins::Slack;
 use tokio::time::{Instant, sleep};
 
 use crate::daemon::{Daemon, LIMIT, client};
+use crate::slack;
 
 const DAEMON: &str = "[daemon]\nlisten = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n";
 
@@ -32,7 +32,7 @@ async fn post(url: &str, n: usize, filler: &str) -> Option<(u16, Option<String>)
 
 #[tokio::test]
 async fn the_listener_is_bound_only_if_a_source_has_an_endpoint() {
-    let slack = Slack::start().await.expect("loopback");
+    let slack = slack::start();
     let mut daemon = Daemon::start(&format!("{DAEMON}{SHOP}"), &[("SLACK_URL", &slack.url())]).await;
     let url = daemon.listener_url();
     assert_eq!(post(&url, 1, "").await, Some((202, None)));
@@ -75,7 +75,7 @@ async fn a_port_that_is_taken_is_named_with_a_hint() {
 
 #[tokio::test]
 async fn a_full_disk_is_answered_503_and_refused_events_are_never_sent() {
-    let slack = Slack::start().await.expect("loopback");
+    let slack = slack::start();
     let mut daemon = Daemon::prepare(&format!("{DAEMON}{SHOP}"), &[("SLACK_URL", &slack.url())]);
     daemon.limit_file_size(Some(512));
     daemon.start_again().await;
@@ -106,7 +106,7 @@ async fn a_full_disk_is_answered_503_and_refused_events_are_never_sent() {
 
 #[tokio::test]
 async fn accepted_events_are_sent_and_refused_ones_are_not_after_a_stop_amid_posts() {
-    let slack = Slack::start().await.expect("loopback");
+    let slack = slack::start();
     let mut daemon = Daemon::start(&format!("{DAEMON}{SHOP}"), &[("SLACK_URL", &slack.url())]).await;
     let url = daemon.listener_url();
     let posting = async {
@@ -150,7 +150,7 @@ async fn accepted_events_are_sent_and_refused_ones_are_not_after_a_stop_amid_pos
 
 #[tokio::test]
 async fn requests_during_a_reload_wait_and_are_not_refused() {
-    let slack = Slack::start().await.expect("loopback");
+    let slack = slack::start();
     let daemon = Daemon::start(&format!("{DAEMON}{SHOP}"), &[("SLACK_URL", &slack.url())]).await;
     let url = daemon.listener_url();
     let over = tokio::sync::watch::channel(false);

@@ -10,6 +10,8 @@ mod daemon;
 mod disk;
 mod documents;
 mod foreign_daemon;
+#[path = "../support/google_chat.rs"]
+mod google_chat;
 mod health;
 mod hostile;
 mod hostile_disk;
@@ -20,6 +22,8 @@ mod life;
 mod listener;
 #[path = "../bench/memory.rs"]
 mod memory;
+#[path = "../support/pagerduty.rs"]
+mod pagerduty;
 mod plain_words;
 #[path = "../support/random_faults.rs"]
 mod random_faults;
@@ -28,6 +32,8 @@ mod registry;
 mod rust_text;
 mod shipped;
 mod silences;
+#[path = "../support/slack.rs"]
+mod slack;
 #[path = "../support/slack_api/mod.rs"]
 mod slack_api;
 mod slack_bot;

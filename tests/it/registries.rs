@@ -8,6 +8,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
 use crate::daemon::{Daemon, LIMIT, client};
+use crate::google_chat;
 
 const CONFIG: &str = r#"
     [daemon]
@@ -115,7 +116,7 @@ impl World {
             "layers": [{"digest": "sha256:aa", "components": [7]}],
             "components": [{"componentPK": 7, "name": "openssl", "version": "1.0.2g", "cves": keys}], "cves": cves}}]))
         .await;
-        let room = GoogleChat::start().await.expect("loopback");
+        let room = google_chat::start();
         let env = [("KEY", KEY), ("TOKEN", "a1b2c3d"), ("HEADER", "Secret 42"), ("ROOM", &room.url())];
         let daemon = Daemon::start(&CONFIG.replace("API", &registry.url), &env).await;
         let listener = daemon.listener_url();
@@ -163,7 +164,8 @@ async fn a_scan_is_sent_once_with_its_details_in_order_in_one_thread() {
     assert_eq!(world.next_text().await, summary("1.1"));
     assert_eq!(world.next_text().await.trim(), "(scan could not be fetched: 404 NO_SUCH_TAG)");
     assert_eq!(world.next_text().await.trim(), "(scan could not be fetched: 404 NO_SUCH_TAG)");
-    let threads: Vec<_> = world.room.threads().into_iter().map(|thread| (thread.key, thread.texts.len())).collect();
+    let threads: Vec<_> =
+        google_chat::threads(&world.room).into_iter().map(|thread| (thread.key, thread.texts.len())).collect();
     let of = |tag: &str| (Some(format!("registry:foo/bar:{tag}")), 3);
     assert_eq!(threads, [of("1.0"), of("1.1")], "nothing was sent twice");
 }

@@ -3,10 +3,10 @@
 use reqwest::header::{CONTENT_TYPE, LOCATION};
 use serde_json::json;
 use sha2::{Digest, Sha256};
-use tidings::demo::standins::Slack;
 
 use crate::daemon::{Daemon, LIMIT, client};
 use crate::foreign_daemon::{ForeignDaemon, free_port};
+use crate::slack;
 
 const TOKEN: &str = "f2f0c1d4-8f1e-4a55";
 
@@ -82,7 +82,7 @@ async fn upload(registry: &ForeignDaemon, bytes: &'static [u8]) -> serde_json::V
 
 #[tokio::test]
 async fn a_push_to_dockers_registry_is_sent() {
-    let slack = Slack::start().await.expect("loopback");
+    let slack = slack::start();
     let daemon = Daemon::start(CONFIG, &[("TOKEN", TOKEN), ("SLACK_URL", &slack.url())]).await;
     let folder = tempfile::tempdir().expect("a folder");
     let registry = registry(folder.path(), &format!("{}/hooks/registry", daemon.listener_url())).await;

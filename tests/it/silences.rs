@@ -1,11 +1,12 @@
 //! Silences as an operator uses them: added on the command line, shown everywhere, kept across a restart, ended by themselves.
 
 use serde_json::{Value, json};
-use tidings::demo::standins::{Slack, Tutum};
+use tidings::demo::standins::Tutum;
 use tidings::demo::tutum_config;
 use tokio::time::{Instant, sleep};
 
 use crate::daemon::{Daemon, LIMIT};
+use crate::slack;
 
 const RELAYS: &str = r#"
     [daemon]
@@ -109,7 +110,7 @@ async fn an_invalid_silence_is_refused_with_a_hint() {
 
 #[tokio::test]
 async fn a_silenced_message_is_not_sent_but_recorded() {
-    let (tutum, slack) = (Tutum::start().await.expect("loopback"), Slack::start().await.expect("loopback"));
+    let (tutum, slack) = (Tutum::start().expect("loopback"), slack::start());
     let credentials = tutum.credentials().clone();
     let url = slack.url();
     let env = [("TUTUM_USERNAME", &*credentials.user), ("TUTUM_TOKEN", &*credentials.token), ("SLACK_URL", &*url)];

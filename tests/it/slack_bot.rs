@@ -21,8 +21,8 @@ struct Setup {
 }
 
 impl Setup {
-    async fn start(keys: &str) -> Self {
-        let slack = SlackApi::start().await.expect("loopback");
+    fn start(keys: &str) -> Self {
+        let slack = SlackApi::start();
         let toml = format!("token = {:?}\nchannel = {OPS:?}\napi = {:?}\n{keys}", slack.token(), slack.url());
         let reading = ConfigReader::new(&toml, &|_| None);
         let tree = reading.tree();
@@ -71,7 +71,7 @@ impl Setup {
 
 #[tokio::test]
 async fn a_thread_is_continued_and_its_first_message_shows_the_state() {
-    let setup = Setup::start("update = true").await;
+    let setup = Setup::start("update = true");
     let root = setup.sent("it is off", Signal::Trigger, None).await;
     assert_eq!(setup.sent("Ann looks at it", Signal::Acknowledge, Some(&root)).await, root);
     assert_eq!(setup.sent(&"it is on ".repeat(2000), Signal::Resolve, Some(&root)).await, root);
@@ -85,17 +85,17 @@ async fn a_thread_is_continued_and_its_first_message_shows_the_state() {
 
 #[tokio::test]
 async fn without_update_the_first_message_is_not_edited() {
-    let setup = Setup::start("").await;
+    let setup = Setup::start("");
     let root = setup.sent("it is off", Signal::Trigger, None).await;
     setup.sent("it is on", Signal::Resolve, Some(&root)).await;
     assert_eq!(setup.channel(), "web-01 <off> | it is off #8b0000\n  web-01 <off> | it is on");
-    assert_eq!((setup.slack.offences(), setup.slack.calls().len()), (vec![], 2));
+    assert_eq!((setup.slack.offences(), setup.slack.calls().entries().len()), (vec![], 2));
 }
 
 #[tokio::test]
 async fn a_message_that_was_deleted_or_cannot_be_edited_is_replaced_by_a_new_thread() {
     for keys in ["update = true", ""] {
-        let setup = Setup::start(keys).await;
+        let setup = Setup::start(keys);
         let first = setup.sent("it is off", Signal::Trigger, None).await;
         setup.slack.delete(first.split_once('/').expect("a receipt").1);
         let second = setup.sent("it is on", Signal::Resolve, Some(&first)).await;
@@ -104,7 +104,7 @@ async fn a_message_that_was_deleted_or_cannot_be_edited_is_replaced_by_a_new_thr
         assert_eq!((second, setup.slack.heads(OPS).len()), (third, 1));
         assert_eq!(setup.slack.offences(), [""; 0]);
     }
-    let setup = Setup::start("update = true").await;
+    let setup = Setup::start("update = true");
     let first = setup.sent("it is off", Signal::Trigger, None).await;
     setup.slack.refuse_edits("edit_window_closed");
     let second = setup.sent("it is on", Signal::Resolve, Some(&first)).await;
@@ -115,7 +115,7 @@ async fn a_message_that_was_deleted_or_cannot_be_edited_is_replaced_by_a_new_thr
 
 #[tokio::test]
 async fn a_failure_between_the_edit_and_the_reply_repeats_only_the_edit() {
-    let setup = Setup::start("update = true").await;
+    let setup = Setup::start("update = true");
     let root = setup.sent("it is off", Signal::Trigger, None).await;
     setup.slack.fail_with([InjectedFault::None, InjectedFault::Status(503)]);
     assert!(matches!(setup.refused("it is on", Some(&root)).await, SendError::Later { lane: true, .. }));
@@ -126,7 +126,7 @@ async fn a_failure_between_the_edit_and_the_reply_repeats_only_the_edit() {
 
 #[tokio::test]
 async fn rate_limits_and_refusals_are_distinguished() {
-    let setup = Setup::start("").await;
+    let setup = Setup::start("");
     setup.slack.limit_channels(VendorLimit { per_second: 0.001, burst: 1.0 });
     setup.sent("1", Signal::Trigger, None).await;
     let limited = setup.refused("2", None).await;
@@ -147,5 +147,5 @@ async fn rate_limits_and_refusals_are_distinguished() {
         setup.slack.close_channel(OPS, code);
         assert!(matches!(setup.refused("4", None).await, SendError::NeverDestination(_)));
     }
-    assert_eq!((setup.slack.offences(), setup.slack.calls().len()), (vec![], 1));
+    assert_eq!((setup.slack.offences(), setup.slack.calls().entries().len()), (vec![], 1));
 }

@@ -8,7 +8,7 @@ const EVENTS: u32 = 30_000;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_soak_leaves_memory_and_state_file_as_they_were() {
-    let load = SoakLoad::start().await.expect("loopback");
+    let load = SoakLoad::start().expect("loopback");
     let variables = load.variables();
     let env = variables.each_ref().map(|(name, value)| (*name, value.as_str()));
     let mut daemon = Daemon::start(&load.relays_toml(), &env).await;

@@ -7,6 +7,8 @@ use tidings::demo::standins::{InjectedFault, PagerDuty, Slack, SlackPost, Tutum}
 use tidings::demo::{pagerduty_sink, slack_sink, tutum_config};
 
 use crate::daemon::{Daemon, LIMIT, sqlite};
+use crate::pagerduty;
+use crate::slack;
 
 const MANY: usize = 10_000;
 /// The chat's own limit is one message per second, so this takes a while.
@@ -19,9 +21,9 @@ struct Setup {
 }
 
 impl Setup {
-    async fn start() -> Self {
-        let (tutum, slack) = (Tutum::start().await.expect("loopback"), Slack::start().await.expect("loopback"));
-        Self { tutum, slack, pager: PagerDuty::start().await.expect("loopback") }
+    fn start() -> Self {
+        let (tutum, slack) = (Tutum::start().expect("loopback"), slack::start());
+        Self { tutum, slack, pager: pagerduty::start() }
     }
 
     /// The sinks have their default limits.
@@ -63,7 +65,7 @@ fn event_count(text: &str) -> usize {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_thousand_events_are_a_few_messages_that_count_them_all_and_delay_no_page() {
-    let setup = Setup::start().await;
+    let setup = Setup::start();
     let daemon = setup.daemon(RELAYS).await;
     for n in 0..MANY {
         if n == MANY / 2 {
@@ -106,7 +108,7 @@ fn posted(setup: &Setup) -> usize {
 
 #[tokio::test]
 async fn a_message_that_a_rate_limit_delayed_for_a_minute_is_marked() {
-    let setup = Setup::start().await;
+    let setup = Setup::start();
     setup.slack.fail_with([InjectedFault::Throttled { retry_after: Some(61) }]);
     let _daemon = setup.daemon(RELAYS).await;
     setup.tutum.stream.send(&json!({ "type": "container", "action": "start", "resource_uri": "/c/1/", "n": 7 }));

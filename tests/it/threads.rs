@@ -43,8 +43,8 @@ fn config(tutum: &Tutum, slack: &SlackApi) -> String {
 
 impl Setup {
     async fn start() -> Self {
-        let tutum = Tutum::start().await.expect("loopback");
-        let slack = SlackApi::start().await.expect("loopback");
+        let tutum = Tutum::start().expect("loopback");
+        let slack = SlackApi::start();
         let (credentials, token) = (tutum.credentials().clone(), slack.token().to_owned());
         let env = [
             ("TUTUM_USERNAME", &*credentials.user),

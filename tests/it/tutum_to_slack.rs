@@ -5,6 +5,7 @@ use tidings::demo::standins::{Slack, Tutum};
 use tidings::demo::{slack_sink, tutum_config};
 
 use crate::daemon::{Daemon, LIMIT};
+use crate::slack;
 
 /// Retries in milliseconds, and no rate limit.
 const FAST_SOURCE: &str = "retry = { first = \"10ms\", max = \"50ms\" }\n";
@@ -25,8 +26,8 @@ pub(crate) struct TutumToSlack {
 }
 
 impl TutumToSlack {
-    pub(crate) async fn start() -> Self {
-        Self { tutum: Tutum::start().await.expect("loopback"), slack: Slack::start().await.expect("loopback") }
+    pub(crate) fn start() -> Self {
+        Self { tutum: Tutum::start().expect("loopback"), slack: slack::start() }
     }
 
     /// The source `prod` and the sink `ops`; `rest` is the rest of the file.

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use tidings::demo::standins::Slack;
 
 use crate::daemon::{Daemon, LIMIT, client};
+use crate::slack;
 
 const CONFIG: &str = r#"
     [daemon]
@@ -38,7 +39,7 @@ struct World {
 
 impl World {
     async fn start() -> Self {
-        let slack = Slack::start().await.expect("loopback");
+        let slack = slack::start();
         let daemon = Daemon::start(CONFIG, &[("SLACK_URL", &slack.url()), ("TOKEN", TOKEN)]).await;
         let listener = daemon.listener_url();
         Self { slack, daemon, listener }

@@ -202,6 +202,16 @@ pub(crate) fn client() -> reqwest::Client {
     reqwest::Client::builder().no_proxy().timeout(LIMIT).build().expect("a client")
 }
 
+/// Status and body of the answer to a post of JSON.
+pub(crate) async fn post(url: &str, body: &str) -> (u16, String) {
+    post_as(url, "application/json; charset=utf-8", body).await
+}
+
+pub(crate) async fn post_as(url: &str, kind: &str, body: &str) -> (u16, String) {
+    let reply = client().post(url).header("content-type", kind).body(body.to_owned()).send().await.expect("answered");
+    (reply.status().as_u16(), reply.text().await.expect("text"))
+}
+
 /// What `sqlite3` prints for a query of a state file, opened read-only as an operator would.
 pub(crate) fn sqlite(file: &Path, query: &str) -> String {
     let url = format!("file:{}?mode=ro", file.display());

@@ -13,6 +13,7 @@ use tokio::time::{Instant, interval};
 
 use crate::memory::memory_mib;
 use crate::random_faults::RandomFaults;
+use crate::slack;
 
 /// `retention.size`; the events of the hour need several times that.
 const FILE_MIB: f64 = 4.0;
@@ -53,8 +54,8 @@ struct Sample {
 }
 
 impl SoakLoad {
-    pub(crate) async fn start() -> Result<Self> {
-        let (tutum, ops) = (Tutum::start().await?, Slack::start().await?);
+    pub(crate) fn start() -> Result<Self> {
+        let (tutum, ops) = (Tutum::start()?, slack::start());
         // The usual rate of failures of a chat.
         let faults = RandomFaults { p500: 0.01, p_reset_before: 0.005, seed: 7, ..RandomFaults::default() };
         ops.inject(faults.source());
@@ -100,8 +101,8 @@ impl SoakLoad {
         }
         // Every event, and a few services for both relays.
         let limit = Instant::now() + LONGEST_WAIT;
-        while self.ops.log().len() < sent as usize {
-            ensure!(Instant::now() < limit, "{} of {sent} were delivered", self.ops.log().len());
+        while self.ops.log().entries().len() < sent as usize {
+            ensure!(Instant::now() < limit, "{} of {sent} were delivered", self.ops.log().entries().len());
             ticks.tick().await;
         }
         judge(&samples, sent)

@@ -1,8 +1,6 @@
 //! Injected faults: a script for the next requests, a source of further faults, and the vendor's own rate limit.
 
 use std::collections::VecDeque;
-use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -40,16 +38,13 @@ pub struct VendorLimit {
     pub burst: f64,
 }
 
-type FaultSource = Box<dyn FnMut() -> Injection + Send>;
-
-#[derive(Debug, Default)]
-pub(super) struct Faults(Mutex<FaultPlan>);
+pub(super) type FaultSource = Box<dyn FnMut() -> Injection + Send>;
 
 #[derive(Default)]
-struct FaultPlan {
-    script: VecDeque<InjectedFault>,
-    source: Option<FaultSource>,
-    limit: Option<TokenBucket>,
+pub(super) struct Faults {
+    pub(super) script: VecDeque<InjectedFault>,
+    pub(super) source: Option<FaultSource>,
+    pub(super) limit: Option<TokenBucket>,
 }
 
 #[derive(Debug)]
@@ -60,37 +55,19 @@ pub struct TokenBucket {
 }
 
 impl Faults {
-    pub(super) fn script(&self, faults: impl IntoIterator<Item = InjectedFault>) {
-        self.plan().script.extend(faults);
-    }
-
-    pub(super) fn set_source(&self, source: Option<FaultSource>) {
-        self.plan().source = source;
-    }
-
-    pub(super) fn limit(&self, limit: Option<VendorLimit>) {
-        self.plan().limit = limit.map(TokenBucket::new);
-    }
-
     /// For the next request: the script comes first, then the source; the limit applies to what has no fault.
-    pub(super) fn next(&self) -> Injection {
-        let mut plan = self.plan();
-        let scripted = plan.script.pop_front();
-        let mut next = match &mut plan.source {
+    pub(super) fn next(&mut self) -> Injection {
+        let mut next = match &mut self.source {
             Some(source) => source(),
             None => Injection { fault: InjectedFault::None, latency: Duration::ZERO },
         };
-        next.fault = scripted.unwrap_or(next.fault);
-        if let (InjectedFault::None, Some(bucket)) = (next.fault, &mut plan.limit)
+        next.fault = self.script.pop_front().unwrap_or(next.fault);
+        if let (InjectedFault::None, Some(bucket)) = (next.fault, &mut self.limit)
             && !bucket.take()
         {
             next.fault = InjectedFault::Throttled { retry_after: Some(1) };
         }
         next
-    }
-
-    fn plan(&self) -> MutexGuard<'_, FaultPlan> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -113,22 +90,16 @@ impl TokenBucket {
     }
 }
 
-impl fmt::Debug for FaultPlan {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FaultPlan").field("script", &self.script).finish_non_exhaustive()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn the_script_comes_before_the_source() {
-        let faults = Faults::default();
-        faults.script([InjectedFault::Stall, InjectedFault::None]);
+        let mut faults = Faults::default();
+        faults.script.extend([InjectedFault::Stall, InjectedFault::None]);
         let latency = Duration::from_secs(1);
-        faults.set_source(Some(Box::new(move || Injection { fault: InjectedFault::Status(500), latency })));
+        faults.source = Some(Box::new(move || Injection { fault: InjectedFault::Status(500), latency }));
         let next = [faults.next(), faults.next(), faults.next()];
         assert_eq!(
             next.map(|injection| injection.fault),
@@ -139,9 +110,9 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_limit_lets_a_burst_through_and_then_its_rate() {
-        let faults = Faults::default();
-        faults.limit(Some(VendorLimit { per_second: 1.0, burst: 2.0 }));
-        let passes = || faults.next().fault == InjectedFault::None;
+        let limit = TokenBucket::new(VendorLimit { per_second: 1.0, burst: 2.0 });
+        let mut faults = Faults { limit: Some(limit), ..Faults::default() };
+        let mut passes = || faults.next().fault == InjectedFault::None;
         assert_eq!([passes(), passes(), passes()], [true, true, false]);
         tokio::time::advance(Duration::from_secs(1)).await;
         assert_eq!([passes(), passes()], [true, false]);

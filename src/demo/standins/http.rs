@@ -52,7 +52,7 @@ impl Request {
             .map(|(_, v)| v)
     }
 
-    fn closes_connection(&self) -> bool {
+    pub(super) fn closes_connection(&self) -> bool {
         self.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"))
     }
 }
@@ -138,14 +138,8 @@ impl HttpConnection {
         Ok(Incoming::Request(request))
     }
 
-    /// True if the connection stays open.
-    pub(super) async fn answer(&mut self, request: &Request, reply: &Reply) -> io::Result<bool> {
-        self.write(reply).await?;
-        Ok(!request.closes_connection())
-    }
-
     pub(super) async fn write(&mut self, reply: &Reply) -> io::Result<()> {
-        let mut head = vec![format!("HTTP/1.1 {} {}", reply.status, reason(reply.status))];
+        let mut head = vec![format!("HTTP/1.1 {} ", reply.status)];
         head.extend(reply.headers.iter().map(|(name, value)| format!("{name}: {value}")));
         head.push(format!("content-length: {}\r\n\r\n", reply.body.len()));
         let mut bytes = head.join("\r\n").into_bytes();
@@ -153,11 +147,10 @@ impl HttpConnection {
         self.reader.get_mut().write_all(&bytes).await
     }
 
-    /// Writes a body until the client closes the connection.
-    pub(super) async fn write_endless(&mut self, status: u16) -> io::Result<()> {
+    /// Writes the body of a 500 until the client closes the connection.
+    pub(super) async fn write_endless(&mut self) -> io::Result<()> {
         let stream = self.reader.get_mut();
-        let head = format!("HTTP/1.1 {status} {}\r\ncontent-type: text/plain\r\n\r\n", reason(status));
-        stream.write_all(head.as_bytes()).await?;
+        stream.write_all(b"HTTP/1.1 500 \r\ncontent-type: text/plain\r\n\r\n").await?;
         loop {
             stream.write_all(&[b'.'; 4096]).await?;
         }
@@ -192,23 +185,6 @@ impl HttpConnection {
 
 fn bad(status: u16, reason: String) -> Incoming {
     Incoming::Bad(Reply::text(status, reason.clone()).offended(reason))
-}
-
-fn reason(status: u16) -> &'static str {
-    match status {
-        200 => "OK",
-        202 => "Accepted",
-        400 => "Bad Request",
-        401 => "Unauthorized",
-        403 => "Forbidden",
-        404 => "Not Found",
-        405 => "Method Not Allowed",
-        429 => "Too Many Requests",
-        500 => "Internal Server Error",
-        503 => "Service Unavailable",
-        504 => "Gateway Timeout",
-        _ => "Unknown",
-    }
 }
 
 #[cfg(test)]

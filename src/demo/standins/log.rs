@@ -18,10 +18,10 @@ pub struct Log<T> {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("waited {limit:?} for {wanted} {what}, and there are {had}")]
 pub struct WaitTimeout {
-    pub what: &'static str,
-    pub wanted: usize,
-    pub had: usize,
-    pub limit: Duration,
+    what: &'static str,
+    wanted: usize,
+    had: usize,
+    limit: Duration,
 }
 
 impl<T: Clone> Log<T> {
@@ -35,29 +35,12 @@ impl<T: Clone> Log<T> {
     }
 
     pub fn all(&self) -> Vec<T> {
-        self.entries.borrow().clone()
+        self.entries().clone()
     }
 
-    /// The entries from number `first` (from 0) on.
-    pub fn since(&self, first: usize) -> Vec<T> {
-        self.entries.borrow().get(first..).unwrap_or_default().to_vec()
-    }
-
-    /// The first entry for which `is` holds. Unlike a search through [`Self::all`] it copies only that one.
-    pub fn first(&self, mut is: impl FnMut(&T) -> bool) -> Option<T> {
-        self.entries.borrow().iter().find(|entry| is(entry)).cloned()
-    }
-
-    pub fn last(&self, mut is: impl FnMut(&T) -> bool) -> Option<T> {
-        self.entries.borrow().iter().rev().find(|entry| is(entry)).cloned()
-    }
-
-    pub fn len(&self) -> usize {
-        self.entries.borrow().len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
+    /// For a look without a copy. Nothing can be pushed until it is dropped.
+    pub fn entries(&self) -> watch::Ref<'_, Vec<T>> {
+        self.entries.borrow()
     }
 
     /// All entries, as soon as there are `wanted`.
@@ -70,7 +53,7 @@ impl<T: Clone> Log<T> {
     pub async fn next(&self, limit: Duration) -> Result<T, WaitTimeout> {
         let place = self.read.fetch_add(1, Ordering::SeqCst);
         let entry = match self.reach(place + 1, limit).await {
-            Ok(()) => self.entries.borrow().get(place).cloned(),
+            Ok(()) => self.entries().get(place).cloned(),
             Err(timeout) => {
                 self.read.fetch_sub(1, Ordering::SeqCst);
                 return Err(timeout);
@@ -81,7 +64,14 @@ impl<T: Clone> Log<T> {
 
     /// What `next` has not returned yet: at the end of a test it should be nothing.
     pub fn unread(&self) -> Vec<T> {
-        self.since(self.read.load(Ordering::SeqCst))
+        self.entries().get(self.read.load(Ordering::SeqCst)..).unwrap_or_default().to_vec()
+    }
+
+    /// Returns what is unread, as `next` would one by one.
+    pub fn read_all(&self) -> Vec<T> {
+        let entries = self.entries();
+        let first = self.read.swap(entries.len(), Ordering::SeqCst);
+        entries.get(first..).unwrap_or_default().to_vec()
     }
 
     /// For waiting for several logs at once.
@@ -90,12 +80,21 @@ impl<T: Clone> Log<T> {
     }
 
     async fn reach(&self, wanted: usize, limit: Duration) -> Result<(), WaitTimeout> {
-        let mut entries = self.entries.subscribe();
-        let reached = timeout(limit, entries.wait_for(|entries| entries.len() >= wanted)).await;
-        match reached {
-            Ok(Ok(_)) => Ok(()),
-            _ => Err(WaitTimeout { what: self.what, wanted, had: self.len(), limit }),
-        }
+        reach(&self.entries, Vec::len, (wanted, self.what), limit).await
+    }
+}
+
+/// Waits until `count` of the value is at least `wanted`.
+pub(super) async fn reach<T>(
+    value: &watch::Sender<T>,
+    count: impl Fn(&T) -> usize,
+    (wanted, what): (usize, &'static str),
+    limit: Duration,
+) -> Result<(), WaitTimeout> {
+    let mut watching = value.subscribe();
+    match timeout(limit, watching.wait_for(|value| count(value) >= wanted)).await {
+        Ok(Ok(_)) => Ok(()),
+        _ => Err(WaitTimeout { what, wanted, had: count(&value.borrow()), limit }),
     }
 }
 
@@ -121,5 +120,7 @@ mod tests {
         assert_eq!(log.next(limit).await.unwrap(), "b");
         assert!(log.next(limit).await.is_err());
         assert!(log.unread().is_empty());
+        log.push("c");
+        assert_eq!((log.read_all(), log.read_all()), (vec!["c"], vec![]));
     }
 }

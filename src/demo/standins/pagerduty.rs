@@ -1,14 +1,14 @@
-//! `PagerDuty`'s Events API, v2 and v1 on one server, with the state of its alerts.
+//! `PagerDuty`'s Events API v2, with the state of its alerts.
 
 use std::io;
-use std::time::Duration;
 
+use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::http::{Reply, Request};
-use super::log::{Log, WaitTimeout};
-use super::pagerduty_rules::{Invalid, PagerEvent, check_v1, check_v2};
+use super::log::Log;
+use super::random::random_text;
 use super::stand_in::{StandIn, Vendor};
 
 pub type PagerDuty = StandIn<Service>;
@@ -37,174 +37,143 @@ pub enum AlertChange {
     Dropped,
 }
 
-type Check = fn(&Request) -> Result<PagerEvent, Invalid>;
-
-#[derive(Debug)]
 pub struct Service {
     key: String,
     alerts: Log<Alert>,
 }
 
-const V2: &str = "/v2/enqueue";
-const V1: &str = "/generic/2010-04-15/create_event.json";
+/// What is read of an event.
+#[derive(Debug, Deserialize)]
+pub struct PagerEvent {
+    pub routing_key: String,
+    pub event_action: String,
+    pub dedup_key: Option<String>,
+    #[serde(default)]
+    pub payload: Payload,
+}
+
+#[derive(Debug, Default, Deserialize)]
+pub struct Payload {
+    pub summary: Option<String>,
+    pub severity: Option<String>,
+}
+
+const PATH: &str = "/v2/enqueue";
 
 impl PagerDuty {
-    pub async fn start() -> io::Result<Self> {
-        let key = format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..));
-        Self::open(0, Service { key, alerts: Log::new("alerts") }).await
+    pub fn start() -> io::Result<Self> {
+        Self::open(Service::default(), None)
     }
+}
 
-    /// The endpoint of Events API v2.
-    pub fn url(&self) -> String {
-        format!("{}{V2}", self.base())
-    }
-
-    /// The endpoint of Events API v1.
-    pub fn v1_url(&self) -> String {
-        format!("{}{V1}", self.base())
-    }
-
-    /// The integration's key, which both versions take.
-    pub fn key(&self) -> &str {
-        &self.vendor().key
-    }
-
-    pub fn log(&self) -> &Log<Alert> {
-        &self.vendor().alerts
-    }
-
-    /// The events that were accepted, in order.
-    pub fn alerts(&self) -> Vec<Alert> {
-        self.log().all()
-    }
-
-    /// The keys of the alerts that are not resolved.
-    pub fn open_keys(&self) -> Vec<String> {
-        let mut keys: Vec<_> = self.alerts().into_iter().map(|alert| alert.key).collect();
-        keys.sort_unstable();
-        keys.dedup();
-        keys.retain(|key| self.vendor().is_open(key));
-        keys
-    }
-
-    pub async fn wait_for(&self, alerts: usize, limit: Duration) -> Result<Vec<Alert>, WaitTimeout> {
-        self.log().wait_for(alerts, limit).await
-    }
-
-    pub async fn next(&self, limit: Duration) -> Result<Alert, WaitTimeout> {
-        self.log().next(limit).await
+impl Default for Service {
+    fn default() -> Self {
+        Self { key: format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..)), alerts: Log::new("alerts") }
     }
 }
 
 impl Vendor for Service {
+    type Post = Alert;
+
+    fn endpoint(&self) -> String {
+        PATH.to_owned()
+    }
+
+    fn log(&self) -> &Log<Alert> {
+        &self.alerts
+    }
+
     fn answer(&self, request: &Request) -> Reply {
-        let (check, status, key_name): (Check, _, _) = match request.path.as_str() {
-            V2 => (check_v2, 202, "dedup_key"),
-            V1 => (check_v1, 200, "incident_key"),
-            other => return Reply::text(404, "Not Found").offended(format!("there is nothing at {other:?}")),
-        };
-        if request.method != "POST" {
-            return Reply::text(404, "Not Found").offended(format!("{} instead of POST", request.method));
+        if request.path != PATH || request.method != "POST" {
+            let rule = format!("there is nothing for {} {:?}", request.method, request.path);
+            return Reply::text(404, "Not Found").offended(rule);
         }
-        let event = match check(request) {
-            Ok(event) => event,
-            Err(Invalid(errors)) => {
-                let offence = errors.join("; ");
-                let body = json!({ "status": "invalid event", "message": "Event object is invalid", "errors": errors });
-                return Reply::json(400, &body).offended(offence);
-            }
-        };
-        let body = json!({ "status": "success", "message": "Event processed", key_name: event.key });
-        let reply = Reply::json(status, &body);
-        if event.routing_key != self.key {
-            // PagerDuty may answer 202 to an unknown key that has the right form.
-            return reply.offended("the integration's key is not the service's");
+        match serde_json::from_slice(&request.body) {
+            Ok(event) => self.take(request, event, (202, "dedup_key")),
+            Err(error) => invalid(&[error.to_string()]),
         }
-        self.take(request, event);
-        reply
     }
 
     fn throttled(&self, request: &Request, retry_after: Option<u32>) -> Reply {
+        let why = "Requests for this service are arriving too quickly.";
         let reply = match request.path.as_str() {
-            V1 => Reply::text(403, "Forbidden: rate limited"),
-            _ => Reply::json(
-                429,
-                &json!({ "status": "throttle exceeded", "message": "Requests for this service are arriving too quickly." }),
-            ),
+            PATH => Reply::json(429, &json!({ "status": "throttle exceeded", "message": why })),
+            // Events API v1.
+            _ => Reply::text(403, "Forbidden: rate limited"),
         };
         reply.after(retry_after)
     }
 
-    fn broken(&self, _request: &Request, status: u16) -> Reply {
+    fn broken(&self, status: u16) -> Reply {
         Reply::text(status, "Internal Server Error")
     }
 }
 
 impl Service {
-    fn take(&self, request: &Request, event: PagerEvent) {
-        let change = match (event.action.as_str(), self.is_open(&event.key)) {
+    /// The integration's key.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// The events that were accepted, in order.
+    pub fn alerts(&self) -> Vec<Alert> {
+        self.alerts.all()
+    }
+
+    /// Answers with this status, and with the event's key under this name.
+    pub fn take(&self, request: &Request, event: PagerEvent, (status, key_name): (u16, &str)) -> Reply {
+        let PagerEvent { routing_key, event_action: action, dedup_key, payload } = event;
+        let key = dedup_key.unwrap_or_else(|| random_text(32));
+        let reply = Reply::json(status, &json!({ "status": "success", "message": "Event processed", key_name: key }));
+        if routing_key != self.key {
+            // PagerDuty may answer 202 to an unknown key that has the right form.
+            return reply.offended("the integration's key is not the service's");
+        }
+        let change = match (action.as_str(), self.is_open(&key)) {
             ("trigger", false) => AlertChange::Opened,
             ("trigger", true) => AlertChange::Appended,
             (_, false) => AlertChange::Dropped,
             ("resolve", true) => AlertChange::Resolved,
             (_, true) => AlertChange::Acknowledged,
         };
-        let PagerEvent { action, key, summary, severity, body, .. } = event;
+        let Payload { summary, severity } = payload;
+        let body = serde_json::from_slice(&request.body).unwrap_or_default();
         self.alerts.push(Alert { at: request.at, action, key, summary, severity, change, body });
+        reply
     }
 
-    fn is_open(&self, key: &str) -> bool {
-        let last = self.alerts.last(|alert| alert.key == key && alert.change != AlertChange::Dropped);
+    pub fn is_open(&self, key: &str) -> bool {
+        let alerts = self.alerts.entries();
+        let last = alerts.iter().rfind(|alert| alert.key == key && alert.change != AlertChange::Dropped);
         last.is_some_and(|alert| alert.change != AlertChange::Resolved)
     }
+}
+
+/// `PagerDuty`'s answer to an event with these errors.
+pub fn invalid(errors: &[String]) -> Reply {
+    let body = json!({ "status": "invalid event", "message": "Event object is invalid", "errors": errors });
+    Reply::json(400, &body).offended(errors.join("; "))
 }
 
 #[cfg(test)]
 mod tests {
     use AlertChange::{Acknowledged, Appended, Dropped, Opened, Resolved};
 
-    use super::super::faults::InjectedFault;
     use super::super::http::tests::post;
     use super::*;
 
-    fn v2(key: &str, action: &str) -> String {
-        let payload = json!({ "summary": "deaf", "source": "prod", "severity": "critical" });
-        json!({ "routing_key": key, "event_action": action, "dedup_key": "prod", "payload": payload }).to_string()
-    }
-
     #[tokio::test]
     async fn alerts_open_once_and_are_resolved_under_their_key() {
-        let pager = PagerDuty::start().await.unwrap();
+        let pager = PagerDuty::start().unwrap();
         for action in ["resolve", "trigger", "trigger", "acknowledge", "resolve", "resolve"] {
-            let (status, body) = post(&pager.url(), &v2(pager.key(), action)).await;
+            let event = json!({ "routing_key": pager.key(), "event_action": action, "dedup_key": "prod",
+                "payload": { "summary": "deaf", "source": "prod", "severity": "critical" } });
+            let (status, body) = post(&pager.url(), &event.to_string()).await;
             assert_eq!((status, body.contains("\"dedup_key\":\"prod\"")), (202, true), "{body}");
         }
         let changes: Vec<_> = pager.alerts().into_iter().map(|alert| alert.change).collect();
         assert_eq!(changes, [Dropped, Opened, Appended, Acknowledged, Resolved, Dropped]);
-        assert!(pager.open_keys().is_empty());
+        assert!(!pager.is_open("prod"));
         assert!(pager.offences().is_empty());
-    }
-
-    #[tokio::test]
-    async fn v1_throttles_with_403_and_has_the_same_alerts_as_v2() {
-        let pager = PagerDuty::start().await.unwrap();
-        pager.fail_with([InjectedFault::Throttled { retry_after: None }]);
-        let body = json!({ "service_key": pager.key(), "event_type": "trigger", "incident_key": "tutum-stream",
-            "description": "Tutum Stream connection closed.", "client": null, "client_url": null });
-        assert_eq!(post(&pager.v1_url(), &body.to_string()).await.0, 403);
-        assert_eq!(post(&pager.v1_url(), &body.to_string()).await.0, 200);
-        assert_eq!(pager.open_keys(), ["tutum-stream"]);
-    }
-
-    #[tokio::test]
-    async fn an_invalid_event_is_refused_and_an_unknown_key_opens_no_alert() {
-        let pager = PagerDuty::start().await.unwrap();
-        let bad = v2(pager.key(), "trigger").replace("critical", "catastrophic");
-        let (status, body) = post(&pager.url(), &bad).await;
-        assert_eq!((status, body.contains("invalid event")), (400, true));
-        let other = "0".repeat(32);
-        assert_eq!(post(&pager.url(), &v2(&other, "trigger")).await.0, 202);
-        assert_eq!(post(&pager.url(), &v2("short", "trigger")).await.0, 400);
-        assert_eq!((pager.alerts().len(), pager.offences().len()), (0, 3));
     }
 }

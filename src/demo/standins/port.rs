@@ -28,13 +28,11 @@ struct Open {
 }
 
 impl Port {
-    /// `port` 0 is any free one.
-    #[expect(clippy::unused_async, reason = "it starts a task, so it needs a runtime")]
-    pub(super) async fn open(
-        port: u16,
+    /// Any free port. Starts a task, so it needs a runtime.
+    pub(super) fn open(
         on_connection: impl Fn(TcpStream) -> BoxFuture<'static, ()> + Send + Sync + 'static,
     ) -> io::Result<Self> {
-        let reserved = bound((Ipv4Addr::LOCALHOST, port).into())?;
+        let reserved = bound((Ipv4Addr::LOCALHOST, 0).into())?;
         let address = reserved.local_addr()?;
         let listener = listening(address)?;
         let on_connection: OnConnection = Arc::new(on_connection);
@@ -108,10 +106,4 @@ async fn accept(listener: TcpListener, on_connection: OnConnection, stop: Stop) 
     }
     drop(listener);
     connections.shutdown().await;
-}
-
-impl std::fmt::Debug for Port {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Port({})", self.address)
-    }
 }

@@ -1,25 +1,34 @@
 //! One vendor's HTTP server: the vendor's rules, injected faults, and a record of all attempts.
 
-use std::fmt;
 use std::io;
-use std::sync::Arc;
+use std::ops::Deref;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep};
 
-use super::faults::{Faults, InjectedFault, Injection, VendorLimit};
+use super::faults::{Faults, InjectedFault, Injection, TokenBucket, VendorLimit};
 use super::http::{HttpConnection, Incoming, Reply, Request};
-use super::log::Log;
+use super::log::{Log, WaitTimeout};
 use super::port::Port;
 
 /// What a vendor takes and refuses, and how it answers.
 pub trait Vendor: Send + Sync + 'static {
-    /// A message that is taken is recorded before this returns.
+    /// A message or an event that the vendor took.
+    type Post: Clone + Send + Sync + 'static;
+
+    /// Path and query of the endpoint, which may be a secret.
+    fn endpoint(&self) -> String;
+    fn log(&self) -> &Log<Self::Post>;
+    /// A post that is taken is in the log before this returns.
     fn answer(&self, request: &Request) -> Reply;
     fn throttled(&self, request: &Request, retry_after: Option<u32>) -> Reply;
-    fn broken(&self, request: &Request, status: u16) -> Reply;
+    fn broken(&self, status: u16) -> Reply;
 }
+
+/// Further rules of a vendor: the answer to a request that they decide about. The tests have stricter ones than the demo.
+pub type Rules<V> = fn(&V, &Request) -> Option<Reply>;
 
 /// One request and its outcome.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,9 +41,7 @@ pub struct Attempt {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AttemptOutcome {
     Answered { status: u16, retry_after: Option<String> },
-    Reset { taken: bool },
-    Stalled,
-    Endless,
+    Failed(InjectedFault),
 }
 
 /// A vendor on a port of its own. When it is dropped, it ends with all its connections.
@@ -45,35 +52,47 @@ pub struct StandIn<V> {
 
 struct Server<V> {
     vendor: V,
-    faults: Faults,
+    rules: Option<Rules<V>>,
+    faults: Mutex<Faults>,
     attempts: Log<Attempt>,
     offences: Log<String>,
 }
 
 impl<V: Vendor> StandIn<V> {
-    /// `port` 0 is any free one.
-    pub async fn open(port: u16, vendor: V) -> io::Result<Self> {
-        let faults = Faults::default();
-        let server =
-            Arc::new(Server { vendor, faults, attempts: Log::new("attempts"), offences: Log::new("offences") });
+    pub fn open(vendor: V, rules: Option<Rules<V>>) -> io::Result<Self> {
+        let (attempts, offences) = (Log::new("attempts"), Log::new("offences"));
+        let server = Arc::new(Server { vendor, rules, faults: Mutex::default(), attempts, offences });
         let shared = Arc::clone(&server);
-        let port = Port::open(port, move |stream| {
+        let port = Port::open(move |stream| {
             let server = Arc::clone(&shared);
             Box::pin(async move {
                 // An error is a broken connection, which the client has to report.
                 drop(server.serve(stream).await);
             })
         });
-        Ok(Self { port: port.await?, server })
+        Ok(Self { port: port?, server })
     }
 
-    pub fn vendor(&self) -> &V {
-        &self.server.vendor
+    /// The endpoint's URL.
+    pub fn url(&self) -> String {
+        format!("http://{}{}", self.port.address(), self.endpoint())
     }
 
-    /// `http://127.0.0.1:PORT`
-    pub fn base(&self) -> String {
-        format!("http://{}", self.port.address())
+    pub fn log(&self) -> &Log<V::Post> {
+        self.server.vendor.log()
+    }
+
+    /// What was taken, in order.
+    pub fn posts(&self) -> Vec<V::Post> {
+        self.log().all()
+    }
+
+    pub async fn wait_for(&self, posts: usize, limit: Duration) -> Result<Vec<V::Post>, WaitTimeout> {
+        self.log().wait_for(posts, limit).await
+    }
+
+    pub async fn next(&self, limit: Duration) -> Result<V::Post, WaitTimeout> {
+        self.log().next(limit).await
     }
 
     /// Every request, taken or not.
@@ -88,12 +107,12 @@ impl<V: Vendor> StandIn<V> {
 
     /// Injects these faults into the next requests, one each, in this order.
     pub fn fail_with(&self, script: impl IntoIterator<Item = InjectedFault>) {
-        self.server.faults.script(script);
+        self.server.faults().script.extend(script);
     }
 
     /// From now on this decides about every request that no script does.
     pub fn inject(&self, source: impl FnMut() -> Injection + Send + 'static) {
-        self.server.faults.set_source(Some(Box::new(source)));
+        self.server.faults().source = Some(Box::new(source));
     }
 
     /// Every answer is sent so much later; the message is taken at once. Replaces what `inject` was given.
@@ -102,8 +121,8 @@ impl<V: Vendor> StandIn<V> {
     }
 
     /// The vendor's own rate limit; at first there is none, so that tests are fast.
-    pub fn limit(&self, limit: impl Into<Option<VendorLimit>>) {
-        self.server.faults.limit(limit.into());
+    pub fn limit(&self, limit: VendorLimit) {
+        self.server.faults().limit = Some(TokenBucket::new(limit));
     }
 
     /// Closes the port and every connection.
@@ -114,6 +133,14 @@ impl<V: Vendor> StandIn<V> {
     /// At the same address.
     pub async fn come_back(&self) -> io::Result<()> {
         self.port.reopen().await
+    }
+}
+
+impl<V> Deref for StandIn<V> {
+    type Target = V;
+
+    fn deref(&self) -> &V {
+        &self.server.vendor
     }
 }
 
@@ -137,39 +164,38 @@ impl<V: Vendor> Server<V> {
 
     /// None if the connection has ended.
     async fn handle(&self, mut connection: HttpConnection, request: &Request) -> io::Result<Option<HttpConnection>> {
-        let Injection { fault, latency } = self.faults.next();
+        let Injection { fault, latency } = self.faults().next();
         let reply = match fault {
             InjectedFault::None => self.answer(request),
-            InjectedFault::Status(status) => self.vendor.broken(request, status),
+            InjectedFault::Status(status) => self.vendor.broken(status),
             InjectedFault::Throttled { retry_after } => self.vendor.throttled(request, retry_after),
-            InjectedFault::ResetBefore => {
-                self.record(request, AttemptOutcome::Reset { taken: false });
-                return connection.reset().map(|()| None);
-            }
-            InjectedFault::ResetAfter => {
-                drop(self.answer(request));
-                self.record(request, AttemptOutcome::Reset { taken: true });
-                return connection.reset().map(|()| None);
-            }
-            InjectedFault::Stall => {
-                self.record(request, AttemptOutcome::Stalled);
-                return connection.stall().await.map(|()| None);
-            }
-            InjectedFault::Endless => {
-                self.record(request, AttemptOutcome::Endless);
-                return connection.write_endless(500).await.map(|()| None);
-            }
+            _ => return self.fail(connection, request, fault).await.map(|()| None),
         };
         let retry_after = reply.headers.iter().find(|(name, _)| *name == "retry-after").map(|(_, value)| value.clone());
         self.record(request, AttemptOutcome::Answered { status: reply.status, retry_after });
         if !latency.is_zero() {
             sleep(latency).await;
         }
-        Ok(connection.answer(request, &reply).await?.then_some(connection))
+        connection.write(&reply).await?;
+        Ok((!request.closes_connection()).then_some(connection))
+    }
+
+    /// Ends the connection without an answer.
+    async fn fail(&self, mut connection: HttpConnection, request: &Request, fault: InjectedFault) -> io::Result<()> {
+        if fault == InjectedFault::ResetAfter {
+            drop(self.answer(request));
+        }
+        self.record(request, AttemptOutcome::Failed(fault));
+        match fault {
+            InjectedFault::Stall => connection.stall().await,
+            InjectedFault::Endless => connection.write_endless().await,
+            _ => connection.reset(),
+        }
     }
 
     fn answer(&self, request: &Request) -> Reply {
-        let reply = self.vendor.answer(request);
+        let decided = self.rules.and_then(|rules| rules(&self.vendor, request));
+        let reply = decided.unwrap_or_else(|| self.vendor.answer(request));
         self.record_offence(&reply);
         reply
     }
@@ -183,10 +209,72 @@ impl<V: Vendor> Server<V> {
     fn record(&self, request: &Request, outcome: AttemptOutcome) {
         self.attempts.push(Attempt { at: request.at, path: request.path.clone(), outcome });
     }
+
+    fn faults(&self) -> MutexGuard<'_, Faults> {
+        self.faults.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-impl<V> fmt::Debug for StandIn<V> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "StandIn({:?})", self.port)
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::time::timeout;
+
+    use super::super::http::tests::{post, raw};
+    use super::super::slack::Slack;
+    use super::*;
+
+    #[tokio::test]
+    async fn faults_are_injected_in_order_and_a_lost_answer_means_a_taken_message() {
+        let slack = Slack::start().unwrap();
+        slack.fail_with([
+            InjectedFault::Throttled { retry_after: Some(2) },
+            InjectedFault::ResetBefore,
+            InjectedFault::ResetAfter,
+            InjectedFault::Status(503),
+        ]);
+        let url = slack.url();
+        let (status, body) = post(&url, r#"{"text":"1"}"#).await;
+        assert_eq!((status, body.contains("rate_limited")), (429, true));
+        assert!(raw(&url, "application/json", r#"{"text":"2"}"#).await.is_err());
+        assert!(raw(&url, "application/json", r#"{"text":"3"}"#).await.is_err());
+        assert_eq!(post(&url, r#"{"text":"4"}"#).await.0, 503);
+        assert_eq!(post(&url, r#"{"text":"5"}"#).await.0, 200);
+        let texts: Vec<_> = slack.posts().into_iter().map(|post| post.text).collect();
+        assert_eq!(texts, ["3", "5"]);
+        let first = slack.attempts().all().remove(0).outcome;
+        assert_eq!(first, AttemptOutcome::Answered { status: 429, retry_after: Some("2".to_owned()) });
+    }
+
+    #[tokio::test]
+    async fn a_port_that_went_down_refuses_and_comes_back_at_its_address() {
+        let slack = Slack::start().unwrap();
+        let url = slack.url();
+        slack.go_down().await;
+        assert!(raw(&url, "application/json", r#"{"text":"x"}"#).await.is_err());
+        slack.come_back().await.unwrap();
+        assert_eq!(post(&url, r#"{"text":"x"}"#).await.0, 200);
+    }
+
+    #[tokio::test]
+    async fn an_endless_answer_flows_as_long_as_it_is_read_and_a_stalled_one_never_begins() {
+        let slack = Slack::start().unwrap();
+        slack.fail_with([InjectedFault::Endless, InjectedFault::Stall]);
+        let address = slack.port.address();
+        let mut client = TcpStream::connect(address).await.unwrap();
+        client.write_all(b"POST / HTTP/1.1\r\n\r\n").await.unwrap();
+        let mut much = vec![0; 4 * 1024 * 1024];
+        client.read_exact(&mut much).await.unwrap();
+        assert!(much.starts_with(b"HTTP/1.1 500 "));
+
+        let mut client = TcpStream::connect(address).await.unwrap();
+        client.write_all(b"POST / HTTP/1.1\r\n\r\n").await.unwrap();
+        let attempts = slack.attempts().wait_for(2, Duration::from_secs(10)).await.unwrap();
+        assert_eq!(
+            attempts.last().map(|attempt| &attempt.outcome),
+            Some(&AttemptOutcome::Failed(InjectedFault::Stall))
+        );
+        assert!(timeout(Duration::ZERO, client.read_u8()).await.is_err());
+        assert!(slack.posts().is_empty());
     }
 }

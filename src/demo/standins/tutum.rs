@@ -8,7 +8,6 @@ use super::tutum_api::Api;
 use super::tutum_stream::Stream;
 
 /// Stream and API have ports of their own.
-#[derive(Debug)]
 pub struct Tutum {
     pub stream: Stream,
     pub api: Api,
@@ -16,9 +15,9 @@ pub struct Tutum {
 }
 
 impl Tutum {
-    pub async fn start() -> io::Result<Self> {
+    pub fn start() -> io::Result<Self> {
         let credentials = Credentials { user: "demo".to_owned(), token: random_text(40) };
-        let (stream, api) = (Stream::start(0, credentials.clone()).await?, Api::start(0, credentials.clone()).await?);
+        let (stream, api) = (Stream::start(credentials.clone())?, Api::start(credentials.clone())?);
         Ok(Self { stream, api, credentials })
     }
 

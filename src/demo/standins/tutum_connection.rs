@@ -2,49 +2,42 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures::{SinkExt, StreamExt};
+use percent_encoding::percent_decode_str;
 use serde_json::json;
 use tokio::net::TcpStream;
-use tokio::sync::{Notify, broadcast, watch};
+use tokio::sync::{Mutex, broadcast, watch};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::error::Error as WsError;
+use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
+use tokio_tungstenite::tungstenite::http::StatusCode;
 use tokio_tungstenite::{WebSocketStream, accept_hdr_async};
 
 use super::log::Log;
 use super::tutum_account::Credentials;
-use super::tutum_auth::{self, Admission, AuthForm, AuthRefusal};
 
 pub(super) struct StreamState {
-    pub(super) credentials: Credentials,
-    pub(super) pending: Mutex<VecDeque<Item>>,
-    pub(super) new_item: Notify,
-    pub(super) hold: AtomicBool,
-    pub(super) missed: AtomicUsize,
-    pub(super) sent: AtomicUsize,
+    credentials: Credentials,
+    /// Events and pings that no client has received yet.
+    pub(super) pending: watch::Sender<VecDeque<Message>>,
+    /// Held by the connection that sends the first of `pending`.
+    sending: Mutex<()>,
     /// Received by every open connection.
     pub(super) commands: broadcast::Sender<Command>,
-    pub(super) refusal: Mutex<Option<AuthRefusal>>,
+    pub(super) refuses: AtomicBool,
     /// How many clients are connected.
     pub(super) connected: watch::Sender<usize>,
+    /// How many clients were accepted so far.
+    pub(super) accepted: AtomicUsize,
     /// The highest ping that was answered.
     pub(super) answered: watch::Sender<usize>,
     pub(super) pings: AtomicUsize,
-    /// One entry for each client that was accepted.
-    pub(super) admitted: Log<AuthForm>,
     pub(super) offences: Log<String>,
-}
-
-#[derive(Debug, Clone)]
-pub(super) enum Item {
-    Text(String),
-    Ping(usize),
 }
 
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Command {
-    Close,
     Reset,
     Silence,
 }
@@ -53,17 +46,14 @@ impl StreamState {
     pub(super) fn new(credentials: Credentials) -> Self {
         Self {
             credentials,
-            pending: Mutex::default(),
-            new_item: Notify::new(),
-            hold: AtomicBool::new(true),
-            missed: AtomicUsize::new(0),
-            sent: AtomicUsize::new(0),
+            pending: watch::Sender::default(),
+            sending: Mutex::default(),
             commands: broadcast::Sender::new(16),
-            refusal: Mutex::default(),
-            connected: watch::Sender::new(0),
-            answered: watch::Sender::new(0),
+            refuses: AtomicBool::new(false),
+            connected: watch::Sender::default(),
+            accepted: AtomicUsize::new(0),
+            answered: watch::Sender::default(),
             pings: AtomicUsize::new(0),
-            admitted: Log::new("connections to the stream"),
             offences: Log::new("offences"),
         }
     }
@@ -71,121 +61,88 @@ impl StreamState {
     pub(super) async fn serve(&self, stream: TcpStream) -> Result<(), WsError> {
         stream.set_nodelay(true)?;
         let mut commands = self.commands.subscribe();
-        let refusal = *lock(&self.refusal);
-        let mut admission = Admission::Unauthorized;
-        let authenticate = tutum_auth::authenticate(&self.credentials, refusal, &mut admission);
-        let accepted = accept_hdr_async(stream, authenticate).await;
-        if let Some(offence) = admission.offence() {
-            self.offences.push(offence);
+        let mut knows_credentials = false;
+        #[expect(clippy::result_large_err, reason = "the shape of tungstenite's callback")]
+        let authenticate = |request: &Request, response: Response| -> Result<Response, ErrorResponse> {
+            let path = request.uri().path();
+            if path.trim_end_matches('/') != "/v1/events" {
+                self.offences.push(format!("there is no stream at {path:?}"));
+                let mut refusal = ErrorResponse::new(None);
+                *refusal.status_mut() = StatusCode::NOT_FOUND;
+                return Err(refusal);
+            }
+            knows_credentials = self.is_authentic(request.uri().query().unwrap_or_default());
+            Ok(response)
+        };
+        let mut socket = accept_hdr_async(stream, authenticate).await?;
+        if !knows_credentials {
+            self.offences.push("a connection to the stream without the account's credentials".to_owned());
         }
-        let mut socket = accepted?;
-        let Admission::Accepted(form) = admission else {
+        if !knows_credentials || self.refuses.load(Ordering::SeqCst) {
             let error = json!({ "type": "error", "data": { "errorMessage": "UNAUTHORIZED" } });
             socket.send(Message::text(error.to_string())).await?;
             return socket.close(None).await;
-        };
+        }
         socket.send(Message::text(json!({ "type": "auth" }).to_string())).await?;
-        // In this order: when `connected` counts a client, `admitted` has it too.
-        self.admitted.push(form);
+        // In this order: when `connected` counts a client, `accepted` counts it too.
+        self.accepted.fetch_add(1, Ordering::SeqCst);
         let client = Connected::new(&self.connected);
         let command = tokio::select! {
             command = commands.recv() => command.unwrap_or(Command::Reset),
             ended = self.exchange(&mut socket) => return ended,
         };
         drop(client);
-        match command {
-            Command::Close => {
-                socket.close(None).await?;
-                while let Some(Ok(_)) = socket.next().await {}
-                Ok(())
-            }
-            Command::Reset => Ok(socket.get_ref().set_zero_linger()?),
-            Command::Silence => {
-                while let Ok(Command::Silence) = commands.recv().await {}
-                Ok(socket.get_ref().set_zero_linger()?)
-            }
+        if matches!(command, Command::Silence) {
+            while let Ok(Command::Silence) = commands.recv().await {}
         }
+        Ok(socket.get_ref().set_zero_linger()?)
+    }
+
+    /// `?token=…&user=…`
+    fn is_authentic(&self, query: &str) -> bool {
+        let has = |name: &str, wanted: &str| {
+            let pair = query.split('&').filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == name);
+            pair.is_some_and(|(_, value)| percent_decode_str(value).decode_utf8_lossy() == wanted)
+        };
+        has("token", &self.credentials.token) && has("user", &self.credentials.user)
     }
 
     async fn exchange(&self, socket: &mut WebSocketStream<TcpStream>) -> Result<(), WsError> {
         loop {
             tokio::select! {
-                () = self.is_pending() => self.send_pending(socket).await?,
+                () = self.is_pending() => self.send_first(socket).await?,
                 message = socket.next() => match message {
                     None => return Ok(()),
                     Some(Ok(Message::Pong(number))) => self.note_pong(&number),
-                    Some(Ok(_)) => {}
-                    Some(Err(error)) => return Err(error),
+                    Some(message) => drop(message?),
                 },
             }
         }
     }
 
     async fn is_pending(&self) {
-        while lock(&self.pending).is_empty() {
-            self.new_item.notified().await;
-        }
+        // An error would mean that `self` no longer exists.
+        drop(self.pending.subscribe().wait_for(|pending| !pending.is_empty()).await);
     }
 
-    async fn send_pending(&self, socket: &mut WebSocketStream<TcpStream>) -> Result<(), WsError> {
-        let Some(sending) = Sending::take(self) else { return Ok(()) };
-        let message = match &sending.item {
-            Some(Item::Ping(number)) => Message::Ping(number.to_string().into_bytes().into()),
-            Some(Item::Text(text)) => Message::text(text.clone()),
-            None => return Ok(()),
-        };
-        socket.send(message).await?;
-        sending.done();
+    /// A message is pending until it is sent: if the connection breaks before, the next client receives it.
+    async fn send_first(&self, socket: &mut WebSocketStream<TcpStream>) -> Result<(), WsError> {
+        let _sending = self.sending.lock().await;
+        let first = self.pending.borrow().front().cloned();
+        if let Some(first) = first {
+            socket.send(first).await?;
+            self.pending.send_modify(|pending| drop(pending.pop_front()));
+        }
         Ok(())
     }
 
     fn note_pong(&self, number: &[u8]) {
         let number = std::str::from_utf8(number).ok().and_then(|text| text.parse().ok()).unwrap_or(0);
-        self.answered.send_if_modified(|answered| {
-            let is_new = number > *answered;
-            *answered = number.max(*answered);
-            is_new
-        });
+        self.answered.send_modify(|answered| *answered = number.max(*answered));
     }
 
-    pub(super) fn send(&self, text: String) {
-        if *self.connected.borrow() == 0 && !self.hold.load(Ordering::SeqCst) {
-            self.missed.fetch_add(1, Ordering::SeqCst);
-        } else {
-            self.push(Item::Text(text));
-        }
-    }
-
-    pub(super) fn push(&self, item: Item) {
-        lock(&self.pending).push_back(item);
-        self.new_item.notify_one();
-    }
-}
-
-/// The item being sent. It returns to the front if the connection breaks before `done`.
-struct Sending<'a> {
-    state: &'a StreamState,
-    item: Option<Item>,
-}
-
-impl<'a> Sending<'a> {
-    fn take(state: &'a StreamState) -> Option<Self> {
-        let item = Some(lock(&state.pending).pop_front()?);
-        Some(Self { state, item })
-    }
-
-    fn done(mut self) {
-        let is_text = matches!(self.item.take(), Some(Item::Text(_)));
-        self.state.sent.fetch_add(usize::from(is_text), Ordering::SeqCst);
-    }
-}
-
-impl Drop for Sending<'_> {
-    fn drop(&mut self) {
-        if let Some(item) = self.item.take() {
-            lock(&self.state.pending).push_front(item);
-            self.state.new_item.notify_one();
-        }
+    pub(super) fn push(&self, message: Message) {
+        self.pending.send_modify(|pending| pending.push_back(message));
     }
 }
 
@@ -203,8 +160,4 @@ impl Drop for Connected<'_> {
     fn drop(&mut self) {
         self.0.send_modify(|now| *now -= 1);
     }
-}
-
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use serde_json::json;
-use tidings::demo::standins::{Attempt, AttemptOutcome, Log, Tutum};
+use tidings::demo::standins::{Attempt, AttemptOutcome, InjectedFault, Log, Tutum};
 
 use super::AT_ONCE;
 use crate::daemon::{Daemon, sqlite};
@@ -68,7 +68,7 @@ pub(super) struct Arrived {
 
 impl Arrived {
     pub(super) fn new(sink: &'static str, numbers: Vec<usize>, attempts: &Log<Attempt>) -> Self {
-        let is_taken = |attempt: &&Attempt| attempt.outcome == AttemptOutcome::Reset { taken: true };
+        let is_taken = |attempt: &&Attempt| attempt.outcome == AttemptOutcome::Failed(InjectedFault::ResetAfter);
         let resets_after = attempts.all().iter().filter(is_taken).count();
         Self { sink, numbers, resets_after }
     }

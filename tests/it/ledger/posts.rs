@@ -17,6 +17,8 @@ use super::full::{Disk, until_ready};
 use super::senders::{Behavior, Defect, KEY, MAX_BODY, Posted, Senders};
 use super::{AT_ONCE, LAST_LIMIT};
 use crate::daemon::{Daemon, client, seed, sqlite};
+use crate::google_chat;
+use crate::slack;
 
 const POSTS: usize = 10_000;
 const AT_A_TIME: usize = 32;
@@ -87,7 +89,7 @@ impl Run<'_> {
     }
 
     fn delivered(&self) -> [(&'static str, usize); 2] {
-        [("ops", self.ops.log().len()), ("room", self.room.log().len())]
+        [("ops", self.ops.log().entries().len()), ("room", self.room.log().entries().len())]
     }
 
     async fn wait(&self, count: &AtomicUsize, wanted: usize) {
@@ -131,7 +133,7 @@ fn config(ops: &Slack, room: &GoogleChat) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_answer_to_a_post_is_true_through_kills_and_a_full_disk() {
     let seed = seed();
-    let (ops, room) = (Slack::start().await.expect("loopback"), GoogleChat::start().await.expect("loopback"));
+    let (ops, room) = (slack::start(), google_chat::start());
     let mut daemon = Daemon::prepare(&config(&ops, &room), &[]);
     let disk = Disk::of(&daemon);
     daemon.start_again().await;

@@ -8,7 +8,10 @@ use tidings::demo::{pagerduty_sink, slack_sink, tutum_config};
 use super::AT_ONCE;
 use super::account::Arrived;
 use crate::daemon::Daemon;
+use crate::google_chat;
+use crate::pagerduty;
 use crate::random_faults::RandomFaults;
+use crate::slack;
 
 const RELAYS: &str = r#"
     [[relay]]
@@ -36,13 +39,13 @@ pub(super) struct Services {
 }
 
 impl Services {
-    pub(super) async fn start() -> Self {
+    pub(super) fn start() -> Self {
         Self {
-            tutum: Tutum::start().await.expect("loopback"),
-            ops: Slack::start().await.expect("loopback"),
-            dev: Slack::start().await.expect("loopback"),
-            room: GoogleChat::start().await.expect("loopback"),
-            oncall: PagerDuty::start().await.expect("loopback"),
+            tutum: Tutum::start().expect("loopback"),
+            ops: slack::start(),
+            dev: slack::start(),
+            room: google_chat::start(),
+            oncall: pagerduty::start(),
         }
     }
 

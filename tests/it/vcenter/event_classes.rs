@@ -111,13 +111,12 @@ async fn the_filter_is_applied_by_vcenter() {
 
 #[tokio::test]
 async fn a_machine_is_fetched_with_its_folders_also_with_a_slash_in_a_name() {
-    use tidings::demo::standins::Slack;
-
     use super::harness::{OPS_SINK, config_for, start_with_slack};
     use crate::daemon::LIMIT;
+    use crate::slack;
 
     let vcenter = ScriptedVcenter::start();
-    let slack = Slack::start().await.expect("loopback");
+    let slack = slack::start();
     let config = format!(
         r#"{}{OPS_SINK}
         [[relay]]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use tidings::demo::standins::{PagerDuty, Slack};
+use tidings::demo::standins::PagerDuty;
 
 use super::harness::{
     self, OPS_SINK, RELAY_ALL, assert_stored, assert_stored_within, column, config_for, scripted_source,
@@ -11,6 +11,8 @@ use super::harness::{
 };
 use super::scripted::{Failure, LogEvents, PASSWORD, ScriptedVcenter};
 use crate::daemon::{Daemon, LIMIT, sqlite};
+use crate::pagerduty;
+use crate::slack;
 
 #[tokio::test]
 async fn a_daemon_killed_in_a_burst_of_five_thousand_has_every_event_once() {
@@ -109,7 +111,7 @@ async fn what_happens_while_the_daemon_is_down_is_read_at_the_next_start() {
 #[tokio::test]
 async fn purged_events_are_reported_as_a_gap() {
     let vcenter = ScriptedVcenter::start();
-    let slack = Slack::start().await.expect("loopback");
+    let slack = slack::start();
     let config = format!("{}{OPS_SINK}{RELAY_ALL}", config_for(&scripted_source(&vcenter), "notify = \"ops\""));
     let mut daemon = harness::start_with_slack(&config, PASSWORD, &slack).await;
     until_up(&daemon).await;
@@ -150,7 +152,7 @@ async fn a_clock_that_is_set_back_hides_no_event() {
 #[tokio::test]
 async fn a_collector_that_returns_nothing_too_early_is_replaced() {
     let vcenter = ScriptedVcenter::start();
-    let slack = Slack::start().await.expect("loopback");
+    let slack = slack::start();
     let config = format!("{}{OPS_SINK}{RELAY_ALL}", config_for(&scripted_source(&vcenter), "notify = \"ops\""));
     let daemon = harness::start_with_slack(&config, PASSWORD, &slack).await;
     until_caught_up(&vcenter).await;
@@ -166,7 +168,7 @@ async fn a_collector_that_returns_nothing_too_early_is_replaced() {
 #[tokio::test]
 async fn a_burst_between_the_last_reading_and_the_latest_page_is_not_a_gap() {
     let vcenter = ScriptedVcenter::start();
-    let slack = Slack::start().await.expect("loopback");
+    let slack = slack::start();
     // More than the page shows: first when nothing was read before, then when something was.
     vcenter.fail("RetrievePropertiesEx", 0, Failure::Burst(0, 2_500));
     let config = format!("{}{OPS_SINK}{RELAY_ALL}", config_for(&scripted_source(&vcenter), "notify = \"ops\""));
@@ -201,7 +203,7 @@ async fn a_canary_is_not_relayed() {
 #[tokio::test]
 async fn a_missing_canary_pages_once_and_the_next_one_resolves() {
     let vcenter = ScriptedVcenter::start();
-    let pagerduty = PagerDuty::start().await.expect("loopback");
+    let pagerduty = pagerduty::start();
     let source = format!("{}\ncanary = \"1s\"", scripted_source(&vcenter));
     let daemon = start_paging(&source, &pagerduty).await;
     vcenter.until("a canary sent", |vcenter| vcenter.calls("LogUserEvent") >= 1, LIMIT).await;
@@ -245,7 +247,7 @@ async fn start_paging(source: &str, pagerduty: &PagerDuty) -> Daemon {
 #[tokio::test]
 async fn a_vcenter_that_is_down_pages_once_and_its_return_resolves() {
     let vcenter = ScriptedVcenter::start();
-    let pagerduty = PagerDuty::start().await.expect("loopback");
+    let pagerduty = pagerduty::start();
     let daemon = start_paging(&scripted_source(&vcenter), &pagerduty).await;
     vcenter.go_down().await;
     vcenter.drop_sessions();

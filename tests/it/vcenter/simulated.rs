@@ -1,6 +1,5 @@
 //! The behaviour that operators rely on, against the simulator over TLS.
 
-use tidings::demo::standins::Slack;
 use tokio::time::{Duration, Instant, sleep};
 
 use super::harness::{
@@ -8,6 +7,7 @@ use super::harness::{
 };
 use super::sim::{PASSWORD, Simulator};
 use crate::daemon::LIMIT;
+use crate::slack;
 
 /// Starts a simulator. Where there is none, which was printed, the test ends.
 macro_rules! simulator {
@@ -23,7 +23,7 @@ macro_rules! simulator {
 async fn a_machine_that_is_powered_off_is_posted_with_its_folders() {
     let mut vcenter = simulator!(Simulator::start());
     vcenter.command("folder DC0_H0_VM0 web/shop").await;
-    let slack = Slack::start().await.expect("loopback");
+    let slack = slack::start();
     let config = format!(
         r#"{}{OPS_SINK}
         [[relay]]
@@ -190,7 +190,7 @@ async fn a_session_that_expired_while_the_daemon_was_suspended_is_replaced() {
 #[tokio::test]
 async fn events_purged_while_the_daemon_was_down_are_reported_as_a_gap() {
     let mut vcenter = simulator!(Simulator::start());
-    let slack = Slack::start().await.expect("loopback");
+    let slack = slack::start();
     let config = format!("{}{OPS_SINK}{RELAY_ALL}", config_for(&simulator_source(&vcenter), "notify = \"ops\""));
     let mut daemon = harness::start_with_slack(&config, PASSWORD, &slack).await;
     until_up(&daemon).await;

@@ -1,7 +1,9 @@
 //! The arguments of a call to Slack's Web API.
 
 use serde_json::{Map, Value};
-use tidings::demo::standins::{BrokenRule, Request};
+use tidings::demo::standins::Request;
+
+use crate::slack::{BrokenRule, broken};
 
 /// The arguments that Slack knows.
 const POST: [&str; 14] = [
@@ -38,8 +40,4 @@ pub(super) fn check_arguments(request: &Request, is_edit: bool) -> Result<Map<St
         Some(name) => Err(broken("invalid_arguments", format!("there is no argument {name:?}"))),
         None => Ok(fields),
     }
-}
-
-fn broken(code: &'static str, reason: impl Into<String>) -> BrokenRule {
-    BrokenRule { code, reason: reason.into() }
 }

@@ -8,22 +8,19 @@ mod channel;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Map, Value, json};
 
-use tidings::demo::standins::{
-    BrokenRule, Log, Reply, Request, StandIn, TokenBucket, Vendor, VendorLimit, check_content, random_text,
-};
+use tidings::demo::standins::{Log, Reply, Request, StandIn, TokenBucket, Vendor, VendorLimit, random_text};
 
 use self::arguments::check_arguments;
 use self::channel::heads;
 pub(crate) use self::channel::{Call, Head};
+use crate::slack::{BrokenRule, check_content};
 
-#[derive(Debug)]
 pub(crate) struct SlackApi(StandIn<Workspace>);
 
 #[derive(Debug)]
@@ -50,62 +47,58 @@ impl SlackApi {
     /// A channel with the bot in it.
     pub(crate) const CHANNEL: &str = "C0DEMO0OPS";
 
-    pub(crate) async fn start() -> io::Result<Self> {
+    pub(crate) fn start() -> Self {
         let token = format!("xoxb-{}", random_text(40));
         let channels = BTreeMap::from([(Self::CHANNEL.to_owned(), None)]);
         let state = Mutex::new(WorkspaceState { channels, ..WorkspaceState::default() });
         let calls = Log::new("calls of Slack's Web API");
-        StandIn::open(0, Workspace { token, calls, posted: AtomicU32::new(0), state }).await.map(Self)
-    }
-
-    /// The base URL of all methods: `api` in relays.toml.
-    pub(crate) fn url(&self) -> String {
-        format!("{}/api", self.base())
+        let workspace = Workspace { token, calls, posted: AtomicU32::new(0), state };
+        Self(StandIn::open(workspace, None).expect("loopback"))
     }
 
     pub(crate) fn token(&self) -> &str {
-        &self.vendor().token
+        &self.0.token
     }
 
     /// The posts and edits that were taken, in order.
     pub(crate) fn calls(&self) -> &Log<Call> {
-        &self.vendor().calls
+        self.0.log()
     }
 
     /// The channel's messages as they are now.
     pub(crate) fn heads(&self, channel: &str) -> Vec<Head> {
-        let deleted = self.vendor().state().deleted.clone();
+        let deleted = self.state().deleted.clone();
         heads(&self.calls().all(), channel, |ts| deleted.contains(ts))
     }
 
     /// Another channel, with the bot in it.
     pub(crate) fn open_channel(&self, channel: &str) {
-        self.vendor().state().channels.insert(channel.to_owned(), None);
+        self.state().channels.insert(channel.to_owned(), None);
     }
 
     /// From now on posts to the channel fail with this error (`is_archived`, `not_in_channel`); None ends that.
     pub(crate) fn close_channel(&self, channel: &str, error: impl Into<Option<&'static str>>) {
-        self.vendor().state().channels.insert(channel.to_owned(), error.into());
+        self.state().channels.insert(channel.to_owned(), error.into());
     }
 
     /// From now on edits fail with this error (`edit_window_closed`); None ends that.
     pub(crate) fn refuse_edits(&self, error: impl Into<Option<&'static str>>) {
-        self.vendor().state().no_edits = error.into();
+        self.state().no_edits = error.into();
     }
 
     /// From now on every call fails with this error (`token_revoked`, `missing_scope`); None ends that.
     pub(crate) fn refuse(&self, error: impl Into<Option<&'static str>>) {
-        self.vendor().state().no_calls = error.into();
+        self.state().no_calls = error.into();
     }
 
     /// A person deletes the message.
     pub(crate) fn delete(&self, ts: &str) {
-        self.vendor().state().deleted.insert(ts.to_owned());
+        self.state().deleted.insert(ts.to_owned());
     }
 
     /// Slack's limit for each channel; at first there is none, so that tests are fast.
     pub(crate) fn limit_channels(&self, limit: impl Into<Option<VendorLimit>>) {
-        let mut state = self.vendor().state();
+        let mut state = self.state();
         state.channel_limit = limit.into();
         state.channel_buckets.clear();
     }
@@ -120,6 +113,17 @@ impl Deref for SlackApi {
 }
 
 impl Vendor for Workspace {
+    type Post = Call;
+
+    /// The base URL of all methods: `api` in relays.toml.
+    fn endpoint(&self) -> String {
+        "/api".to_owned()
+    }
+
+    fn log(&self) -> &Log<Call> {
+        &self.calls
+    }
+
     fn answer(&self, request: &Request) -> Reply {
         match self.take(request) {
             Ok(answer) | Err(CallError::Refused(answer)) => Reply::json(200, &answer),
@@ -134,7 +138,7 @@ impl Vendor for Workspace {
         Reply::json(429, &json!({ "ok": false, "error": "ratelimited" })).after(retry_after)
     }
 
-    fn broken(&self, _request: &Request, status: u16) -> Reply {
+    fn broken(&self, status: u16) -> Reply {
         let code = if status == 503 { "service_unavailable" } else { "internal_error" };
         Reply::json(status, &json!({ "ok": false, "error": code }))
     }
@@ -237,8 +241,7 @@ impl Workspace {
         let Some(ts) = fields.get("ts").and_then(Value::as_str) else {
             return wrong("invalid_arguments", "ts is no string");
         };
-        let known = self.calls.first(|call| !call.is_edit && call.channel == channel && call.ts == ts);
-        if known.is_none() {
+        if self.posted_as(channel, ts).is_none() {
             return wrong("message_not_found", format!("there never was a message {ts:?} in {channel}"));
         }
         let text = fields.get("text").and_then(Value::as_str).unwrap_or_default();
@@ -260,12 +263,17 @@ impl Workspace {
         }
         let Some(thread) = fields.get("thread_ts") else { return Ok(None) };
         let Some(ts) = thread.as_str() else { return wrong("invalid_arguments", "thread_ts is no string") };
-        match self.calls.first(|call| !call.is_edit && call.channel == channel && call.ts == ts) {
+        match self.posted_as(channel, ts) {
             None => wrong("thread_not_found", format!("there never was a message {ts:?} in {channel}")),
             Some(call) if !call.is_head() => wrong("thread_not_found", format!("{ts:?} is an answer itself")),
             Some(_) if self.state().deleted.contains(ts) => refused("thread_not_found"),
             Some(_) => Ok(Some(ts.to_owned())),
         }
+    }
+
+    fn posted_as(&self, channel: &str, ts: &str) -> Option<Call> {
+        let is_it = |call: &&Call| !call.is_edit && call.channel == channel && call.ts == ts;
+        self.calls.entries().iter().find(is_it).cloned()
     }
 
     fn next_ts(&self) -> String {

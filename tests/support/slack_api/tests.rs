@@ -20,7 +20,7 @@ async fn post(slack: &SlackApi, text: &str) -> String {
 
 #[tokio::test]
 async fn a_channel_has_its_messages_with_edits_and_threads() {
-    let slack = SlackApi::start().await.unwrap();
+    let slack = SlackApi::start();
     let (web, db) = (post(&slack, "web is down").await, post(&slack, "db is down").await);
     assert_ne!(web, db);
     let reply = json!({ "channel": OPS, "text": "web is up", "thread_ts": web });
@@ -40,12 +40,12 @@ async fn a_channel_has_its_messages_with_edits_and_threads() {
     assert_eq!(slack.heads(OPS)[0].content.visible_text(), "and so on\nResolved\nweb is up");
     slack.delete(&web);
     assert_eq!(slack.heads(OPS).len(), 1);
-    assert_eq!((slack.offences(), slack.calls().len()), (vec![], 5));
+    assert_eq!((slack.offences(), slack.calls().entries().len()), (vec![], 5));
 }
 
 #[tokio::test]
 async fn an_invalid_call_is_refused_with_slacks_error_and_recorded() {
-    let slack = SlackApi::start().await.unwrap();
+    let slack = SlackApi::start();
     let ts = post(&slack, "x").await;
     let answered = call(&slack, "chat.postMessage", &json!({ "channel": OPS, "text": "y", "thread_ts": ts })).await;
     let wrong = [
@@ -69,7 +69,7 @@ async fn an_invalid_call_is_refused_with_slacks_error_and_recorded() {
     for (method, body, code) in &wrong {
         assert_eq!(call(&slack, method, body).await, json!({ "ok": false, "error": code }), "{method} {body}");
     }
-    assert_eq!((slack.offences().len(), slack.calls().len()), (wrong.len(), 2));
+    assert_eq!((slack.offences().len(), slack.calls().entries().len()), (wrong.len(), 2));
 
     let body = json!({ "channel": OPS, "text": "x" }).to_string();
     let json = "application/json";
@@ -85,7 +85,7 @@ async fn an_invalid_call_is_refused_with_slacks_error_and_recorded() {
 
 #[tokio::test]
 async fn an_error_that_no_client_can_prevent_is_no_offence() {
-    let slack = SlackApi::start().await.unwrap();
+    let slack = SlackApi::start();
     let ts = post(&slack, "x").await;
     let (message, reply) =
         (json!({ "channel": OPS, "text": "x" }), json!({ "channel": OPS, "text": "x", "thread_ts": ts }));

@@ -1,38 +1,49 @@
-//! What Slack refuses: the limits of Block Kit and of attachments, and the error codes.
+//! Slack's incoming webhook with what Slack refuses: the limits of Block Kit and of attachments, and the error codes.
 
 use serde_json::{Map, Value};
-
-use super::http::Request;
+use tidings::demo::standins::{Reply, Request, Slack, Vendor, Webhook};
 
 /// Slack's error code, and for the record of offences the reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BrokenRule {
-    pub code: &'static str,
-    pub reason: String,
+pub(crate) struct BrokenRule {
+    pub(crate) code: &'static str,
+    pub(crate) reason: String,
 }
 
 type Checked = Result<(), String>;
 
-fn broken(code: &'static str, reason: impl Into<String>) -> BrokenRule {
+pub(crate) fn broken(code: &'static str, reason: impl Into<String>) -> BrokenRule {
     BrokenRule { code, reason: reason.into() }
 }
 
-/// The body of a post to a webhook.
-pub(super) fn check_webhook_post(request: &Request) -> Result<Value, BrokenRule> {
+/// A stand-in that checks every rule.
+pub(crate) fn start() -> Slack {
+    Slack::open(Webhook::default(), Some(check)).expect("loopback")
+}
+
+fn check(webhook: &Webhook, request: &Request) -> Option<Reply> {
+    match check_post(request) {
+        Err(broken) => Some(Reply::text(400, broken.code).offended(format!("{}: {}", broken.code, broken.reason))),
+        // An app's webhook is bound to its channel and name: Slack takes the message and ignores these.
+        Ok(fields) => ["channel", "username", "icon_emoji", "icon_url"]
+            .into_iter()
+            .find(|key| fields.contains_key(*key))
+            .map(|key| webhook.answer(request).offended(format!("an app's webhook cannot set {key}"))),
+    }
+}
+
+fn check_post(request: &Request) -> Result<Map<String, Value>, BrokenRule> {
     if !request.is_json() {
         return Err(broken("invalid_payload", "the Content-Type is not application/json"));
     }
-    let body: Value = serde_json::from_slice(&request.body)
-        .map_err(|error| broken("invalid_payload", format!("not JSON: {error}")))?;
-    let Some(fields) = body.as_object() else {
-        return Err(broken("invalid_payload", "not an object"));
-    };
-    check_content(fields)?;
-    Ok(body)
+    let fields = serde_json::from_slice(&request.body)
+        .map_err(|error| broken("invalid_payload", format!("not a JSON object: {error}")))?;
+    check_content(&fields)?;
+    Ok(fields)
 }
 
 /// The rules for every message, to a webhook or to the Web API.
-pub fn check_content(fields: &Map<String, Value>) -> Result<(), BrokenRule> {
+pub(crate) fn check_content(fields: &Map<String, Value>) -> Result<(), BrokenRule> {
     let text = match fields.get("text") {
         None => "",
         Some(Value::String(text)) => text,
@@ -201,12 +212,12 @@ fn list<'a>(fields: &'a Map<String, Value>, key: &str) -> Result<&'a [Value], St
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
-    use super::*;
-
     #[test]
     fn lengths_are_counted_to_the_last_character() {
+        use serde_json::json;
+
+        use super::{check_block, check_blocks};
+
         let header = |text: String| json!({ "type": "header", "text": { "type": "plain_text", "text": text } });
         assert_eq!(check_block(&header("x".repeat(150))), Ok(()));
         assert!(check_block(&header("x".repeat(151))).is_err());
@@ -219,9 +230,50 @@ mod tests {
 
     #[test]
     fn an_attachment_with_a_color_and_fields_is_valid() {
+        use serde_json::json;
+
+        use super::check_attachment;
+
         let fields = json!([{ "title": "State", "value": "Running", "short": true }]);
         let attachment = json!({ "color": "#d00000", "title": "web-01", "text": "is off", "fields": fields });
         assert_eq!(check_attachment(&attachment), Ok(()));
         assert!(check_attachment(&json!({ "color": "danger" })).is_err());
+    }
+
+    #[tokio::test]
+    async fn a_plain_text_is_taken_and_an_invalid_post_is_refused_with_slacks_error() {
+        use super::start;
+        use crate::daemon::{LIMIT, post};
+
+        let slack = start();
+        let url = slack.url();
+        assert_eq!(post(&url, r#"{"text":"Your container was created"}"#).await, (200, "ok".to_owned()));
+        assert_eq!(slack.next(LIMIT).await.unwrap().text, "Your container was created");
+        assert!(slack.offences().is_empty());
+
+        for (body, answer) in [
+            (r"{}", "no_text"),
+            (r#"{"text":""}"#, "no_text"),
+            (r#"{"text":7}"#, "invalid_payload"),
+            (r#""text""#, "invalid_payload"),
+            (r#"{"text":"#, "invalid_payload"),
+            (r#"{"blocks":[{"type":"header","text":{"type":"mrkdwn","text":"x"}}]}"#, "invalid_blocks"),
+            (r#"{"attachments":[{"color":"reddish","text":"x"}]}"#, "invalid_attachments"),
+        ] {
+            assert_eq!(post(&url, body).await, (400, answer.to_owned()), "{body}");
+        }
+        assert_eq!(post(&format!("{url}x"), r#"{"text":"x"}"#).await.1, "no_service");
+        assert_eq!(slack.offences().len(), 8);
+        assert_eq!(slack.posts().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_post_that_is_not_called_json_is_refused() {
+        use super::start;
+        use crate::daemon::post_as;
+
+        let slack = start();
+        let (status, body) = post_as(&slack.url(), "text/plain", r#"{"text":"x"}"#).await;
+        assert_eq!((status, body.as_str()), (400, "invalid_payload"));
     }
 }

@@ -1,33 +1,51 @@
-//! What `PagerDuty` requires of the fields of an event, in both versions of its Events API.
+//! `PagerDuty`'s Events API with what it requires of the fields of an event, and with its first version.
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
+use tidings::demo::standins::{PagerDuty, PagerEvent, Payload, Reply, Request, Service, Vendor, pagerduty_refusal};
 
-use super::http::Request;
-use super::random::random_text;
-
-/// All errors, as `PagerDuty` lists them.
-#[derive(Debug, PartialEq)]
-pub(super) struct Invalid(pub(super) Vec<String>);
-
-/// One valid event of either version.
-#[derive(Debug, PartialEq)]
-pub(super) struct PagerEvent {
-    pub(super) routing_key: String,
-    pub(super) action: String,
-    pub(super) key: String,
-    pub(super) summary: Option<String>,
-    pub(super) severity: Option<String>,
-    pub(super) body: Value,
-}
+const V1: &str = "/generic/2010-04-15/create_event.json";
 
 const BODY_MAX: usize = 512_000;
 const ACTIONS: [&str; 3] = ["trigger", "acknowledge", "resolve"];
 const SEVERITIES: [&str; 4] = ["critical", "error", "warning", "info"];
 
-pub(super) fn check_v2(request: &Request) -> Result<PagerEvent, Invalid> {
-    let body = read(request)?;
-    let mut fields = FieldReader { fields: object(&body), place: "", errors: Vec::new() };
+/// A stand-in that checks every rule.
+pub(crate) fn start() -> PagerDuty {
+    PagerDuty::open(Service::default(), Some(check)).expect("loopback")
+}
+
+/// The endpoint of Events API v1.
+pub(crate) fn v1_url(pagerduty: &PagerDuty) -> String {
+    pagerduty.url().replace(&pagerduty.endpoint(), V1)
+}
+
+/// The keys of the alerts that are not resolved.
+pub(crate) fn open_keys(pagerduty: &PagerDuty) -> Vec<String> {
+    let mut keys: Vec<_> = pagerduty.alerts().into_iter().map(|alert| alert.key).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    keys.retain(|key| pagerduty.is_open(key));
+    keys
+}
+
+fn check(service: &Service, request: &Request) -> Option<Reply> {
+    let read = read(request);
+    if request.path != V1 {
+        return read.and_then(|body| check_v2(&body)).err().map(|errors| pagerduty_refusal(&errors));
+    }
+    Some(match read.and_then(|body| check_v1(&body)) {
+        _ if request.method != "POST" => service.answer(request),
+        Ok(event) => service.take(request, event, (200, "incident_key")),
+        Err(errors) => pagerduty_refusal(&errors),
+    })
+}
+
+/// All errors, as `PagerDuty` lists them.
+type Errors = Vec<String>;
+
+fn check_v2(body: &Map<String, Value>) -> Result<(), Errors> {
+    let mut fields = FieldReader { fields: Some(body), place: "", errors: Vec::new() };
     let routing_key = fields.required("routing_key", 32).filter(|key| key.len() == 32);
     fields.expect(routing_key.is_some(), "routing_key is not 32 characters long");
     let action = fields.one_of("event_action", &ACTIONS);
@@ -42,11 +60,10 @@ pub(super) fn check_v2(request: &Request) -> Result<PagerEvent, Invalid> {
 
     let mut payload =
         FieldReader { fields: body.get("payload").and_then(Value::as_object), place: "payload.", errors: Vec::new() };
-    let (mut summary, mut severity) = (None, None);
     if triggers {
-        summary = payload.required("summary", 1024);
+        payload.required("summary", 1024);
         payload.required("source", usize::MAX);
-        severity = payload.one_of("severity", &SEVERITIES);
+        payload.one_of("severity", &SEVERITIES);
         for name in ["component", "group", "class"] {
             payload.optional(name, usize::MAX);
         }
@@ -54,16 +71,13 @@ pub(super) fn check_v2(request: &Request) -> Result<PagerEvent, Invalid> {
         payload.expect(time.is_none_or(is_time), "payload.timestamp is not ISO 8601");
         let details = payload.get("custom_details");
         payload.expect(details.is_none_or(Value::is_object), "payload.custom_details is no object");
-    } else if let Some(given) = payload.get("summary") {
-        summary = given.as_str();
     }
     errors.extend(payload.errors);
-    event(errors, routing_key, action, key, summary, severity, &body)
+    if errors.is_empty() { Ok(()) } else { Err(errors) }
 }
 
-pub(super) fn check_v1(request: &Request) -> Result<PagerEvent, Invalid> {
-    let body = read(request)?;
-    let mut fields = FieldReader { fields: object(&body), place: "", errors: Vec::new() };
+fn check_v1(body: &Map<String, Value>) -> Result<PagerEvent, Errors> {
+    let mut fields = FieldReader { fields: Some(body), place: "", errors: Vec::new() };
     let routing_key = fields.required("service_key", 32).filter(|key| key.len() == 32);
     fields.expect(routing_key.is_some(), "service_key is not 32 characters long");
     let action = fields.one_of("event_type", &ACTIONS);
@@ -78,45 +92,25 @@ pub(super) fn check_v1(request: &Request) -> Result<PagerEvent, Invalid> {
     fields.expect(details.is_none_or(Value::is_object), "details is no object");
     let contexts = fields.get("contexts");
     fields.expect(contexts.is_none_or(Value::is_array), "contexts is no list");
-    event(fields.errors, routing_key, action, key, description, None, &body)
-}
-
-fn event(
-    errors: Vec<String>,
-    routing_key: Option<&str>,
-    action: Option<&str>,
-    key: Option<&str>,
-    summary: Option<&str>,
-    severity: Option<&str>,
-    body: &Value,
-) -> Result<PagerEvent, Invalid> {
-    let (Some(routing_key), Some(action), true) = (routing_key, action, errors.is_empty()) else {
-        return Err(Invalid(errors));
+    let (Some(routing_key), Some(action), true) = (routing_key, action, fields.errors.is_empty()) else {
+        return Err(fields.errors);
     };
     Ok(PagerEvent {
         routing_key: routing_key.to_owned(),
-        action: action.to_owned(),
-        key: key.map_or_else(|| random_text(32), str::to_owned),
-        summary: summary.map(str::to_owned),
-        severity: severity.map(str::to_owned),
-        body: body.clone(),
+        event_action: action.to_owned(),
+        dedup_key: key.map(str::to_owned),
+        payload: Payload { summary: description.map(str::to_owned), severity: None },
     })
 }
 
-fn read(request: &Request) -> Result<Value, Invalid> {
-    let invalid = |error: String| Invalid(vec![error]);
+fn read(request: &Request) -> Result<Map<String, Value>, Errors> {
     if request.body.len() > BODY_MAX {
-        return Err(invalid(format!("the body is larger than {BODY_MAX} bytes")));
+        return Err(vec![format!("the body is larger than {BODY_MAX} bytes")]);
     }
     if !request.is_json() {
-        return Err(invalid("the Content-Type is not application/json".to_owned()));
+        return Err(vec!["the Content-Type is not application/json".to_owned()]);
     }
-    let body: Value = serde_json::from_slice(&request.body).map_err(|error| invalid(format!("not JSON: {error}")))?;
-    if body.is_object() { Ok(body) } else { Err(invalid("not an object".to_owned())) }
-}
-
-fn object(body: &Value) -> Option<&Map<String, Value>> {
-    body.as_object()
+    serde_json::from_slice(&request.body).map_err(|error| vec![format!("not a JSON object: {error}")])
 }
 
 fn is_time(text: &str) -> bool {
@@ -176,5 +170,42 @@ impl<'a> FieldReader<'a> {
         if !items.as_array().is_some_and(|items| items.iter().all(good)) {
             self.errors.push(format!("{}{list} needs a valid {key} in each item", self.place));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use tidings::demo::standins::InjectedFault;
+
+    use super::*;
+    use crate::daemon::post;
+
+    fn v2(key: &str, action: &str) -> String {
+        let payload = json!({ "summary": "deaf", "source": "prod", "severity": "critical" });
+        json!({ "routing_key": key, "event_action": action, "dedup_key": "prod", "payload": payload }).to_string()
+    }
+
+    #[tokio::test]
+    async fn v1_throttles_with_403_and_has_the_same_alerts_as_v2() {
+        let pager = start();
+        pager.fail_with([InjectedFault::Throttled { retry_after: None }]);
+        let body = json!({ "service_key": pager.key(), "event_type": "trigger", "incident_key": "tutum-stream",
+            "description": "Tutum Stream connection closed.", "client": null, "client_url": null });
+        assert_eq!(post(&v1_url(&pager), &body.to_string()).await.0, 403);
+        assert_eq!(post(&v1_url(&pager), &body.to_string()).await.0, 200);
+        assert_eq!(open_keys(&pager), ["tutum-stream"]);
+    }
+
+    #[tokio::test]
+    async fn an_invalid_event_is_refused_and_an_unknown_key_opens_no_alert() {
+        let pager = start();
+        let bad = v2(pager.key(), "trigger").replace("critical", "catastrophic");
+        let (status, body) = post(&pager.url(), &bad).await;
+        assert_eq!((status, body.contains("invalid event")), (400, true));
+        let other = "0".repeat(32);
+        assert_eq!(post(&pager.url(), &v2(&other, "trigger")).await.0, 202);
+        assert_eq!(post(&pager.url(), &v2("short", "trigger")).await.0, 400);
+        assert_eq!((pager.alerts().len(), pager.offences().len()), (0, 3));
     }
 }
