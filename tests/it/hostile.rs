@@ -87,7 +87,7 @@ async fn a_redirect_from_the_api_is_not_followed() {
 }
 
 #[tokio::test]
-async fn a_name_from_an_event_mentions_nobody() {
+async fn a_name_from_an_event_mentions_no_user() {
     let setup = TutumToSlack::start();
     let _daemon = setup.daemon("", WITH_PARENT).await;
     let stack =

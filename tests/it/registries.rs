@@ -100,14 +100,14 @@ impl Drop for Registry {
     }
 }
 
-struct World {
+struct Setup {
     room: GoogleChat,
     registry: Registry,
     daemon: Daemon,
     listener: String,
 }
 
-impl World {
+impl Setup {
     async fn start() -> Self {
         let cves: Vec<_> =
             (0..64).map(|n| json!({"cvePK": format!("CVE-2020-{n:04}"), "cvss": 9.0 - f64::from(n) / 10.0})).collect();
@@ -146,53 +146,53 @@ fn summary(tag: &str) -> String {
 
 #[tokio::test]
 async fn a_scan_is_sent_once_with_its_details_in_order_in_one_thread() {
-    let world = World::start().await;
+    let setup = Setup::start().await;
     for _ in 0..2 {
-        let accepted = world.post(&format!("registry/{KEY}"), &scanned("1.0")).await;
+        let accepted = setup.post(&format!("registry/{KEY}"), &scanned("1.0")).await;
         assert_eq!(accepted, (202, json!({"accepted": 1})));
     }
-    assert_eq!(world.next_text().await, summary("1.0"));
-    let (first, second) = (world.next_text().await, world.next_text().await);
+    assert_eq!(setup.next_text().await, summary("1.0"));
+    let (first, second) = (setup.next_text().await, setup.next_text().await);
     assert_eq!(first.lines().count(), 15);
     assert_eq!(first.lines().next(), Some("CVE-2020-0000 (critical 9.0) in openssl 1.0.2g, layer 1"));
     assert_eq!(second.lines().nth(14), Some("CVE-2020-0029 (major 6.1) in openssl 1.0.2g, layer 1"));
-    let cut = format!("34 more in the registry: {}/repositories/foo/bar/tags/1.0", world.registry.url);
+    let cut = format!("34 more in the registry: {}/repositories/foo/bar/tags/1.0", setup.registry.url);
     assert_eq!(second.lines().nth(15), Some(cut.as_str()));
 
     // The next image has its own thread, and a failed fetch does not delay the posted event.
-    assert_eq!(world.post(&format!("registry/{KEY}"), &scanned("1.1")).await.0, 202);
-    assert_eq!(world.next_text().await, summary("1.1"));
-    assert_eq!(world.next_text().await.trim(), "(scan could not be fetched: 404 NO_SUCH_TAG)");
-    assert_eq!(world.next_text().await.trim(), "(scan could not be fetched: 404 NO_SUCH_TAG)");
+    assert_eq!(setup.post(&format!("registry/{KEY}"), &scanned("1.1")).await.0, 202);
+    assert_eq!(setup.next_text().await, summary("1.1"));
+    assert_eq!(setup.next_text().await.trim(), "(scan could not be fetched: 404 NO_SUCH_TAG)");
+    assert_eq!(setup.next_text().await.trim(), "(scan could not be fetched: 404 NO_SUCH_TAG)");
     let threads: Vec<_> =
-        google_chat::threads(&world.room).into_iter().map(|thread| (thread.key, thread.texts.len())).collect();
+        google_chat::threads(&setup.room).into_iter().map(|thread| (thread.key, thread.texts.len())).collect();
     let of = |tag: &str| (Some(format!("registry:foo/bar:{tag}")), 3);
     assert_eq!(threads, [of("1.0"), of("1.1")], "nothing was sent twice");
 }
 
 #[tokio::test]
 async fn harbor_and_docker_hub_have_the_same_texts_and_unverified_posts_are_refused() {
-    let world = World::start().await;
+    let setup = Setup::start().await;
     let pushed = json!({"type": "PUSH_ARTIFACT", "occur_at": 1_586_922_308, "operator": "admin", "event_data": {
         "resources": [{"digest": "sha256:8a9e", "tag": "12"}], "repository": {"repo_full_name": "shop/debian"}}});
     let hub = |stars: u32| {
-        json!({"callback_url": format!("{}/never", world.registry.url), "repository": {"repo_name": "acme/shop", "star_count": stars},
+        json!({"callback_url": format!("{}/never", setup.registry.url), "repository": {"repo_name": "acme/shop", "star_count": stars},
             "push_data": {"pushed_at": 1_417_566_161, "pusher": "bob", "tag": "1.4"}})
     };
     for stars in 0..2 {
-        assert_eq!(world.post("images", &pushed).await.0, 202);
-        assert_eq!(world.post(&format!("hub/{KEY}"), &hub(stars)).await.0, 202);
+        assert_eq!(setup.post("images", &pushed).await.0, 202);
+        assert_eq!(setup.post(&format!("hub/{KEY}"), &hub(stars)).await.0, 202);
     }
-    assert_eq!(world.next_text().await, "shop/debian:12 was pushed by admin");
-    assert_eq!(world.next_text().await, "acme/shop:1.4 was pushed by bob");
+    assert_eq!(setup.next_text().await, "shop/debian:12 was pushed by admin");
+    assert_eq!(setup.next_text().await, "acme/shop:1.4 was pushed by bob");
     for (path, body, status) in
         [("hub", hub(2), 404), ("registry", scanned("2"), 404), ("hub/x", hub(3), 404), ("images", json!([]), 400)]
     {
-        assert_eq!(world.post(path, &body).await.0, status, "{path}");
+        assert_eq!(setup.post(path, &body).await.0, status, "{path}");
     }
     let mut next = pushed.clone();
     next["occur_at"] = 1_586_922_309.into();
-    assert_eq!(world.post("images", &next).await.0, 202);
-    assert_eq!(world.next_text().await, "shop/debian:12 was pushed by admin", "the next push, and nothing before it");
-    assert_eq!(world.room.posts().len(), 3);
+    assert_eq!(setup.post("images", &next).await.0, 202);
+    assert_eq!(setup.next_text().await, "shop/debian:12 was pushed by admin", "the next push, and nothing before it");
+    assert_eq!(setup.room.posts().len(), 3);
 }

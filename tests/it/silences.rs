@@ -114,10 +114,10 @@ async fn a_silenced_message_is_not_sent_but_recorded() {
     let credentials = tutum.credentials().clone();
     let url = slack.url();
     let env = [("TUTUM_USERNAME", &*credentials.user), ("TUTUM_TOKEN", &*credentials.token), ("SLACK_URL", &*url)];
-    let hearing = tutum_config(&tutum, "", "");
+    let source = tutum_config(&tutum, "", "");
     let relays = format!(
         r#"
-        {hearing}
+        {source}
         [sink.slack.ops]
         webhook = {{ env = "SLACK_URL" }}
         rate = "none"

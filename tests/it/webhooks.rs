@@ -31,13 +31,13 @@ const CONFIG: &str = r#"
 
 const TOKEN: &str = "f2f0c1d4-8f1e-4a55";
 
-struct World {
+struct Setup {
     slack: Slack,
     daemon: Daemon,
     listener: String,
 }
 
-impl World {
+impl Setup {
     async fn start() -> Self {
         let slack = slack::start();
         let daemon = Daemon::start(CONFIG, &[("SLACK_URL", &slack.url()), ("TOKEN", TOKEN)]).await;
@@ -64,68 +64,68 @@ const LIST: &str = "/hooks/list/f2f0c1d4-8f1e-4a55";
 
 #[tokio::test]
 async fn an_accepted_event_is_sent_and_the_same_delivery_twice_is_one_event() {
-    let world = World::start().await;
+    let setup = Setup::start().await;
     let order = json!({"kind": "order.paid", "id": "17", "n": 1}).to_string();
     for _ in 0..2 {
-        assert_eq!(world.post("/hooks/shop", &[AUTHORIZED], order.clone()).await, (202, json!({"accepted": 1})));
+        assert_eq!(setup.post("/hooks/shop", &[AUTHORIZED], order.clone()).await, (202, json!({"accepted": 1})));
     }
-    assert_eq!(world.next_text().await, "shop order.paid  1");
+    assert_eq!(setup.next_text().await, "shop order.paid  1");
     let next = json!({"kind": "order.paid", "id": "18", "n": 2}).to_string();
-    assert_eq!(world.post("/hooks/shop", &[AUTHORIZED], next).await.0, 202);
-    assert_eq!(world.next_text().await, "shop order.paid  2", "and not the first one again");
+    assert_eq!(setup.post("/hooks/shop", &[AUTHORIZED], next).await.0, 202);
+    assert_eq!(setup.next_text().await, "shop order.paid  2", "and not the first one again");
 }
 
 #[tokio::test]
 async fn an_accepted_event_is_sent_after_a_kill() {
-    let mut world = World::start().await;
-    world.slack.go_down().await;
-    assert_eq!(world.post("/hooks/shop", &[AUTHORIZED], r#"{"kind":"order.paid","id":"1","n":1}"#).await.0, 202);
-    world.daemon.kill().await;
-    world.slack.come_back().await.expect("the port");
-    world.daemon.start_again().await;
-    assert_eq!(world.next_text().await, "shop order.paid  1");
-    world.listener = world.daemon.listener_url();
-    let again = world.post("/hooks/shop", &[AUTHORIZED], r#"{"kind":"order.paid","id":"1","n":"again"}"#).await;
+    let mut setup = Setup::start().await;
+    setup.slack.go_down().await;
+    assert_eq!(setup.post("/hooks/shop", &[AUTHORIZED], r#"{"kind":"order.paid","id":"1","n":1}"#).await.0, 202);
+    setup.daemon.kill().await;
+    setup.slack.come_back().await.expect("the port");
+    setup.daemon.start_again().await;
+    assert_eq!(setup.next_text().await, "shop order.paid  1");
+    setup.listener = setup.daemon.listener_url();
+    let again = setup.post("/hooks/shop", &[AUTHORIZED], r#"{"kind":"order.paid","id":"1","n":"again"}"#).await;
     assert_eq!(again, (202, json!({"accepted": 1})));
-    assert_eq!(world.post("/hooks/shop", &[AUTHORIZED], r#"{"kind":"order.paid","id":"2","n":2}"#).await.0, 202);
-    assert_eq!(world.next_text().await, "shop order.paid  2");
+    assert_eq!(setup.post("/hooks/shop", &[AUTHORIZED], r#"{"kind":"order.paid","id":"2","n":2}"#).await.0, 202);
+    assert_eq!(setup.next_text().await, "shop order.paid  2");
 }
 
 #[tokio::test]
 async fn lists_batches_forms_and_signatures_are_accepted() {
-    let world = World::start().await;
-    assert_eq!(world.post(LIST, &[], r#"{"things":[{"n":1},{"n":2},{"n":3}]}"#).await, (202, json!({"accepted": 3})));
+    let setup = Setup::start().await;
+    assert_eq!(setup.post(LIST, &[], r#"{"things":[{"n":1},{"n":2},{"n":3}]}"#).await, (202, json!({"accepted": 3})));
     for n in 1..=3 {
-        assert_eq!(world.next_text().await, format!("list message  {n}"));
+        assert_eq!(setup.next_text().await, format!("list message  {n}"));
     }
-    assert_eq!(world.post(LIST, &[], r#"{"things":[]}"#).await, (202, json!({"accepted": 0})));
+    assert_eq!(setup.post(LIST, &[], r#"{"things":[]}"#).await, (202, json!({"accepted": 0})));
 
     let cloud = |id: &str| json!({"specversion": "1.0", "id": id, "source": "/shop", "type": "order.paid", "subject": "17", "n": id});
     let batch = json!([cloud("a"), cloud("b")]).to_string();
     let content = [("content-type", "application/cloudevents-batch+json")];
-    assert_eq!(world.post("/hooks/cloud", &content, batch).await, (202, json!({"accepted": 2})));
+    assert_eq!(setup.post("/hooks/cloud", &content, batch).await, (202, json!({"accepted": 2})));
     assert_eq!(
-        (&*world.next_text().await, &*world.next_text().await),
+        (&*setup.next_text().await, &*setup.next_text().await),
         ("cloud order.paid 17 a", "cloud order.paid 17 b")
     );
     let content = [("content-type", "application/cloudevents+json")];
-    assert_eq!(world.post("/hooks/cloud", &content, cloud("b").to_string()).await.0, 202);
+    assert_eq!(setup.post("/hooks/cloud", &content, cloud("b").to_string()).await.0, 202);
     let form = [("content-type", "application/x-www-form-urlencoded")];
-    assert_eq!(world.post("/hooks/cloud", &form, "n=form&x=1").await.0, 202);
-    assert_eq!(world.next_text().await, "cloud message  form", "b was sent before");
+    assert_eq!(setup.post("/hooks/cloud", &form, "n=form&x=1").await.0, 202);
+    assert_eq!(setup.next_text().await, "cloud message  form", "b was sent before");
 
     // HMAC-SHA256 of the body under TOKEN, as GitHub would send it.
     let body = r#"{"action":"opened","repository":{"full_name":"octo/hello"},"n":1}"#;
     let signature = "sha256=08b9ada74d4b15cb03dc485ca57f9832f630dc3bc7b4d523225b309754a4e7e8";
     let fields = [("x-github-event", "issues"), ("x-github-delivery", "d-1"), ("x-hub-signature-256", signature)];
-    assert_eq!(world.post("/hooks/forge", &fields, body).await, (202, json!({"accepted": 1})));
-    assert_eq!(world.next_text().await, "forge issues.opened octo/hello 1");
-    assert_eq!(world.post("/hooks/forge", &fields, body.replace('1', "2")).await.0, 401);
+    assert_eq!(setup.post("/hooks/forge", &fields, body).await, (202, json!({"accepted": 1})));
+    assert_eq!(setup.next_text().await, "forge issues.opened octo/hello 1");
+    assert_eq!(setup.post("/hooks/forge", &fields, body.replace('1', "2")).await.0, 401);
 }
 
 #[tokio::test]
 async fn refused_requests_get_the_reason_and_are_never_sent() {
-    let world = World::start().await;
+    let setup = Setup::start().await;
     let order = r#"{"kind":"order.paid","id":"1"}"#;
     let shop = "/hooks/shop";
     for (path, headers, body, status, error) in [
@@ -144,14 +144,14 @@ async fn refused_requests_get_the_reason_and_are_never_sent() {
         (LIST, &[], order, 400, "`data.things` is missing or is not a list"),
         ("/hooks/forge", &[("x-github-event", "push")], order, 401, "the header `x-hub-signature-256` is missing"),
     ] {
-        let (answered, reason) = world.post(path, headers, body).await;
+        let (answered, reason) = setup.post(path, headers, body).await;
         assert_eq!((answered, reason["error"].as_str()), (status, Some(error)), "{path} {reason}");
     }
     let many = format!("{{\"things\":[{}0]}}", "0,".repeat(10_000));
-    assert_eq!(world.post(LIST, &[], many).await.0, 413);
-    assert_eq!(world.post("/hooks/cloud", &[], r#"{"n":"fine"}"#).await.0, 202);
-    assert_eq!(world.next_text().await, "cloud message  fine", "and nothing before it");
-    let log = world.daemon.log();
+    assert_eq!(setup.post(LIST, &[], many).await.0, 413);
+    assert_eq!(setup.post("/hooks/cloud", &[], r#"{"n":"fine"}"#).await.0, 202);
+    assert_eq!(setup.next_text().await, "cloud message  fine", "and nothing before it");
+    let log = setup.daemon.log();
     assert!(log.contains("authentication failed") && !log.contains(TOKEN), "{log}");
 }
 

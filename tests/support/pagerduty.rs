@@ -182,7 +182,7 @@ mod tests {
     use crate::daemon::post;
 
     fn v2(key: &str, action: &str) -> String {
-        let payload = json!({ "summary": "deaf", "source": "prod", "severity": "critical" });
+        let payload = json!({ "summary": "prod is lost", "source": "prod", "severity": "critical" });
         json!({ "routing_key": key, "event_action": action, "dedup_key": "prod", "payload": payload }).to_string()
     }
 

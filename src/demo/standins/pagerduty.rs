@@ -167,7 +167,7 @@ mod tests {
         let pager = PagerDuty::start().unwrap();
         for action in ["resolve", "trigger", "trigger", "acknowledge", "resolve", "resolve"] {
             let event = json!({ "routing_key": pager.key(), "event_action": action, "dedup_key": "prod",
-                "payload": { "summary": "deaf", "source": "prod", "severity": "critical" } });
+                "payload": { "summary": "prod is lost", "source": "prod", "severity": "critical" } });
             let (status, body) = post(&pager.url(), &event.to_string()).await;
             assert_eq!((status, body.contains("\"dedup_key\":\"prod\"")), (202, true), "{body}");
         }
