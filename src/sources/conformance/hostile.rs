@@ -76,7 +76,8 @@ async fn after_hostile_messages_a_source_goes_on() {
     for row in ROWS {
         let Some(connect) = row.connect() else { continue };
         for (_, message, is_json) in hostile() {
-            let server = vendor(row, &[&message, connect.event.as_bytes()], false).await;
+            let events = vec![connect.event.as_bytes(); 1 + connect.swallowed];
+            let server = vendor(row, &[&[message.as_slice()], &events[..]].concat(), false).await;
             let source = row.open(address(&server), "1ms");
             run(row, &source, None, async |observer| {
                 observer.up().await;
