@@ -10,7 +10,7 @@ use super::stand_in::{address, vendor};
 use crate::http_server::HttpError;
 use crate::ingress::{Accepted, HookRequest};
 use crate::outbox::LinkState;
-use crate::sources::test_post::headers;
+use crate::sources::test_support::post::headers;
 use crate::websocket::peer::soon;
 
 /// Each with whether it can be part of an event: it is JSON.

@@ -71,8 +71,8 @@ pub(super) const ROWS: &[Row] = &[
             headers: |body| {
                 let mut mac = Hmac::<Sha256>::new_from_slice(b"s3cr3t-token-0123456789").expect("a key");
                 mac.update(body);
-                let digest: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
-                let signature = ("x-hub-signature-256", format!("sha256={digest}"));
+                let digest: Vec<_> = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+                let signature = ("x-hub-signature-256", format!("sha256={}", digest.concat()));
                 vec![signature, ("x-github-event", "issues".to_owned()), ("x-github-delivery", "1".to_owned())]
             },
         }),
