@@ -5,7 +5,6 @@ mod cursors;
 mod harness;
 mod hostile;
 mod link;
-mod log;
 mod look_ups;
 mod row;
 mod rows;

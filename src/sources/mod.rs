@@ -6,8 +6,6 @@ mod conformance;
 mod docker;
 mod dockerhub;
 mod dtr;
-#[cfg(test)]
-mod event_snapshot;
 mod github;
 mod harbor;
 mod json_cursor;
@@ -15,7 +13,7 @@ mod poll;
 mod posted;
 mod source;
 #[cfg(test)]
-mod test_post;
+mod test_support;
 mod tutum;
 mod vcenter;
 mod webhook;

@@ -1,26 +1,11 @@
 //! No secret is in Debug output, an error or the log, even where the vendor repeats it.
 
-use std::io;
-use std::sync::{Arc, Mutex};
-
 use super::super::Sink;
 use super::super::harness::{message, read};
 use super::row::Row;
 use super::with_server;
+use crate::test_support::log::Log;
 use crate::test_support::scripted_server::{ScriptedServer, Step, reply};
-
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().expect("no panic").extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
 
 /// Every secret of the row, whole and in the pieces that a vendor might repeat.
 fn repeated(row: &Row, url: &str) -> String {
@@ -34,14 +19,7 @@ fn repeated(row: &Row, url: &str) -> String {
 
 #[tokio::test]
 async fn no_secret_is_shown() {
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_ansi(false)
-        .with_writer(move || writer.clone())
-        .finish();
-    let _logging = tracing::subscriber::set_default(subscriber);
+    let (log, _logging) = Log::capture();
     tracing::info!("the log is kept");
     for (row, _) in with_server() {
         for status in [200, 202, 302, 400, 401, 403, 404, 410, 429, 500, 503] {
@@ -59,7 +37,7 @@ async fn no_secret_is_shown() {
             }
         }
     }
-    let log = String::from_utf8(log.0.lock().expect("no panic").clone()).expect("text");
+    let log = log.text();
     assert!(log.contains("the log is kept") && !log.contains("s3cr3t"), "{log}");
 }
 

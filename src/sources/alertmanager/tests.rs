@@ -8,7 +8,7 @@ use crate::event::{Event, EventId};
 use crate::fault::Fault;
 use crate::ingress::{Accepted, HookRequest};
 use crate::outbound::Outbound;
-use crate::sources::test_post::{TestPost, events_of, read_config};
+use crate::sources::test_support::post::{TestPost, events_of, read_config};
 use crate::sources::{Settings, Source};
 
 fn config(text: &str) -> Config {

@@ -1,9 +1,9 @@
 //! A stored cursor that cannot be read is logged, and the source starts over.
 
 use super::harness::run;
-use super::log::Log;
 use super::rows::ROWS;
 use super::stand_in::{address, vendor};
+use crate::test_support::log::Log;
 
 #[tokio::test]
 async fn an_unreadable_cursor_is_logged_and_survived() {

@@ -54,7 +54,7 @@ pub(super) async fn run<T>(
     let mut observer = Observer { out: out.clone(), link: status.link, events, skipped: status.skipped };
     let stop = Stop::new();
     let scripted = async {
-        let done = script(&mut observer).await;
+        let done = Box::pin(script(&mut observer)).await;
         stop.trigger();
         done
     };
@@ -78,7 +78,7 @@ pub(super) async fn run_with_full_intake(row: &Row, source: &AnySource, during: 
             tokio::time::sleep(Duration::from_millis(50)).await;
         };
         tokio::select! {
-            () = during(&out) => panic!("{}: nothing is committed", row.kind),
+            () = Box::pin(during(&out)) => panic!("{}: nothing is committed", row.kind),
             () = soon(full) => stop.trigger(),
         }
     };

@@ -10,7 +10,7 @@ use super::stand_in::{address, vendor};
 use crate::http_server::HttpError;
 use crate::ingress::{Accepted, HookRequest};
 use crate::outbox::LinkState;
-use crate::sources::test_post::headers;
+use crate::sources::test_support::post::headers;
 use crate::websocket::peer::soon;
 
 /// Each with whether it can be part of an event: it is JSON.
@@ -76,7 +76,8 @@ async fn after_hostile_messages_a_source_goes_on() {
     for row in ROWS {
         let Some(connect) = row.connect() else { continue };
         for (_, message, is_json) in hostile() {
-            let server = vendor(row, &[&message, connect.event.as_bytes()], false).await;
+            let events = vec![connect.event.as_bytes(); 1 + connect.swallowed];
+            let server = vendor(row, &[&[message.as_slice()], &events[..]].concat(), false).await;
             let source = row.open(address(&server), "1ms");
             run(row, &source, None, async |observer| {
                 observer.up().await;

@@ -58,11 +58,9 @@ fn hostile(evil: &str) -> Vec<String> {
         "VirtualMachine:<x href=\"http://@/\"/>",
     ];
     let mut references: Vec<_> = forms.iter().map(|form| form.replacen("@@", &format!("@{evil}"), 1)).collect();
-    references.iter_mut().for_each(|reference| {
-        if !reference.contains(evil) {
-            *reference = reference.replace('@', evil);
-        }
-    });
+    for reference in references.iter_mut().filter(|reference| !reference.contains(evil)) {
+        *reference = reference.replace('@', evil);
+    }
     references.push(format!("http://{host}.:{port}/"));
     references.push(format!("http://user:password@{evil}/"));
     references.push("/".repeat(100_000));

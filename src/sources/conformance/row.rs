@@ -36,6 +36,8 @@ pub(super) struct Post {
 pub(super) struct Connect {
     /// One message with one event. Empty: the source is up without any.
     pub(super) event: &'static str,
+    /// How many events a truncated message may swallow, because nothing but the text shows where messages end.
+    pub(super) swallowed: usize,
     /// How the stand-in server answers a request. It may send some of the messages.
     pub(super) answer: fn(&ReceivedRequest, &mut VecDeque<Vec<u8>>) -> Step,
 }

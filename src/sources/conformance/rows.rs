@@ -24,11 +24,13 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         kind: "docker",
-        toml: "url = \"http://@\"",
+        toml: "url = \"http://@\"\nmax_frame = \"64KiB\"",
         // Its only secret is a private key in a file, which TLS keeps.
         has_secrets: false,
         link: Link::Connected(Connect {
             event: r#"{"Type":"container","Action":"start","Actor":{"ID":"web"}}"#,
+            // As many as fit into `max_frame`.
+            swallowed: 2000,
             answer: as_engine,
         }),
         look_up: Some(LookUp {
@@ -69,8 +71,8 @@ pub(super) const ROWS: &[Row] = &[
             headers: |body| {
                 let mut mac = Hmac::<Sha256>::new_from_slice(b"s3cr3t-token-0123456789").expect("a key");
                 mac.update(body);
-                let digest: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
-                let signature = ("x-hub-signature-256", format!("sha256={digest}"));
+                let digest: Vec<_> = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+                let signature = ("x-hub-signature-256", format!("sha256={}", digest.concat()));
                 vec![signature, ("x-github-event", "issues".to_owned()), ("x-github-delivery", "1".to_owned())]
             },
         }),
@@ -95,6 +97,7 @@ pub(super) const ROWS: &[Row] = &[
         has_secrets: true,
         link: Link::Connected(Connect {
             event: r#"[{"n":1}]"#,
+            swallowed: 0,
             answer: |_, messages| {
                 let body = if messages.len() > 1 { messages.pop_front() } else { messages.front().cloned() };
                 raw_reply(&body.unwrap_or_default())
@@ -109,6 +112,7 @@ pub(super) const ROWS: &[Row] = &[
         has_secrets: true,
         link: Link::Connected(Connect {
             event: r#"{"type":"container","action":"start","resource_uri":"/api/v1/container/7a/"}"#,
+            swallowed: 0,
             answer: as_stream,
         }),
         look_up: Some(LookUp { reference: "/api/v1/container/7a/", is_look_up: |request| !is_upgrade(request) }),
@@ -118,7 +122,7 @@ pub(super) const ROWS: &[Row] = &[
         kind: "vcenter",
         toml: "url = \"http://@/sdk\"\nusername = \"ops\"\npassword = \"s3cr3t-p4ss\"",
         has_secrets: true,
-        link: Link::Connected(Connect { event: "", answer: vcenter_replies::answer }),
+        link: Link::Connected(Connect { event: "", swallowed: 0, answer: vcenter_replies::answer }),
         look_up: Some(LookUp {
             reference: "VirtualMachine:vm-42",
             is_look_up: |request| request.body.contains("VirtualMachine"),
@@ -138,7 +142,7 @@ pub(super) const ROWS: &[Row] = &[
         toml: "url = \"ws://@/s3cr3t-path?k=s3cr3t-query\"\napi = \"http://@/things/\"\nbearer = \"s3cr3t-bearer\"\n\
             query = { key = \"s3cr3t-key\" }\nsubscribe = [\"s3cr3t-hello\"]",
         has_secrets: true,
-        link: Link::Connected(Connect { event: r#"{"n":1}"#, answer: as_stream }),
+        link: Link::Connected(Connect { event: r#"{"n":1}"#, swallowed: 0, answer: as_stream }),
         look_up: Some(LookUp { reference: "1", is_look_up: |request| !is_upgrade(request) }),
         has_cursor: false,
     },

@@ -5,11 +5,11 @@ use super::harness::{is_waiting, run, run_with_full_intake};
 use super::rows::ROWS;
 use super::stand_in::{address, constant, vendor};
 use crate::ingress::HookRequest;
-use crate::sources::test_post::headers;
+use crate::sources::test_support::post::headers;
 use crate::test_support::scripted_server::{Step, reply};
 
 #[tokio::test]
-async fn while_connecting_to_a_server_that_says_nothing() {
+async fn while_connecting_to_a_server_that_does_not_answer() {
     for row in ROWS.iter().filter(|row| row.connect().is_some()) {
         let server = constant(Step::Stall).await;
         let source = row.open(address(&server), "1h");
@@ -57,7 +57,8 @@ async fn while_the_intake_is_full() {
 async fn while_a_look_up_is_not_answered() {
     for row in ROWS {
         let Some(look_up) = &row.look_up else { continue };
-        let server = vendor(row, &[], true).await;
+        let event = row.connect().map_or("", |connect| connect.event);
+        let server = vendor(row, &[event.as_bytes()], true).await;
         let source = row.open(address(&server), "1h");
         run(row, &source, None, async |observer| {
             observer.up().await;

@@ -6,8 +6,8 @@ use crate::event::Event;
 use crate::ingress::EndpointConfig;
 use crate::outbound::Outbound;
 use crate::secret::Secret;
-use crate::sources::event_snapshot::snapshot;
-use crate::sources::test_post::{TestPost, events_of, read_config};
+use crate::sources::test_support::post::{TestPost, events_of, read_config};
+use crate::sources::test_support::snapshot::snapshot;
 use crate::sources::{Settings, Source};
 
 const PUSH: &str = r#"{"callback_url":"https://registry.hub.docker.com/u/acme/shop/hook/2141b5bi5i5b02bec211i4eeih0242eg11000a/","push_data":{"pushed_at":1417566161,"pusher":"trustedbuilder","tag":"1.4"},"repository":{"comment_count":0,"date_created":1417494799,"description":"","is_official":false,"is_private":true,"is_trusted":true,"name":"shop","namespace":"acme","owner":"acme","repo_name":"acme/shop","repo_url":"https://registry.hub.docker.com/u/acme/shop/","star_count":0,"status":"Active"}}"#;

@@ -6,7 +6,7 @@ use super::*;
 use crate::event::{Event, EventId};
 use crate::outbound::Outbound;
 use crate::sources::Settings;
-use crate::sources::test_post::{TestPost, events_of, headers, read_config};
+use crate::sources::test_support::post::{TestPost, events_of, headers, read_config};
 
 fn env(name: &str) -> Option<String> {
     match name {

@@ -5,8 +5,8 @@ use super::*;
 use crate::event::Event;
 use crate::ingress::EndpointConfig;
 use crate::outbound::Outbound;
-use crate::sources::event_snapshot::{default_text, snapshot};
-use crate::sources::test_post::{TestPost, events_of, headers, read_config};
+use crate::sources::test_support::post::{TestPost, events_of, headers, read_config};
+use crate::sources::test_support::snapshot::{default_text, snapshot};
 use crate::sources::{Settings, Source};
 use texts::DEFAULT_TEXTS;
 

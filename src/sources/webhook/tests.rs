@@ -15,7 +15,7 @@ use super::*;
 use crate::ingress::{EndpointConfig, HookRequest};
 use crate::outbound::Outbound;
 use crate::outbox::LinkState;
-use crate::sources::test_post::{TestPost, events_proven, headers, read_config};
+use crate::sources::test_support::post::{TestPost, events_proven, headers, read_config};
 use crate::sources::{Settings, Source};
 use crate::stop::Stop;
 

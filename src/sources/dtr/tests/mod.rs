@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::notification::DtrKind;
 use super::*;
 use crate::event::Event;
-use crate::sources::test_post::{events_of, read_config};
+use crate::sources::test_support::post::{events_of, read_config};
 
 const TOKEN: &str = "a1b2c3d4-token";
 

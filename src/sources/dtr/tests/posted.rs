@@ -3,8 +3,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::event::EventId;
 use crate::secret::Secret;
-use crate::sources::event_snapshot::{default_text, snapshot};
-use crate::sources::test_post::TestPost;
+use crate::sources::test_support::post::TestPost;
+use crate::sources::test_support::snapshot::{default_text, snapshot};
 use texts::DEFAULT_TEXTS;
 
 /// A real one, its tag shortened.

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use super::source::DefaultText;
 use crate::config_reader::{ConfigReader, Spanned, TableReader};
 use crate::event::{Event, EventId};
 use crate::message::Markup;
 use crate::relay::{Defaults, Fetched, Relay, Template};
+use crate::sources::source::DefaultText;
 
 /// The event's default text. All of `texts` must compile.
-pub(super) fn default_text(texts: &'static [DefaultText], event: &Event) -> String {
+pub(in crate::sources) fn default_text(texts: &'static [DefaultText], event: &Event) -> String {
     let reading = ConfigReader::new("name = \"one\"", &|_| None);
     let tree = reading.tree();
     let mut defaults = Defaults::default();
@@ -23,7 +23,7 @@ pub(super) fn default_text(texts: &'static [DefaultText], event: &Event) -> Stri
     relay.render(&Arc::new(event.clone()), &Fetched::default(), Markup::Plain, "console").expect("a message").text
 }
 
-pub(super) fn snapshot(texts: &'static [DefaultText], event: &Event) -> String {
+pub(in crate::sources) fn snapshot(texts: &'static [DefaultText], event: &Event) -> String {
     let id = match &event.id {
         EventId::Given(id) => id,
         EventId::Fresh(_) => "fresh",

@@ -6,23 +6,23 @@ use jiff::Timestamp;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use tokio::sync::mpsc;
 
-use super::posted::{PostedEvents, PostedKind};
-use super::source::Source;
 use crate::config_reader::{ConfigReader, TableReader};
 use crate::event::{Event, Name};
 use crate::http_server::HttpError;
 use crate::ingress::verify::Proof;
 use crate::ingress::{Accepted, Arrived, HookRequest, VerifiedRequest};
 use crate::outbox::{Arrival, Outbox, SourceStatus};
+use crate::sources::posted::{PostedEvents, PostedKind};
+use crate::sources::source::Source;
 
-pub(super) struct TestPost<S> {
-    pub(super) source: S,
-    pub(super) out: Outbox,
-    pub(super) arrivals: mpsc::Receiver<Arrival>,
-    pub(super) status: SourceStatus,
+pub(in crate::sources) struct TestPost<S> {
+    pub(in crate::sources) source: S,
+    pub(in crate::sources) out: Outbox,
+    pub(in crate::sources) arrivals: mpsc::Receiver<Arrival>,
+    pub(in crate::sources) status: SourceStatus,
 }
 
-pub(super) fn headers(fields: &[(&str, &str)]) -> HeaderMap {
+pub(in crate::sources) fn headers(fields: &[(&str, &str)]) -> HeaderMap {
     let pair = |(name, value): &(&str, &str)| {
         (HeaderName::try_from(*name).expect("a name"), HeaderValue::try_from(*value).expect("a value"))
     };
@@ -30,7 +30,7 @@ pub(super) fn headers(fields: &[(&str, &str)]) -> HeaderMap {
 }
 
 /// Reads a source's table; gives the problems too.
-pub(super) fn read_config<C>(
+pub(in crate::sources) fn read_config<C>(
     text: &str,
     env: &dyn Fn(&str) -> Option<String>,
     read: impl FnOnce(&TableReader) -> Option<C>,
@@ -45,11 +45,15 @@ pub(super) fn read_config<C>(
 }
 
 /// What a kind reads in a request that arrived in 1970, without a source around it.
-pub(super) fn events_of<K: PostedKind>(kind: &K, headers: &HeaderMap, body: &[u8]) -> Result<PostedEvents, String> {
+pub(in crate::sources) fn events_of<K: PostedKind>(
+    kind: &K,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<PostedEvents, String> {
     events_proven(kind, headers, body, &Proof::Sender)
 }
 
-pub(super) fn events_proven<K: PostedKind>(
+pub(in crate::sources) fn events_proven<K: PostedKind>(
     kind: &K,
     headers: &HeaderMap,
     body: &[u8],
@@ -63,14 +67,14 @@ pub(super) fn events_proven<K: PostedKind>(
 
 impl<S: Source> TestPost<S> {
     /// The source is named `in`.
-    pub(super) fn new(kind: &str, source: S) -> Self {
+    pub(in crate::sources) fn new(kind: &str, source: S) -> Self {
         let (sender, arrivals) = mpsc::channel(8);
         let (out, status) = Outbox::new(Name::from("in"), Name::from(kind), sender);
         Self { source, out, arrivals, status }
     }
 
     /// How many events the answer says are committed, or the error answer; and what was committed.
-    pub(super) async fn post(
+    pub(in crate::sources) async fn post(
         &mut self,
         fields: &[(&str, &str)],
         body: impl Into<Bytes>,
@@ -101,7 +105,11 @@ impl<S: Source> TestPost<S> {
     }
 
     /// Posts what must be refused: the status and the error. Nothing is committed.
-    pub(super) async fn post_refused(&mut self, fields: &[(&str, &str)], body: impl Into<Bytes>) -> (u16, String) {
+    pub(in crate::sources) async fn post_refused(
+        &mut self,
+        fields: &[(&str, &str)],
+        body: impl Into<Bytes>,
+    ) -> (u16, String) {
         let (answer, committed) = self.post(fields, body).await;
         let error = answer.expect_err("refused");
         assert_eq!(committed.len(), 0, "{error:?}");
