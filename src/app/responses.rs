@@ -63,16 +63,17 @@ pub(super) fn incident(incident: store::Incident) -> Incident {
 }
 
 pub(super) fn dead_letter(letter: store::DeadLetter) -> DeadLetter {
+    let store::DeadLetter { delivery, event } = letter;
     DeadLetter {
-        id: i64::from(letter.id),
-        since: letter.died.to_string(),
-        relay: letter.relay.to_string(),
-        sink: letter.sink.to_string(),
-        attempts: letter.attempts.into(),
-        tries: texts(&letter.tries),
-        why: letter.why,
-        reply: letter.reply,
-        event: letter.event.to_json(),
+        id: i64::from(delivery.id),
+        since: delivery.settled.unwrap_or_default().to_string(),
+        relay: delivery.relay.to_string(),
+        sink: delivery.sink.to_string(),
+        attempts: delivery.attempts.into(),
+        tries: texts(&delivery.tries),
+        why: delivery.why.unwrap_or_default(),
+        reply: delivery.reply,
+        event: event.to_json(),
     }
 }
 

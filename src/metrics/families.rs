@@ -6,7 +6,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::registry::{Metric, Registry};
+use prometheus_client::registry::Registry;
 
 /// A gauge with a fraction: seconds, or a point in time as seconds since 1970.
 pub type Seconds = Gauge<f64, AtomicU64>;
@@ -20,119 +20,58 @@ const FETCH: [f64; 11] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.
 /// Good disks need under a millisecond; bad ones block for seconds.
 const COMMIT: [f64; 12] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5];
 
-pub(super) struct Families {
-    pub(super) registry: Registry,
-    pub(super) source_up: Family<Labels<1>, Gauge>,
-    pub(super) source_last_event: Family<Labels<1>, Seconds>,
-    pub(super) source_reconnects: Family<Labels<1>, Counter>,
-    pub(super) source_gap_events: Family<Labels<1>, Counter>,
-    pub(super) source_skipped: Family<Labels<1>, Counter>,
-    pub(super) http_requests: Family<Labels<3>, Counter>,
-    pub(super) events_received: Family<Labels<1>, Counter>,
-    pub(super) events_matched: Family<Labels<1>, Counter>,
-    pub(super) events_unmatched: Family<Labels<1>, Counter>,
-    pub(super) deliveries: Family<Labels<2>, Counter>,
-    pub(super) attempts_failed: Family<Labels<2>, Counter>,
-    pub(super) delivery_seconds: Family<Labels<1>, Histogram, fn() -> Histogram>,
-    pub(super) queue_pending: Family<Labels<1>, Gauge>,
-    pub(super) queue_oldest: Family<Labels<1>, Seconds>,
-    pub(super) dead_letters: Family<Labels<1>, Gauge>,
-    pub(super) lane_wait: Family<Labels<1>, Seconds>,
-    pub(super) fetch_seconds: Histogram,
-    pub(super) fetches: Family<Labels<2>, Counter>,
-    pub(super) commit_seconds: Histogram,
-    pub(super) relay_faults: Family<Labels<1>, Counter>,
-    pub(super) task_restarts: Family<Labels<1>, Counter>,
-    pub(super) config_successful: Gauge,
-    pub(super) config_success_time: Seconds,
-}
-
-impl Families {
-    pub(super) fn new() -> Self {
-        let mut registry = Registry::with_prefix("tidings");
-        let r = &mut registry;
-        let build: Family<Labels<1>, Gauge> = Family::default();
-        build.get_or_create(&[("version", env!("CARGO_PKG_VERSION").to_owned())]).set(1);
-        registered(r, "build_info", "The version of tidings; always 1", build);
-        Self {
-            source_up: registered(
-                r,
-                "source_up",
-                "Whether the source is connected, or its last poll succeeded",
-                empty(),
-            ),
-            source_last_event: registered(
-                r,
-                "source_last_event_timestamp_seconds",
-                "Time of the source's last event; 0 before the first",
-                empty(),
-            ),
-            source_reconnects: registered(r, "source_reconnects", "Reconnects after a lost connection", empty()),
-            source_gap_events: registered(r, "source_gap_events", "Events known to be missing", empty()),
-            source_skipped: registered(
-                r,
-                "source_skipped_messages",
-                "Messages skipped because they were not JSON",
-                empty(),
-            ),
-            http_requests: registered(
-                r,
-                "http_requests",
-                "HTTP requests by listener, endpoint and status code; the endpoint is empty for unknown paths",
-                empty(),
-            ),
-            events_received: registered(r, "events_received", "Events received", empty()),
-            events_matched: registered(r, "events_matched", "Events that the relay wanted", empty()),
-            events_unmatched: registered(r, "events_unmatched", "Events that no relay wanted", empty()),
-            deliveries: registered(
-                r,
-                "deliveries",
-                "Finished deliveries: delivered, dead, or suppressed on purpose",
-                empty(),
-            ),
-            attempts_failed: registered(r, "delivery_attempts_failed", "Failed delivery attempts", empty()),
-            delivery_seconds: registered(
-                r,
-                "delivery_seconds",
-                "Time from accepting an event to its delivery",
-                Family::new_with_constructor(|| Histogram::new(DELIVERY)),
-            ),
-            queue_pending: registered(r, "queue_pending", "Pending deliveries", empty()),
-            queue_oldest: registered(r, "queue_oldest_pending_seconds", "Age of the oldest pending delivery", empty()),
-            dead_letters: registered(r, "dead_letters", "Dead letters not yet replayed or dropped", empty()),
-            lane_wait: registered(r, "lane_wait_seconds", "Time until the lane's next attempt", empty()),
-            fetch_seconds: registered(
-                r,
-                "fetch_seconds",
-                "Duration of fetches of related resources",
-                Histogram::new(FETCH),
-            ),
-            fetches: registered(r, "fetch", "Fetches: from the cache (hit), successful (ok) or failed", empty()),
-            commit_seconds: registered(r, "commit_seconds", "Duration of commits to the store", Histogram::new(COMMIT)),
-            relay_faults: registered(r, "relay_faults", "Failed expressions of the relay", empty()),
-            task_restarts: registered(r, "task_restarts", "Restarts of failed tasks", empty()),
-            config_successful: registered(
-                r,
-                "config_last_reload_successful",
-                "Whether relays.toml was valid when last read",
-                Gauge::default(),
-            ),
-            config_success_time: registered(
-                r,
-                "config_last_reload_success_timestamp_seconds",
-                "When a valid relays.toml was last read",
-                Seconds::default(),
-            ),
-            registry,
+/// Declares, creates and registers each family: its field, type, name and help, and how to create it if not by default.
+macro_rules! families {
+    ($($field:ident: $type:ty, $name:literal, $help:literal $(, $new:expr)?;)*) => {
+        pub(super) struct Families {
+            pub(super) registry: Registry,
+            $(pub(super) $field: $type,)*
         }
-    }
+
+        impl Families {
+            pub(super) fn new() -> Self {
+                let mut registry = Registry::with_prefix("tidings");
+                $(
+                    let $field: $type = families!(@new $($new)?);
+                    registry.register($name, $help, $field.clone());
+                )*
+                Self { registry, $($field),* }
+            }
+        }
+    };
+    (@new) => { Default::default() };
+    (@new $new:expr) => { $new };
 }
 
-fn empty<const N: usize, M: Default>() -> Family<Labels<N>, M> {
-    Family::default()
-}
-
-fn registered<M: Metric + Clone>(registry: &mut Registry, name: &str, help: &str, metric: M) -> M {
-    registry.register(name, help, metric.clone());
-    metric
+families! {
+    build_info: Family<Labels<1>, Gauge>, "build_info", "The version of tidings; always 1";
+    source_up: Family<Labels<1>, Gauge>, "source_up", "Whether the source is connected, or its last poll succeeded";
+    source_last_event: Family<Labels<1>, Seconds>, "source_last_event_timestamp_seconds",
+        "Time of the source's last event; 0 before the first";
+    source_reconnects: Family<Labels<1>, Counter>, "source_reconnects", "Reconnects after a lost connection";
+    source_gap_events: Family<Labels<1>, Counter>, "source_gap_events", "Events known to be missing";
+    source_skipped: Family<Labels<1>, Counter>, "source_skipped_messages",
+        "Messages skipped because they were not JSON";
+    http_requests: Family<Labels<3>, Counter>, "http_requests",
+        "HTTP requests by listener, endpoint and status code; the endpoint is empty for unknown paths";
+    events_received: Family<Labels<1>, Counter>, "events_received", "Events received";
+    events_matched: Family<Labels<1>, Counter>, "events_matched", "Events that the relay wanted";
+    events_unmatched: Family<Labels<1>, Counter>, "events_unmatched", "Events that no relay wanted";
+    deliveries: Family<Labels<2>, Counter>, "deliveries",
+        "Finished deliveries: delivered, dead, or suppressed on purpose";
+    attempts_failed: Family<Labels<2>, Counter>, "delivery_attempts_failed", "Failed delivery attempts";
+    delivery_seconds: Family<Labels<1>, Histogram, fn() -> Histogram>, "delivery_seconds",
+        "Time from accepting an event to its delivery", Family::new_with_constructor(|| Histogram::new(DELIVERY));
+    queue_pending: Family<Labels<1>, Gauge>, "queue_pending", "Pending deliveries";
+    queue_oldest: Family<Labels<1>, Seconds>, "queue_oldest_pending_seconds", "Age of the oldest pending delivery";
+    dead_letters: Family<Labels<1>, Gauge>, "dead_letters", "Dead letters not yet replayed or dropped";
+    lane_wait: Family<Labels<1>, Seconds>, "lane_wait_seconds", "Time until the lane's next attempt";
+    fetch_seconds: Histogram, "fetch_seconds", "Duration of fetches of related resources", Histogram::new(FETCH);
+    fetches: Family<Labels<2>, Counter>, "fetch", "Fetches: from the cache (hit), successful (ok) or failed";
+    commit_seconds: Histogram, "commit_seconds", "Duration of commits to the store", Histogram::new(COMMIT);
+    relay_faults: Family<Labels<1>, Counter>, "relay_faults", "Failed expressions of the relay";
+    task_restarts: Family<Labels<1>, Counter>, "task_restarts", "Restarts of failed tasks";
+    config_successful: Gauge, "config_last_reload_successful", "Whether relays.toml was valid when last read";
+    config_success_time: Seconds, "config_last_reload_success_timestamp_seconds",
+        "When a valid relays.toml was last read";
 }

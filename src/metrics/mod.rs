@@ -56,7 +56,6 @@ pub struct SinkMetrics {
 #[derive(Debug, Clone)]
 pub struct EndpointMetrics {
     pub accepted: Counter,
-    listener: &'static str,
     endpoint: Name,
     requests: Family<Labels<3>, Counter>,
 }
@@ -70,7 +69,9 @@ pub struct RelayMetrics {
 
 impl Metrics {
     pub fn new() -> Self {
-        Self(Arc::new(Families::new()))
+        let families = Families::new();
+        families.build_info.get_or_create(&[("version", env!("CARGO_PKG_VERSION").to_owned())]).set(1);
+        Self(Arc::new(families))
     }
 
     pub fn source(&self, source: &Name) -> SourceMetrics {
@@ -119,11 +120,9 @@ impl Metrics {
 
     /// Of one endpoint of the public listener; an empty name stands for requests that match no endpoint.
     pub fn endpoint(&self, endpoint: &Name) -> EndpointMetrics {
-        let (requests, listener) = (self.0.http_requests.clone(), "listen");
-        let labels =
-            [("listener", listener.to_owned()), ("endpoint", endpoint.to_string()), ("code", "202".to_owned())];
-        let accepted = requests.get_or_create_owned(&labels);
-        EndpointMetrics { accepted, listener, endpoint: endpoint.clone(), requests }
+        let requests = self.0.http_requests.clone();
+        let accepted = requests.get_or_create_owned(&request_labels(endpoint, 202));
+        EndpointMetrics { accepted, endpoint: endpoint.clone(), requests }
     }
 
     pub fn relay(&self, relay: &Name) -> RelayMetrics {
@@ -183,13 +182,12 @@ impl SinkMetrics {
 impl EndpointMetrics {
     /// Counts a request by its response status. Most are [`EndpointMetrics::accepted`].
     pub fn answered(&self, status: u16) {
-        let labels = [
-            ("listener", self.listener.to_owned()),
-            ("endpoint", self.endpoint.to_string()),
-            ("code", status.to_string()),
-        ];
-        self.requests.get_or_create(&labels).inc();
+        self.requests.get_or_create(&request_labels(&self.endpoint, status)).inc();
     }
+}
+
+fn request_labels(endpoint: &Name, status: u16) -> Labels<3> {
+    [("listener", "listen".to_owned()), ("endpoint", endpoint.to_string()), ("code", status.to_string())]
 }
 
 /// What `*_timestamp_seconds` gauges hold.

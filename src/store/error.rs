@@ -18,7 +18,7 @@ pub enum StoreError {
 #[derive(Debug, thiserror::Error)]
 #[error("{error}")]
 pub struct CommitError {
-    /// What was to be committed, to try again. Empty if the store ended without an answer.
+    /// What was to be committed, to try again.
     pub entries: Vec<Entry>,
     pub error: StoreError,
 }

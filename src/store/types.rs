@@ -252,19 +252,8 @@ pub struct DeadFilter {
 
 #[derive(Debug, Clone)]
 pub struct DeadLetter {
-    pub id: DeliveryId,
+    pub delivery: DeliveryRow,
     pub event: Arc<Event>,
-    pub relay: Name,
-    pub sink: Name,
-    pub accepted: Timestamp,
-    pub first_tried: Option<Timestamp>,
-    pub died: Timestamp,
-    pub attempts: u32,
-    /// When each attempt failed, oldest first; only the latest if there were very many.
-    pub tries: Vec<Timestamp>,
-    pub why: String,
-    /// The latest reply of the receiver, if any.
-    pub reply: Option<String>,
 }
 
 /// The pending and dead deliveries of one sink.

@@ -23,7 +23,8 @@ async fn with_repeat_false_it_becomes_a_dead_letter_with_that_reason() {
     assert_eq!(harness.sink.texts(), ["1", "2"]);
     let dead = harness.store.dead(DeadFilter::default()).await.expect("readable");
     assert_eq!(dead.len(), 1);
-    assert!(dead[0].why.contains("repeat = false"), "{}", dead[0].why);
+    let why = dead[0].delivery.why.as_deref().unwrap_or_default();
+    assert!(why.contains("repeat = false"), "{why}");
     assert!(harness.arrivals.try_recv().is_ok(), "delivery.dead is reported");
 }
 
@@ -45,7 +46,7 @@ async fn a_dead_letter_keeps_every_attempt_and_the_last_reply() {
     let mut harness = Harness::new(ALL, sink);
     harness.commit(["x.a"]).await;
     harness.run(harness.settled()).await;
-    let dead = harness.store.dead(DeadFilter::default()).await.expect("readable").remove(0);
+    let dead = harness.store.dead(DeadFilter::default()).await.expect("readable").remove(0).delivery;
     assert_eq!((dead.attempts, dead.tries.len(), dead.reply.as_deref()), (3, 3, Some("no such thing")));
 }
 

@@ -1,18 +1,19 @@
 //! How async tasks reach the threads that own the connections.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
-use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::reader::Reader;
-use super::requests::{Reply, Request};
-use super::settle::{Settlement, Target};
+use super::requests::{Job, Reply, Request};
+use super::settle::Settlement;
 use super::shared::Shared;
+use super::transaction::WriteTransaction;
 use crate::event::Name;
 use crate::store::error::StoreError;
-use crate::store::types::{Note, Outcome};
+use crate::store::types::{DeliveryId, Note, Outcome};
 
 #[derive(Debug)]
 pub(super) struct Access {
@@ -22,6 +23,8 @@ pub(super) struct Access {
     pub(super) reader: Reader,
     pub(super) lister: Reader,
     pub(super) shared: Arc<Shared>,
+    pub(super) remember: Duration,
+    pub(super) warnings: Vec<String>,
 }
 
 impl Access {
@@ -31,29 +34,21 @@ impl Access {
         replied.await.unwrap_or(Err(StoreError::Closed))
     }
 
+    /// Does `work` in a transaction of the writer; resolves when it is on disk.
+    pub(super) async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnMut(&mut WriteTransaction<'_>) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.request(|reply| Request::Write(Box::new(Job { work, result: None, reply }))).await
+    }
+
     pub(super) async fn settle(
         &self,
-        target: Target,
+        ids: Vec<DeliveryId>,
         outcome: Outcome,
         notes: Vec<(Name, Note)>,
     ) -> Result<(), StoreError> {
-        let settlement = Settlement { target, outcome, notes, at: Timestamp::now() };
+        let settlement = Settlement { ids, outcome, notes, at: Timestamp::now() };
         self.settlements.send(settlement).await.map_err(|_| StoreError::Closed)
-    }
-
-    /// For short reads.
-    pub(super) async fn read<T: Send + 'static>(
-        &self,
-        read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        self.reader.read(read).await?.map_err(|error| self.shared.classify(&error))
-    }
-
-    /// For operators' listings.
-    pub(super) async fn list<T: Send + 'static>(
-        &self,
-        read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        self.lister.read(read).await?.map_err(|error| self.shared.classify(&error))
     }
 }

@@ -10,7 +10,6 @@
 
 mod access;
 mod counts;
-mod database;
 mod open;
 mod queries;
 mod reader;
@@ -22,6 +21,7 @@ mod schema;
 mod settle;
 mod shared;
 mod silences;
+mod store;
 mod stream;
 mod transaction;
 mod writer;
@@ -29,5 +29,5 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub(super) use database::Database;
+pub use store::Store;
 pub use stream::DeliveryStream;

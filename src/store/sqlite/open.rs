@@ -41,28 +41,28 @@ pub(super) fn open(file: &Path, policy: &Policy) -> Result<Opened, OpenError> {
     if size(file) == Some(0) && size(&beside(file, "-wal")).unwrap_or(0) == 0 {
         warnings.push(format!("{} was an empty file: the store starts empty", file.display()));
     }
-    let damage = match attempt(file, policy) {
-        Ok(db) => {
-            remove_suspect_mark(file);
-            return Ok(Opened { db, file_lock, warnings });
-        }
-        Err(AttemptError::Fatal(error)) => return Err(error),
-        Err(AttemptError::Damaged(why)) => why,
-    };
-    let aside = set_aside(file)?;
-    warnings.push(format!(
-        "{} is damaged ({damage}): it was set aside as {}, and the store starts empty; pending deliveries are in that file",
-        file.display(),
-        aside.display()
-    ));
-    match attempt(file, policy) {
+    let mut attempted = attempt(file, policy);
+    if let Err(AttemptError::Damaged(why)) = &attempted {
+        let aside = set_aside(file)?;
+        warnings.push(format!(
+            "{} is damaged ({why}): it was set aside as {}, and the store starts empty; pending deliveries are in that file",
+            file.display(),
+            aside.display()
+        ));
+        attempted = attempt(file, policy);
+    }
+    match attempted {
         Ok(db) => {
             remove_suspect_mark(file);
             Ok(Opened { db, file_lock, warnings })
         }
         Err(AttemptError::Fatal(error)) => Err(error),
-        Err(AttemptError::Damaged(why)) => Err(OpenError::Unusable { file: file.into(), why }),
+        Err(AttemptError::Damaged(why)) => Err(unusable(file, why)),
     }
+}
+
+pub(super) fn unusable(file: &Path, why: impl ToString) -> OpenError {
+    OpenError::Unusable { file: file.into(), why: why.to_string() }
 }
 
 /// A read-only connection to the file; the writer's connection is open already.
@@ -74,7 +74,7 @@ pub(super) fn reader(file: &Path) -> Result<Connection, OpenError> {
         db.pragma_update(None, "cache_size", -1000)?;
         Ok(db)
     };
-    open().map_err(|error: rusqlite::Error| OpenError::Unusable { file: file.into(), why: error.to_string() })
+    open().map_err(|error: rusqlite::Error| unusable(file, error))
 }
 
 /// Leaves a mark that makes the next start check the file completely, whatever its size.
@@ -98,7 +98,7 @@ fn remove_suspect_mark(file: &Path) {
 }
 
 fn lock(file: &Path) -> Result<File, OpenError> {
-    let unusable = |why: std::io::Error| OpenError::Unusable { file: file.into(), why: why.to_string() };
+    let unusable = |why: std::io::Error| unusable(file, why);
     let path = beside(file, ".lock");
     let mut lock = File::options().read(true).write(true).create(true).truncate(false).open(path).map_err(unusable)?;
     match lock.try_lock() {
@@ -122,11 +122,10 @@ fn lock(file: &Path) -> Result<File, OpenError> {
 
 fn attempt(file: &Path, policy: &Policy) -> Result<Connection, AttemptError> {
     let classified = |error: rusqlite::Error| {
-        let why = error.to_string();
         if is_damage(&error) {
-            AttemptError::Damaged(why)
+            AttemptError::Damaged(error.to_string())
         } else {
-            AttemptError::Fatal(OpenError::Unusable { file: file.into(), why })
+            AttemptError::Fatal(unusable(file, error))
         }
     };
     let (size_of_file, size_of_wal) = (size(file), size(&beside(file, "-wal")).unwrap_or(0));
@@ -201,7 +200,7 @@ fn probe(db: &Connection) -> rusqlite::Result<()> {
 /// Renames the file and its log so that `sqlite3` can still open them.
 fn set_aside(file: &Path) -> Result<PathBuf, OpenError> {
     let now = Timestamp::now();
-    let unusable = |why: std::io::Error| OpenError::Unusable { file: file.into(), why: why.to_string() };
+    let unusable = |why: std::io::Error| unusable(file, why);
     let mut aside = beside(file, &format!(".damaged-{}", now.strftime("%Y%m%dT%H%M%SZ")));
     if aside.exists() || beside(&aside, "-wal").exists() {
         aside = beside(file, &format!(".damaged-{}", now.strftime("%Y%m%dT%H%M%S.%fZ")));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
+use rusqlite::{Connection, OptionalExtension, named_params, params};
 
 use super::rows::Columns;
 use crate::event::Name;
@@ -49,18 +49,19 @@ pub(super) fn events(db: &Connection, filter: &EventFilter) -> rusqlite::Result<
     Ok(found)
 }
 
+/// What [`delivery`] reads.
+const COLUMNS: &str =
+    "d.id, d.state, d.relay, d.sink, d.accepted, d.attempts, d.due, d.first_tried, d.tries, d.settled,
+    d.why, d.reply, d.receipt";
+
 fn deliveries(db: &Connection, seq: i64, routes: i64) -> rusqlite::Result<Vec<DeliveryRow>> {
-    let mut statement = db.prepare_cached(
-        "SELECT id, state, relay, sink, accepted, attempts, due, first_tried, tries, settled, why,
-                reply, receipt
-         FROM delivery WHERE id >= ?1 AND id < ?1 + ?2
+    let mut statement = db.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM delivery d WHERE id >= ?1 AND id < ?1 + ?2
          UNION ALL
-         SELECT id, state, relay, sink, accepted, attempts, due, first_tried, tries, settled, why,
-                reply, receipt
-         FROM delivery INDEXED BY replayed WHERE event = ?1 AND replay_of IS NOT NULL
-         LIMIT ?3",
-    )?;
-    let rows = statement.query_map(params![seq, routes, bounded(None)], |row| Ok(delivery(row)))?;
+         SELECT {COLUMNS} FROM delivery d INDEXED BY replayed WHERE event = ?1 AND replay_of IS NOT NULL
+         LIMIT ?3"
+    ))?;
+    let rows = statement.query_map(params![seq, routes, bounded(None)], |row| Ok(delivery(&mut Columns::of(row))))?;
     rows.collect()
 }
 
@@ -70,8 +71,7 @@ fn size(row: &DeliveryRow) -> usize {
     row.tries.len() * size_of::<Timestamp>() + texts.into_iter().flatten().map(String::len).sum::<usize>()
 }
 
-fn delivery(row: &Row<'_>) -> DeliveryRow {
-    let mut columns = Columns::of(row);
+fn delivery(columns: &mut Columns) -> DeliveryRow {
     DeliveryRow {
         id: DeliveryId(columns.number(0)),
         state: columns.state(1),
@@ -101,8 +101,7 @@ pub(super) fn ids(filter: &DeadFilter) -> Option<String> {
 
 pub(super) fn dead(db: &Connection, filter: &DeadFilter) -> rusqlite::Result<Vec<DeadLetter>> {
     let mut statement = db.prepare_cached(&format!(
-        "SELECT d.id, d.relay, d.sink, d.accepted, d.first_tried, d.settled, d.attempts, d.tries, d.why, d.reply,
-                e.seq, e.source, e.kind, e.type, e.subject, e.id, e.time, e.crc, e.body
+        "SELECT {COLUMNS}, e.seq, e.source, e.kind, e.type, e.subject, e.id, e.time, e.crc, e.body
          FROM delivery d INDEXED BY dead LEFT JOIN event e ON e.seq = d.event
          WHERE {SELECTED_DEAD} ORDER BY d.id LIMIT :limit"
     ))?;
@@ -119,22 +118,9 @@ pub(super) fn dead(db: &Connection, filter: &DeadFilter) -> rusqlite::Result<Vec
         && bytes < MAX_LISTED_BYTES
     {
         let mut columns = Columns::of(row);
-        let letter = DeadLetter {
-            id: DeliveryId(columns.number(0)),
-            relay: columns.name(1),
-            sink: columns.name(2),
-            accepted: columns.time(3),
-            first_tried: columns.time_if_any(4),
-            died: columns.time(5),
-            attempts: columns.count(6),
-            tries: columns.times(7),
-            why: columns.text_if_any(8).unwrap_or_default(),
-            reply: columns.text_if_any(9),
-            event: Arc::new(columns.event(10)),
-        };
-        let reply = letter.reply.as_ref().map_or(0, String::len);
-        bytes += letter.event.data.text().len() + letter.tries.len() * size_of::<Timestamp>() + reply;
-        found.push(letter);
+        let (delivery, event) = (delivery(&mut columns), columns.event(13));
+        bytes += event.data.text().len() + size(&delivery);
+        found.push(DeadLetter { delivery, event: Arc::new(event) });
     }
     Ok(found)
 }

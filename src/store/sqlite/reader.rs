@@ -1,6 +1,7 @@
 //! Threads that read the file while the writer writes: one for short reads of lanes, one for operators' listings.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use rusqlite::{Connection, params};
 use tokio::sync::{mpsc, oneshot};
@@ -8,6 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::open;
 use super::ready_buffer::{CAPACITY_BYTES, Page, Unreadable};
 use super::rows::Columns;
+use super::shared::Shared;
 use crate::event::Name;
 use crate::store::error::{OpenError, StoreError};
 use crate::store::types::{Delivery, DeliveryId};
@@ -26,10 +28,11 @@ enum Job {
 #[derive(Debug)]
 pub(super) struct Reader {
     jobs: mpsc::Sender<Job>,
+    shared: Arc<Shared>,
 }
 
 impl Reader {
-    pub(super) fn start(name: &'static str, file: &Path) -> Result<Self, OpenError> {
+    pub(super) fn start(name: &'static str, file: &Path, shared: &Arc<Shared>) -> Result<Self, OpenError> {
         let db = open::reader(file)?;
         let (jobs, mut inbox) = mpsc::channel(WAITING_READS);
         let work = move || {
@@ -47,20 +50,20 @@ impl Reader {
         };
         let thread = std::thread::Builder::new().name(name.to_owned());
         thread.spawn(work).map_err(|why| OpenError::Thread { name, why })?;
-        Ok(Self { jobs })
+        Ok(Self { jobs, shared: Arc::clone(shared) })
     }
 
     pub(super) async fn read<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
-    ) -> Result<rusqlite::Result<T>, StoreError> {
+    ) -> Result<T, StoreError> {
         let (reply, replied) = oneshot::channel();
         let job = Job::Read(Box::new(move |db| {
             // The caller may be gone.
             drop(reply.send(read(db)));
         }));
         self.jobs.send(job).await.map_err(|_| StoreError::Closed)?;
-        replied.await.map_err(|_| StoreError::Closed)
+        replied.await.map_err(|_| StoreError::Closed)?.map_err(|error| self.shared.classify(&error))
     }
 
     /// Resolves when the connection is closed.

@@ -33,7 +33,7 @@ pub(super) struct ReadyBuffer {
     changed: Notify,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Content {
     waiting: VecDeque<Delivery>,
     bytes: usize,
@@ -81,14 +81,7 @@ pub(super) struct PageRead<'b> {
 impl ReadyBuffer {
     /// Starts behind: deliveries of earlier runs are in the file.
     pub(super) fn new(sink: Name) -> Arc<Self> {
-        let content = Content {
-            waiting: VecDeque::new(),
-            bytes: 0,
-            behind: true,
-            reached: 0,
-            unreadable: VecDeque::new(),
-            closed: false,
-        };
+        let content = Content { behind: true, ..Content::default() };
         Arc::new(Self { sink, content: Mutex::new(content), changed: Notify::new() })
     }
 

@@ -90,20 +90,19 @@ impl Retention {
             self.is_stuck = false;
             self.written = 0;
         }
+        let mut changes = CountChanges::default();
         match self.phase {
-            Phase::Idle => Ok(CountChanges::default()),
+            Phase::Idle => {}
             Phase::Ids => {
-                if delete_ids(db, before(now, policy.remember))? < STEP {
+                if delete_expired(db, EXPIRED_IDS, before(now, policy.remember))? {
                     self.phase = Phase::Notes;
                 }
-                Ok(CountChanges::default())
             }
             Phase::Notes => {
                 delete_silences(db, before(now, policy.retention_age))?;
-                if delete_notes(db, now)? < STEP {
+                if delete_expired(db, EXPIRED_NOTES, now)? {
                     self.phase = Phase::ByAge { from: 0 };
                 }
-                Ok(CountChanges::default())
             }
             Phase::ByAge { from } => {
                 let pass = delete_events(db, from, &Limit::Age(before(now, policy.retention_age).as_microsecond()))?;
@@ -115,45 +114,34 @@ impl Retention {
                     None if bytes_used(db)? > policy.retention_size => Phase::BySize { from: 0 },
                     None => Phase::Shrink,
                 };
-                Ok(pass.changes)
+                changes = pass.changes;
             }
             Phase::BySize { from } => {
                 // A little below the limit, so that the next events fit without another run.
                 let pass = delete_events(db, from, &Limit::Size(policy.retention_size / 16 * 15))?;
                 self.is_stuck = pass.deleted == 0 && (from == 0 || self.is_stuck);
                 self.phase = pass.next_from.map_or(Phase::Shrink, |from| Phase::BySize { from });
-                Ok(pass.changes)
+                changes = pass.changes;
             }
             Phase::Shrink => {
                 if !shrink(db, policy.retention_size)? {
-                    let is_stuck = self.is_stuck;
                     self.postpone();
-                    self.is_stuck = is_stuck;
                 }
-                Ok(CountChanges::default())
             }
         }
+        Ok(changes)
     }
 }
 
-fn delete_ids(db: &Connection, from: Timestamp) -> rusqlite::Result<i64> {
-    let gone = db
-        .prepare_cached(
-            "DELETE FROM seen WHERE (source, id) IN
-                 (SELECT source, id FROM seen WHERE at < ?1 ORDER BY at LIMIT ?2)",
-        )?
-        .execute(params![from.as_microsecond(), STEP])?;
-    Ok(i64::try_from(gone).unwrap_or(i64::MAX))
-}
+const EXPIRED_IDS: &str =
+    "DELETE FROM seen WHERE (source, id) IN (SELECT source, id FROM seen WHERE at < ?1 ORDER BY at LIMIT ?2)";
+const EXPIRED_NOTES: &str =
+    "DELETE FROM note WHERE (sink, name) IN (SELECT sink, name FROM note WHERE until <= ?1 ORDER BY until LIMIT ?2)";
 
-fn delete_notes(db: &Connection, now: Timestamp) -> rusqlite::Result<i64> {
-    let gone = db
-        .prepare_cached(
-            "DELETE FROM note WHERE (sink, name) IN
-                 (SELECT sink, name FROM note WHERE until <= ?1 ORDER BY until LIMIT ?2)",
-        )?
-        .execute(params![now.as_microsecond(), STEP])?;
-    Ok(i64::try_from(gone).unwrap_or(i64::MAX))
+/// Deletes what expired before `at`; true if that was all.
+fn delete_expired(db: &Connection, sql: &str, at: Timestamp) -> rusqlite::Result<bool> {
+    let deleted = db.prepare_cached(sql)?.execute(params![at.as_microsecond(), STEP])?;
+    Ok(i64::try_from(deleted).is_ok_and(|deleted| deleted < STEP))
 }
 
 /// Expired silences are kept as long as what they suppressed, so that operators can see the reason.

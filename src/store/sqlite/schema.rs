@@ -55,18 +55,6 @@ CREATE TABLE incident (source TEXT PRIMARY KEY, event TEXT NOT NULL, why TEXT NO
 CREATE TABLE seen (source TEXT NOT NULL, id TEXT NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (source, id)) STRICT, WITHOUT ROWID;
 CREATE INDEX seen_at ON seen(at);
 CREATE TABLE room (id INTEGER PRIMARY KEY, filler BLOB NOT NULL) STRICT;
-CREATE VIEW events AS
-    SELECT seq, strftime('%FT%R:%fZ', accepted / 1e6, 'unixepoch') AS accepted, source, kind, type, subject, id,
-           strftime('%FT%R:%fZ', time / 1e6, 'unixepoch') AS time, body
-    FROM event;
-CREATE VIEW deliveries AS
-    SELECT d.id, CASE d.state WHEN 0 THEN 'pending' WHEN 1 THEN 'delivered' WHEN 2 THEN 'dead'
-                              WHEN 3 THEN 'replayed' WHEN 4 THEN 'dropped' END AS state,
-           d.relay, d.sink, e.source, e.type, e.subject, d.attempts,
-           strftime('%FT%R:%fZ', d.accepted / 1e6, 'unixepoch') AS accepted,
-           strftime('%FT%R:%fZ', d.due / 1e6, 'unixepoch') AS due,
-           strftime('%FT%R:%fZ', d.settled / 1e6, 'unixepoch') AS settled, d.why, d.reply, d.receipt, d.event
-    FROM delivery d LEFT JOIN event e ON e.seq = d.event;
 ";
 
 /// `tries` are the times of the attempts that failed, with commas between them; `matches` is a JSON list.
@@ -88,7 +76,22 @@ CREATE TABLE silence (
     until   INTEGER NOT NULL,
     revoked INTEGER
 ) STRICT;
-DROP VIEW deliveries;
+";
+
+const THIRD: &str = "
+ALTER TABLE room RENAME TO reserve;
+ALTER TABLE cursor RENAME COLUMN place TO position;
+ALTER TABLE delivery RENAME COLUMN again TO replay_of;
+DROP INDEX again;
+CREATE INDEX replayed ON delivery(event) WHERE replay_of IS NOT NULL;
+";
+
+/// Created after every migration; none of them has to change a view.
+const VIEWS: &str = "
+CREATE VIEW events AS
+    SELECT seq, strftime('%FT%R:%fZ', accepted / 1e6, 'unixepoch') AS accepted, source, kind, type, subject, id,
+           strftime('%FT%R:%fZ', time / 1e6, 'unixepoch') AS time, body
+    FROM event;
 CREATE VIEW deliveries AS
     SELECT d.id, CASE d.state WHEN 0 THEN 'pending' WHEN 1 THEN 'delivered' WHEN 2 THEN 'dead' WHEN 3 THEN 'replayed'
                               WHEN 4 THEN 'dropped' WHEN 5 THEN 'suppressed' END AS state,
@@ -102,15 +105,6 @@ CREATE VIEW silences AS
            strftime('%FT%R:%fZ', until / 1e6, 'unixepoch') AS until,
            strftime('%FT%R:%fZ', revoked / 1e6, 'unixepoch') AS revoked
     FROM silence;
-";
-
-/// Plain names.
-const THIRD: &str = "
-ALTER TABLE room RENAME TO reserve;
-ALTER TABLE cursor RENAME COLUMN place TO position;
-ALTER TABLE delivery RENAME COLUMN again TO replay_of;
-DROP INDEX again;
-CREATE INDEX replayed ON delivery(event) WHERE replay_of IS NOT NULL;
 ";
 
 /// What a file is, according to its header and tables.
@@ -138,8 +132,11 @@ pub(super) fn migrate(db: &mut Connection, version: i64) -> rusqlite::Result<()>
         return Ok(());
     }
     let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    for migration in MIGRATIONS.iter().skip(from) {
-        transaction.execute_batch(migration)?;
+    for view in ["events", "deliveries", "silences"] {
+        transaction.execute_batch(&format!("DROP VIEW IF EXISTS {view}"))?;
+    }
+    for step in MIGRATIONS.iter().skip(from).chain([&VIEWS]) {
+        transaction.execute_batch(step)?;
     }
     transaction.pragma_update(None, "application_id", APPLICATION)?;
     transaction.pragma_update(None, "user_version", known())?;

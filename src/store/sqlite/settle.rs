@@ -11,17 +11,11 @@ use crate::store::types::{DeliveryId, Note, Outcome};
 /// A verdict on its way to disk, with its notes.
 #[derive(Debug)]
 pub(super) struct Settlement {
-    pub(super) target: Target,
+    /// All deliveries of one message.
+    pub(super) ids: Vec<DeliveryId>,
     pub(super) outcome: Outcome,
     pub(super) notes: Vec<(Name, Note)>,
     pub(super) at: Timestamp,
-}
-
-/// Most verdicts are about one delivery; the others about all deliveries of one message.
-#[derive(Debug)]
-pub(in crate::store) enum Target {
-    One(DeliveryId),
-    Many(Vec<DeliveryId>),
 }
 
 /// How many times of failed attempts are stored for one delivery; then the oldest are removed.
@@ -38,62 +32,32 @@ pub(super) enum Detail {
     Minimal,
 }
 
-impl From<DeliveryId> for Target {
-    fn from(id: DeliveryId) -> Self {
-        Self::One(id)
-    }
-}
-
-impl From<Vec<DeliveryId>> for Target {
-    fn from(ids: Vec<DeliveryId>) -> Self {
-        Self::Many(ids)
-    }
-}
-
-impl Target {
-    fn ids(&self) -> &[DeliveryId] {
-        match self {
-            Self::One(id) => std::slice::from_ref(id),
-            Self::Many(ids) => ids,
-        }
-    }
-
-    /// Consecutive ids as their first and last.
-    fn runs(&self) -> Vec<(i64, i64)> {
-        if let Self::One(id) = self {
-            return vec![(id.0, id.0)];
-        }
-        let mut ids: Vec<_> = self.ids().iter().map(|id| id.0).collect();
-        ids.sort_unstable();
-        ids.dedup();
-        let runs = ids.chunk_by(|id, following| id + 1 == *following);
-        runs.filter_map(|run| Some((*run.first()?, *run.last()?))).collect()
-    }
-}
-
 impl WriteTransaction<'_> {
     /// Every statement requires the pending state: a repeated verdict changes nothing.
     pub(super) fn settle(&mut self, settlements: &[Settlement], detail: Detail) -> rusqlite::Result<()> {
         let mut delivered = Vec::new();
-        for Settlement { target, outcome, notes, at } in settlements {
-            let micros = at.as_microsecond();
+        for Settlement { ids, outcome, notes, at } in settlements {
+            let ids = ids.iter().map(|id| (id.0, at.as_microsecond()));
             match outcome {
-                Outcome::Delivered { receipt: None } => delivered.extend(target.ids().iter().map(|id| (id.0, micros))),
-                _ => self.settle_as(outcome, &target.runs(), micros, detail)?,
+                Outcome::Delivered { receipt: None } => delivered.extend(ids),
+                _ => self.settle_as(outcome, ids.collect(), detail)?,
             }
             for (sink, note) in notes {
                 self.note(sink, note)?;
             }
         }
-        delivered.sort_unstable();
-        delivered.dedup_by_key(|(id, _)| *id);
-        self.deliver(&delivered)
+        // The most frequent verdict: consecutive ids in one statement, also from several settlements.
+        self.settle_as(&Outcome::Delivered { receipt: None }, delivered, detail)
     }
 
-    fn settle_as(&mut self, outcome: &Outcome, runs: &[(i64, i64)], at: i64, detail: Detail) -> rusqlite::Result<()> {
+    /// `ids` with the time of their verdict.
+    fn settle_as(&mut self, outcome: &Outcome, mut ids: Vec<(i64, i64)>, detail: Detail) -> rusqlite::Result<()> {
         let full = detail == Detail::Full;
         let longest = i64::try_from(MAX_TRIES * TRY_LENGTH - 1).unwrap_or(i64::MAX);
-        for (first, last) in runs {
+        ids.sort_unstable();
+        ids.dedup_by_key(|(id, _)| *id);
+        for run in ids.chunk_by(|(id, _), (following, _)| id + 1 == *following) {
+            let (Some((first, _)), Some((last, at))) = (run.first(), run.last()) else { continue };
             match outcome {
                 Outcome::Delivered { receipt } => {
                     let sql = "UPDATE delivery SET state = 1, attempts = attempts + 1, settled = ?3, due = NULL,
@@ -103,11 +67,7 @@ impl WriteTransaction<'_> {
                     count_settled(&mut self.changes, update.query(params![first, last, at, receipt])?, 0)?;
                 }
                 Outcome::Postponed { due, attempts, why, reply } => {
-                    let sql = format!(
-                        "UPDATE delivery SET {TRIED}, attempts = ?4, due = ?9, why = ?5, reply = coalesce(?6, reply),
-                                first_tried = coalesce(first_tried, ?3)
-                         WHERE id BETWEEN ?1 AND ?2 AND state = 0"
-                    );
+                    let sql = format!("UPDATE delivery SET {TRIED}, due = ?9 WHERE id BETWEEN ?1 AND ?2 AND state = 0");
                     let reply = reply.as_ref().filter(|_| full);
                     let due = due.as_microsecond();
                     let mut update = self.db.prepare_cached(&sql)?;
@@ -115,8 +75,7 @@ impl WriteTransaction<'_> {
                 }
                 Outcome::Dead { attempts, why, reply } => {
                     let sql = format!(
-                        "UPDATE delivery SET {TRIED}, state = 2, attempts = ?4, settled = ?3, due = NULL, why = ?5,
-                                reply = coalesce(?6, reply), first_tried = coalesce(first_tried, ?3)
+                        "UPDATE delivery SET {TRIED}, state = 2, settled = ?3, due = NULL
                          WHERE id BETWEEN ?1 AND ?2 AND state = 0 RETURNING sink"
                     );
                     let reply = reply.as_ref().filter(|_| full);
@@ -130,20 +89,6 @@ impl WriteTransaction<'_> {
                     let mut update = self.db.prepare_cached(sql)?;
                     count_settled(&mut self.changes, update.query(params![first, last, at, why])?, 0)?;
                 }
-            }
-        }
-        Ok(())
-    }
-
-    /// The most frequent verdict: consecutive ids in one statement, also from several settlements.
-    fn deliver(&mut self, delivered: &[(i64, i64)]) -> rusqlite::Result<()> {
-        let sql = "UPDATE delivery SET state = 1, attempts = attempts + 1, settled = ?3, due = NULL,
-                          first_tried = coalesce(first_tried, ?3)
-                   WHERE id BETWEEN ?1 AND ?2 AND state = 0 RETURNING sink";
-        let mut update = self.db.prepare_cached(sql)?;
-        for run in delivered.chunk_by(|(id, _), (following, _)| id + 1 == *following) {
-            if let (Some((first, _)), Some((last, at))) = (run.first(), run.last()) {
-                count_settled(&mut self.changes, update.query(params![first, last, at])?, 0)?;
             }
         }
         Ok(())
@@ -165,9 +110,10 @@ impl WriteTransaction<'_> {
     }
 }
 
-/// Appends the time (?3) of an attempt, if one was made: giving up on an old delivery is none. ?7: whether to append,
-/// ?8: the longest list.
-const TRIED: &str = "tries = CASE WHEN NOT ?7 OR ?4 <= attempts THEN tries
+/// What a failed attempt changes. Appends its time (?3) if one was made: giving up on an old delivery is none. ?7:
+/// whether to append, ?8: the longest list.
+const TRIED: &str = "attempts = ?4, why = ?5, reply = coalesce(?6, reply), first_tried = coalesce(first_tried, ?3),
+    tries = CASE WHEN NOT ?7 OR ?4 <= attempts THEN tries
     ELSE coalesce(CASE WHEN length(tries) >= ?8 THEN substr(tries, instr(tries, ',') + 1) ELSE tries END || ',', '')
          || ?3 END";
 

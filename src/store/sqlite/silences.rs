@@ -10,24 +10,14 @@ use crate::store::types::Silence;
 /// No listing is longer.
 const MAX_LISTED: i64 = 10_000;
 
-/// A silence to add.
-#[derive(Debug)]
-pub(super) struct NewSilence {
-    pub(super) matches: Vec<String>,
-    pub(super) why: String,
-    pub(super) since: Timestamp,
-    pub(super) until: Timestamp,
-}
-
 impl WriteTransaction<'_> {
-    pub(super) fn add_silence(&self, new: &NewSilence) -> rusqlite::Result<Silence> {
-        let NewSilence { matches, why, since, until } = new;
-        let list = serde_json::Value::from(matches.clone()).to_string();
+    /// Adds it under an id of its own.
+    pub(super) fn add_silence(&self, new: &Silence) -> rusqlite::Result<Silence> {
+        let list = serde_json::Value::from(new.matches.clone()).to_string();
         let sql = "INSERT INTO silence (matches, why, since, until) VALUES (?1, ?2, ?3, ?4)";
-        let row = params![list, why, since.as_microsecond(), until.as_microsecond()];
+        let row = params![list, new.why, new.since.as_microsecond(), new.until.as_microsecond()];
         let id = self.db.prepare_cached(sql)?.insert(row)?;
-        let (matches, why) = (matches.clone(), why.clone());
-        Ok(Silence { id, matches, why, since: *since, until: *until, revoked: None })
+        Ok(Silence { id, ..new.clone() })
     }
 
     /// Ends one that is active, or all of them. Returns those that it ended.

@@ -6,7 +6,6 @@ use super::access::Access;
 use super::reader;
 use super::ready_buffer::{Next, ReadyBuffer};
 use super::requests::Request;
-use super::settle::Target;
 use crate::event::Name;
 use crate::store::error::StoreError;
 use crate::store::types::{Delivery, Outcome};
@@ -45,7 +44,7 @@ impl DeliveryStream {
                 Next::Buffered(deliveries) => return Ok(deliveries),
                 Next::OnDisk(read) => {
                     let (sink, after) = (self.buffer.sink.clone(), read.after);
-                    let page = self.access.read(move |db| reader::page(db, &sink, after)).await?;
+                    let page = self.access.reader.read(move |db| reader::page(db, &sink, after)).await?;
                     read.finish(page);
                 }
                 Next::Nothing => self.buffer.changed().await,
@@ -58,7 +57,7 @@ impl DeliveryStream {
     async fn settle_unreadable(&self) -> Result<(), StoreError> {
         while let Some(unreadable) = self.buffer.first_unreadable() {
             let outcome = Outcome::Dead { attempts: unreadable.attempts, why: unreadable.why, reply: None };
-            self.access.settle(Target::One(unreadable.id), outcome, Vec::new()).await?;
+            self.access.settle(vec![unreadable.id], outcome, Vec::new()).await?;
             self.buffer.remove_first_unreadable();
         }
         Ok(())

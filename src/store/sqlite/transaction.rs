@@ -1,28 +1,22 @@
 //! What the writer does inside one transaction. Nothing of it is visible outside before the commit.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use rusqlite::{CachedStatement, Connection, named_params, params};
 
 use super::counts::CountChanges;
 use super::queries::{SELECTED_DEAD, ids};
+use super::retention::before;
 use crate::event::{Event, EventId, Name};
 use crate::store::types::{Committed, DeadFilter, Delivery, DeliveryId, Entry, Incident, IncidentChange};
-
-/// Some of the dead letters that a filter selects: what one transaction replays or drops.
-#[derive(Debug)]
-pub(super) struct DeadBatch {
-    pub(super) filter: DeadFilter,
-    /// Ids up to here, so that what dies again meanwhile is not taken twice. None: up to the newest.
-    pub(super) highest: Option<i64>,
-    pub(super) limit: usize,
-}
 
 /// An open transaction with its prepared statements.
 pub(super) struct WriteTransaction<'c> {
     pub(super) db: &'c Connection,
-    next: i64,
+    /// The first unused id.
+    pub(super) next: i64,
     pub(super) changes: CountChanges,
     /// New deliveries for the ready buffers, in order.
     pub(super) fresh: Vec<Delivery>,
@@ -33,7 +27,6 @@ pub(super) struct WriteTransaction<'c> {
 }
 
 impl<'c> WriteTransaction<'c> {
-    /// `next` is the first unused id.
     pub(super) fn begin(db: &'c Connection, next: i64) -> rusqlite::Result<Self> {
         let insert_event = db.prepare_cached(
             "INSERT INTO event (seq, routes, source, kind, type, subject, id, time, accepted, crc, body)
@@ -46,16 +39,11 @@ impl<'c> WriteTransaction<'c> {
         Ok(Self { db, next, changes, fresh, behind, insert_event, insert_delivery })
     }
 
-    /// The first id that is still unused.
-    pub(super) fn next(&self) -> i64 {
-        self.next
-    }
-
     pub(super) fn commit(
         &mut self,
         entry: &Entry,
         accepted: Timestamp,
-        remember_from: i64,
+        remember: Duration,
     ) -> rusqlite::Result<Committed> {
         let event = &entry.event;
         if let Some(position) = &entry.cursor {
@@ -74,7 +62,7 @@ impl<'c> WriteTransaction<'c> {
             return Ok(Committed { duplicate: false });
         }
         if let EventId::Given(id) = &event.id
-            && self.is_repeated(&event.source, id, accepted, remember_from)?
+            && self.is_repeated(&event.source, id, accepted, before(accepted, remember))?
         {
             return Ok(Committed { duplicate: true });
         }
@@ -127,24 +115,26 @@ impl<'c> WriteTransaction<'c> {
     }
 
     /// Whether `source` sent this id after `remember_from`. Remembers the id.
-    fn is_repeated(&self, source: &str, id: &str, now: Timestamp, remember_from: i64) -> rusqlite::Result<bool> {
+    fn is_repeated(&self, source: &str, id: &str, now: Timestamp, remember_from: Timestamp) -> rusqlite::Result<bool> {
         let sql = "INSERT INTO seen (source, id, at) VALUES (?1, ?2, ?3)
                    ON CONFLICT (source, id) DO UPDATE SET at = excluded.at WHERE at < ?4";
-        let written = self.db.prepare_cached(sql)?.execute(params![source, id, now.as_microsecond(), remember_from])?;
+        let row = params![source, id, now.as_microsecond(), remember_from.as_microsecond()];
+        let written = self.db.prepare_cached(sql)?.execute(row)?;
         Ok(written == 0)
     }
 
     /// Makes dead letters pending again under new ids, because streams only read forward. Returns how many, and the
     /// highest id that was considered.
-    pub(super) fn replay(&mut self, batch: &DeadBatch, now: Timestamp) -> rusqlite::Result<(usize, i64)> {
-        let (letters, highest) = self.select_dead(batch)?;
+    pub(super) fn replay(&mut self, filter: &DeadFilter, highest: Option<i64>) -> rusqlite::Result<(usize, i64)> {
+        let (letters, highest) = self.select_dead(filter, highest)?;
+        let now = Timestamp::now().as_microsecond();
         let mut insert = self.db.prepare_cached(
             "INSERT INTO delivery (id, event, state, relay, sink, accepted, replay_of)
              SELECT ?2, event, 0, relay, sink, ?3, id FROM delivery WHERE id = ?1",
         )?;
         let mut mark = self.db.prepare_cached("UPDATE delivery SET state = 3 WHERE id = ?1")?;
         for (id, sink) in &letters {
-            insert.execute(params![id, self.next, now.as_microsecond()])?;
+            insert.execute(params![id, self.next, now])?;
             mark.execute([id])?;
             self.next += 1;
             let count = self.changes.of(sink);
@@ -157,8 +147,8 @@ impl<'c> WriteTransaction<'c> {
         Ok((letters.len(), highest))
     }
 
-    pub(super) fn drop_dead(&mut self, batch: &DeadBatch) -> rusqlite::Result<(usize, i64)> {
-        let (letters, highest) = self.select_dead(batch)?;
+    pub(super) fn drop_dead(&mut self, filter: &DeadFilter, highest: Option<i64>) -> rusqlite::Result<(usize, i64)> {
+        let (letters, highest) = self.select_dead(filter, highest)?;
         let mut mark = self.db.prepare_cached("UPDATE delivery SET state = 4 WHERE id = ?1")?;
         for (id, sink) in &letters {
             mark.execute([id])?;
@@ -167,20 +157,21 @@ impl<'c> WriteTransaction<'c> {
         Ok((letters.len(), highest))
     }
 
-    fn select_dead(&self, batch: &DeadBatch) -> rusqlite::Result<(Vec<(i64, Name)>, i64)> {
-        let highest = batch.highest.unwrap_or(self.next - 1);
+    /// Letters up to the id `highest`; None: up to the newest.
+    fn select_dead(&self, filter: &DeadFilter, highest: Option<i64>) -> rusqlite::Result<(Vec<(i64, Name)>, i64)> {
+        let highest = highest.unwrap_or(self.next - 1);
         let mut statement = self.db.prepare_cached(&format!(
             "SELECT d.id, d.sink FROM delivery d INDEXED BY dead
              WHERE {SELECTED_DEAD} AND d.id <= :highest ORDER BY d.id LIMIT :limit"
         ))?;
         let letters = statement.query_map(
             named_params! {
-                ":ids": ids(&batch.filter),
-                ":relay": batch.filter.relay,
-                ":sink": batch.filter.sink,
-                ":older": batch.filter.older_than.map(Timestamp::as_microsecond),
+                ":ids": ids(filter),
+                ":relay": filter.relay,
+                ":sink": filter.sink,
+                ":older": filter.older_than.map(Timestamp::as_microsecond),
                 ":highest": highest,
-                ":limit": i64::try_from(batch.limit).unwrap_or(i64::MAX),
+                ":limit": filter.limit.and_then(|limit| i64::try_from(limit).ok()).unwrap_or(i64::MAX),
             },
             |row| Ok((row.get(0)?, Name::from(row.get::<_, String>(1)?))),
         )?;

@@ -13,8 +13,8 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
-use super::requests::{Reply, Request, Written, answer, answer_flushes, refuse, send, split_flush};
-use super::retention::{Retention, before};
+use super::requests::{Reply, Request, Write};
+use super::retention::Retention;
 use super::settle::{Detail, Settlement};
 use super::shared::Shared;
 use super::transaction::WriteTransaction;
@@ -77,7 +77,7 @@ impl Writer {
                 drop(self.db);
                 drop(self.file_lock);
                 if let Some(Request::Close(reply)) = closing {
-                    send(reply, outcome);
+                    drop(reply.send(outcome));
                 }
                 return;
             }
@@ -135,42 +135,44 @@ impl Writer {
 
     /// One transaction; more if the first fails.
     fn write_round(&mut self, batch: &mut Vec<Request>, flushes: &mut Vec<Reply<()>>) -> Result<(), StoreError> {
-        let requests: Vec<_> = batch.drain(..).filter_map(|request| split_flush(request, flushes)).collect();
-        if !self.has_reserve || requests.is_empty() && self.unwritten.is_empty() && self.is_refusing() {
+        let mut writes = Vec::with_capacity(batch.len());
+        for request in batch.drain(..) {
+            match request {
+                Request::Write(write) => writes.push(write),
+                Request::Flush(reply) | Request::Close(reply) => flushes.push(reply),
+            }
+        }
+        if !self.has_reserve || writes.is_empty() && self.unwritten.is_empty() && self.is_refusing() {
             self.restore_reserve();
         }
         let received_all = self.unwritten.len() < MAX_UNWRITTEN;
-        let outcome = if self.has_reserve {
-            self.write_all(requests)
-        } else {
-            refuse(requests, &self.shared.full());
-            self.write_verdicts()
-        };
+        let outcome = self.write_all(writes);
         // Verdicts before a flush may still be in the inbox if `unwritten` was full; later ones do not concern it.
         if outcome.is_err() || received_all {
-            answer_flushes(flushes, &outcome);
+            for flush in flushes.drain(..) {
+                drop(flush.send(outcome.clone()));
+            }
         }
         outcome
     }
 
-    fn write_all(&mut self, requests: Vec<Request>) -> Result<(), StoreError> {
-        if requests.is_empty() {
+    fn write_all(&mut self, mut writes: Vec<Box<dyn Write>>) -> Result<(), StoreError> {
+        if writes.is_empty() {
             return self.write_verdicts();
         }
-        match self.write(&requests, Detail::Full) {
-            Ok(written) => {
-                self.shared.set_health(Health::Writable);
-                for (request, written) in requests.into_iter().zip(written) {
-                    answer(request, written);
-                }
-                Ok(())
-            }
-            Err(error) => {
-                let error = self.record_failure(&error);
-                refuse(requests, &error);
-                self.write_verdicts()
-            }
+        let written = if self.has_reserve {
+            self.write(&mut writes, Detail::Full).map_err(|error| self.record_failure(&error))
+        } else {
+            Err(self.shared.full())
+        };
+        for write in writes {
+            write.reply(written.clone());
         }
+        if written.is_err() {
+            return self.write_verdicts();
+        }
+        self.shared.set_health(Health::Writable);
+        Ok(())
     }
 
     /// Writes verdicts alone, into the reserve if necessary.
@@ -178,55 +180,35 @@ impl Writer {
         if self.unwritten.is_empty() {
             return Ok(());
         }
-        let Err(error) = self.write(&[], Detail::Full) else { return Ok(()) };
+        let Err(error) = self.write(&mut [], Detail::Full) else { return Ok(()) };
         let error = self.record_failure(&error);
         if !matches!(error, StoreError::Full(_)) || !self.has_reserve {
             return Err(error);
         }
-        self.write(&[], Detail::Minimal).map_err(|error| self.record_failure(&error))?;
+        self.write(&mut [], Detail::Minimal).map_err(|error| self.record_failure(&error))?;
         self.has_reserve = false;
         Ok(())
     }
 
-    fn write(&mut self, requests: &[Request], detail: Detail) -> rusqlite::Result<Vec<Written>> {
+    fn write(&mut self, writes: &mut [Box<dyn Write>], detail: Detail) -> rusqlite::Result<()> {
         let transaction = Transaction::new_unchecked(&self.db, TransactionBehavior::Immediate)?;
         if detail == Detail::Minimal {
             self.db.execute("DELETE FROM reserve", [])?;
         }
         let mut writing = WriteTransaction::begin(&self.db, self.next)?;
         writing.settle(&self.unwritten, detail)?;
-        let mut written = Vec::with_capacity(requests.len());
-        for request in requests {
-            written.push(match request {
-                Request::Commit { entries, accepted, .. } => {
-                    let remember_from = before(*accepted, self.policy.remember).as_microsecond();
-                    let entries = entries.iter().map(|entry| writing.commit(entry, *accepted, remember_from));
-                    Written::Committed(entries.collect::<rusqlite::Result<_>>()?)
-                }
-                Request::Replay(batch, _) => {
-                    let (count, highest) = writing.replay(batch, Timestamp::now())?;
-                    Written::DeadBatch(count, highest)
-                }
-                Request::DropDead(batch, _) => {
-                    let (count, highest) = writing.drop_dead(batch)?;
-                    Written::DeadBatch(count, highest)
-                }
-                Request::AddSilence(new, _) => Written::Silence(writing.add_silence(new)?),
-                Request::ExpireSilences(id, _) => {
-                    Written::ExpiredSilences(writing.expire_silences(*id, Timestamp::now())?)
-                }
-                Request::Flush(_) | Request::Close(_) => Written::Nothing,
-            });
+        for write in writes {
+            write.run(&mut writing)?;
         }
         writing.changes.write(&self.db)?;
         transaction.commit()?;
-        self.next = writing.next();
-        let WriteTransaction { changes, fresh, behind, .. } = writing;
+        let WriteTransaction { next, changes, fresh, behind, .. } = writing;
+        self.next = next;
         self.unwritten.clear();
         self.retention.wrote(fresh.len());
         self.shared.count(&changes);
         self.shared.hand_over(fresh, &behind);
-        Ok(written)
+        Ok(())
     }
 
     /// One small step of retention, when it is due.

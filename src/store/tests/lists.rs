@@ -58,8 +58,9 @@ pub(super) async fn dead_letters_are_listed_replayed_and_dropped(fixture: impl F
     assert_eq!(taken(&mut stream, 1).await[0].id, deliveries[3].id);
     assert_eq!(backlog(&store, "ops").await, (1, 2));
     let letters = store.dead(DeadFilter::default()).await.unwrap();
-    let whys: Vec<_> = letters.iter().map(|letter| (&*letter.why, letter.attempts)).collect();
-    assert_eq!(whys, [("invalid_blocks", 3), ("too long", 3)]);
+    let whys: Vec<_> =
+        letters.iter().map(|letter| (letter.delivery.why.as_deref(), letter.delivery.attempts)).collect();
+    assert_eq!(whys, [(Some("invalid_blocks"), 3), (Some("too long"), 3)]);
     let one = DeadFilter { ids: vec![deliveries[2].id, DeliveryId(77)], ..DeadFilter::default() };
     assert_eq!(store.dead(one.clone()).await.unwrap().len(), 1);
     for none in [

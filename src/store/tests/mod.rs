@@ -16,7 +16,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::*;
-use crate::event::{Body, Event, EventId};
+use crate::event::{Body, Event, EventId, Name};
 
 /// A place for one store. Opened again, the store finds what was committed before.
 pub(super) trait Fixture {

@@ -29,9 +29,9 @@ pub(super) async fn every_attempt_keeps_its_time_and_the_latest_reply_stays(fixt
     store.settle(delivery.id, postponed(2, None)).await.unwrap();
     store.settle(delivery.id, Outcome::Dead { attempts: 2, why: "too old".to_owned(), reply: None }).await.unwrap();
     store.flush().await.unwrap();
-    let letter = store.dead(DeadFilter::default()).await.unwrap().remove(0);
+    let letter = store.dead(DeadFilter::default()).await.unwrap().remove(0).delivery;
     assert_eq!((letter.attempts, letter.tries.len()), (2, 2), "giving up is no attempt");
-    assert_eq!((&*letter.why, letter.reply.as_deref()), ("too old", Some("slow down")));
+    assert_eq!((letter.why.as_deref(), letter.reply.as_deref()), (Some("too old"), Some("slow down")));
     assert!(letter.tries[0] <= letter.tries[1] && letter.first_tried == Some(letter.tries[0]));
     let row = one(&store).await;
     assert_eq!((row.tries, row.reply), (letter.tries, letter.reply));

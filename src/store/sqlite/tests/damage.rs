@@ -128,7 +128,7 @@ async fn a_body_that_no_longer_matches_its_checksum_becomes_a_dead_letter() {
     assert_empty(&mut stream).await;
     store.flush().await.unwrap();
     let dead = store.dead(DeadFilter::default()).await.unwrap();
-    let whys: Vec<_> = dead.iter().map(|letter| &*letter.why).collect();
+    let whys: Vec<_> = dead.iter().map(|letter| letter.delivery.why.as_deref().unwrap_or_default()).collect();
     assert_eq!(
         whys,
         [
