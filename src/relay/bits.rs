@@ -62,7 +62,7 @@ pub(super) fn both<'w>(words: &'w [u64], mask: &'w [u64]) -> impl Iterator<Item 
 }
 
 pub(super) fn all(words: &[u64]) -> impl Iterator<Item = usize> + '_ {
-    words.iter().enumerate().flat_map(|(at, word)| ones(*word).map(move |bit| at * 64 + bit))
+    both(words, words)
 }
 
 fn ones(mut word: u64) -> impl Iterator<Item = usize> {

@@ -99,40 +99,33 @@ fn is_about_a_missing_value(error: &Error) -> bool {
 /// Errors that the parentheses around a condition would hide: an empty condition, a list without brackets, and
 /// unmatched closing brackets.
 fn malformed(reader: &ConfigReader, spanned: &Spanned<String>, tokens: &[Token]) -> Option<Problem> {
+    let problem = |part, why: String| Some(Problem::error(reader.place_in(spanned, part), why));
     let whole = 0..spanned.value.len();
-    if spanned.value.len() > LONGEST_SOURCE {
-        let why = format!("a condition may have at most {LONGEST_SOURCE} bytes, this one has {}", spanned.value.len());
-        return Some(Problem::error(reader.place_in(spanned, whole), why));
+    if whole.len() > LONGEST_SOURCE {
+        let why = format!("a condition may have at most {LONGEST_SOURCE} bytes, this one has {}", whole.len());
+        return problem(whole, why);
     }
     if tokens.is_empty() {
-        return Some(Problem::error(reader.place_in(spanned, whole), "this condition is empty").hint("remove `when`"));
+        return problem(whole, "this condition is empty".to_owned()).map(|problem| problem.hint("remove `when`"));
     }
     let mut depth = 0usize;
     for token in tokens {
+        let place = token.span.clone();
         match token.text {
             "(" | "[" | "{" => depth += 1,
-            ")" | "]" | "}" if depth == 0 => {
-                let why = format!("unmatched `{}`", token.text);
-                return Some(Problem::error(reader.place_in(spanned, token.span.clone()), why));
-            }
+            ")" | "]" | "}" if depth == 0 => return problem(place, format!("unmatched `{}`", token.text)),
             ")" | "]" | "}" => depth -= 1,
             "&" | "|" if is_doubled(token, tokens) => {
                 let (twice, word) = if token.text == "&" { ("&&", "and") } else { ("||", "or") };
-                let place = reader.place_in(spanned, token.span.start..token.span.end + 1);
-                return Some(
-                    Problem::error(place, format!("`{twice}` is not an operator here")).hint(format!("write `{word}`")),
-                );
+                let problem = problem(place.start..place.end + 1, format!("`{twice}` is not an operator here"));
+                return problem.map(|problem| problem.hint(format!("write `{word}`")));
             }
             "," if depth == 0 => {
-                let problem = Problem::error(
-                    reader.place_in(spanned, token.span.clone()),
-                    "a condition is one expression, not a list",
-                );
-                return Some(problem.hint("write `and` or `or`"));
+                let problem = problem(place, "a condition is one expression, not a list".to_owned());
+                return problem.map(|problem| problem.hint("write `and` or `or`"));
             }
             sign if token.kind == TokenKind::Sign && !SIGNS.contains(sign) && sign.chars().count() == 1 => {
-                let why = format!("`{sign}` is not allowed in a condition");
-                return Some(Problem::error(reader.place_in(spanned, token.span.clone()), why));
+                return problem(place, format!("`{sign}` is not allowed in a condition"));
             }
             _ => {}
         }

@@ -16,58 +16,16 @@ use minijinja::{Environment, Error, ErrorKind, State};
 use crate::message::{Unit, cut};
 
 /// Candidates for a misspelled filter.
-pub(super) const KNOWN: [&str; 32] = [
-    "abs",
-    "batch",
-    "capitalize",
-    "cut",
-    "default",
-    "dictsort",
-    "first",
-    "float",
-    "format",
-    "groupby",
-    "indent",
-    "int",
-    "items",
-    "join",
-    "last",
-    "length",
-    "list",
-    "lower",
-    "map",
-    "of_type",
-    "past",
-    "replace",
-    "reverse",
-    "round",
-    "safe",
-    "sort",
-    "split",
-    "title",
-    "tojson",
-    "trim",
-    "truncate",
-    "upper",
-];
+pub(super) const KNOWN: &str = "
+    abs batch capitalize cut default dictsort first float format groupby indent int items join last length list
+    lower map of_type past replace reverse round safe sort split title tojson trim truncate upper
+";
 
 /// Candidates for a misspelled test.
-pub(super) const KNOWN_TESTS: [&str; 14] = [
-    "defined",
-    "undefined",
-    "none",
-    "boolean",
-    "number",
-    "integer",
-    "float",
-    "string",
-    "sequence",
-    "mapping",
-    "in",
-    "startingwith",
-    "endingwith",
-    "divisibleby",
-];
+pub(super) const KNOWN_TESTS: &str = "
+    defined undefined none boolean number integer float string sequence mapping in startingwith endingwith
+    divisibleby
+";
 
 /// Wraps `MiniJinja`'s filters in [`skip_missing`]; the originals are `strict.NAME`.
 macro_rules! skipping_missing { ($engine:ident: $($name:ident),*) => { $(

@@ -9,16 +9,10 @@ use std::cell::Cell;
 use std::collections::HashMap;
 
 use super::bits::{self, Bits};
-use super::lookup::{LookupTable, lookup_key};
+use super::definition::Relay;
+use super::lookup::{LookupTable, lookup_check};
 use super::pattern::{FieldPath, Pattern};
 use crate::event::{Event, Name, OURSELVES, Picked};
-
-/// What an event must have for a relay, except `when`.
-pub(super) struct RelayFilter<'r> {
-    /// None: every source but the daemon itself.
-    pub(super) from: Option<Vec<&'r str>>,
-    pub(super) matches: &'r [(FieldPath, Pattern)],
-}
 
 #[derive(Debug, Default)]
 pub(super) struct Index {
@@ -40,9 +34,8 @@ struct Path {
     keys: LookupTable,
     /// Relays whose pattern cannot be looked up.
     evaluated: Bits,
-    /// The index in `patterns` for each evaluated relay; empty if there are none.
-    slots: Box<[u32]>,
-    patterns: Vec<Pattern>,
+    /// Their patterns, in the order of relays.
+    patterns: Vec<(usize, Pattern)>,
 }
 
 thread_local! {
@@ -51,17 +44,16 @@ thread_local! {
 }
 
 impl Index {
-    pub(super) fn new(filters: &[RelayFilter]) -> Self {
-        let count = filters.len();
+    pub(super) fn new(relays: &[Relay]) -> Self {
+        let count = relays.len();
         let mut index = Self { count, without_from: Bits::none(count), ..Self::default() };
-        for (relay, filter_of) in filters.iter().enumerate() {
-            match &filter_of.from {
-                None => index.without_from.set(relay),
-                Some(sources) => {
-                    for source in sources {
-                        index.by_source.entry(Name::from(*source)).or_insert_with(|| Bits::none(count)).set(relay);
-                    }
-                }
+        for (number, relay) in relays.iter().enumerate() {
+            for source in relay.from.iter().flatten() {
+                let source = Name::from(source.value.as_str());
+                index.by_source.entry(source).or_insert_with(|| Bits::none(count)).set(number);
+            }
+            if relay.from.is_none() {
+                index.without_from.set(number);
             }
         }
         for (source, relays) in &mut index.by_source {
@@ -70,14 +62,14 @@ impl Index {
             }
         }
         let mut places: HashMap<&FieldPath, usize> = HashMap::new();
-        for (relay, filter_of) in filters.iter().enumerate() {
-            for (at, pattern) in filter_of.matches {
+        for (number, relay) in relays.iter().enumerate() {
+            for (at, pattern) in &relay.matches {
                 let place = *places.entry(at).or_insert_with(|| {
                     index.paths.push(Path::new(at.clone(), count));
                     index.paths.len() - 1
                 });
                 if let Some(path) = index.paths.get_mut(place) {
-                    path.add(relay, count, pattern);
+                    path.add(number, pattern);
                 }
             }
         }
@@ -133,29 +125,22 @@ impl Path {
             not_using,
             keys: LookupTable::default(),
             evaluated: Bits::none(count),
-            slots: [].into(),
             patterns: Vec::new(),
         }
     }
 
-    fn add(&mut self, relay: usize, count: usize, pattern: &Pattern) {
+    /// Called in the order of relays.
+    fn add(&mut self, relay: usize, pattern: &Pattern) {
         self.using.set(relay);
         self.not_using.clear(relay);
-        let keys: Option<Vec<_>> = pattern.0.iter().map(lookup_key).collect();
-        if let Some(keys) = keys {
-            for key in keys {
-                self.keys.add(key, relay);
+        if let Some(checks) = pattern.0.iter().map(lookup_check).collect::<Option<Vec<_>>>() {
+            for check in checks {
+                self.keys.add(check, relay);
             }
-            return;
+        } else {
+            self.evaluated.set(relay);
+            self.patterns.push((relay, pattern.clone()));
         }
-        self.evaluated.set(relay);
-        if self.slots.is_empty() {
-            self.slots = vec![0; count].into();
-        }
-        if let Some(slot) = self.slots.get_mut(relay) {
-            *slot = u32::try_from(self.patterns.len()).unwrap_or(u32::MAX);
-        }
-        self.patterns.push(pattern.clone());
     }
 
     /// Adds to `found` every relay of `left` that this path satisfies (and perhaps others, not in `left`).
@@ -183,8 +168,8 @@ impl Path {
             }
         };
         for relay in bits::both(self.evaluated.words(), left) {
-            let slot = self.slots.get(relay).and_then(|slot| usize::try_from(*slot).ok());
-            if slot.and_then(|slot| self.patterns.get(slot)).is_some_and(|pattern| pattern.matches(values)) {
+            let at = self.patterns.binary_search_by_key(&relay, |(relay, _)| *relay).ok();
+            if at.and_then(|at| self.patterns.get(at)).is_some_and(|(_, pattern)| pattern.matches(values)) {
                 bits::set(found, relay);
             }
         }

@@ -7,44 +7,18 @@ use aho_corasick::AhoCorasick;
 use super::bits::{self, Bits, words_for};
 use super::glob::Glob;
 use super::pattern::{Check, Test};
-use super::ranges::{Bound, Ranges};
+use super::ranges::Ranges;
 use crate::event::Picked;
 
-/// How a test is looked up.
-#[derive(Debug)]
-pub(super) enum LookupKey {
-    Text(Box<str>),
-    Number(u64),
-    Flag(bool),
-    Bound(Bound, f64),
-    Prefix(Box<str>),
-    Suffix(Box<str>),
-    Glob(Glob),
-}
-
-/// None if a test must be evaluated.
-pub(super) fn lookup_key(test: &Test) -> Option<LookupKey> {
-    if test.exists.is_some() || test.not.is_some() {
-        return None;
-    }
-    let [check] = test.checks.as_slice() else { return None };
-    match check {
-        Check::Text(wanted) => Some(LookupKey::Text(wanted.clone())),
-        Check::Number(number) => Some(LookupKey::Number(number_key(*number))),
-        Check::Flag(flag) => Some(LookupKey::Flag(*flag)),
-        Check::Less(limit) => Some(LookupKey::Bound(Bound::Less, *limit)),
-        Check::AtMost(limit) => Some(LookupKey::Bound(Bound::AtMost, *limit)),
-        Check::More(limit) => Some(LookupKey::Bound(Bound::More, *limit)),
-        Check::AtLeast(limit) => Some(LookupKey::Bound(Bound::AtLeast, *limit)),
-        Check::Prefix(prefix) => Some(LookupKey::Prefix(prefix.clone())),
-        Check::Suffix(suffix) => Some(LookupKey::Suffix(suffix.clone())),
-        Check::Glob(glob) if glob.has_middle() => Some(LookupKey::Glob(glob.clone())),
-        Check::Glob(glob) => match (glob.prefix(), glob.suffix()) {
-            (prefix, "") => Some(LookupKey::Prefix(prefix.into())),
-            ("", suffix) => Some(LookupKey::Suffix(suffix.into())),
-            _ => Some(LookupKey::Glob(glob.clone())),
+/// The check of a test that can be looked up; None if the test must be evaluated.
+pub(super) fn lookup_check(test: &Test) -> Option<&Check> {
+    match test {
+        Test { exists: None, not: None, checks } => match checks.as_slice() {
+            [Check::Regex(_) | Check::Folded(_)] => None,
+            [check] => Some(check),
+            _ => None,
         },
-        Check::Regex(_) | Check::Folded(_) => None,
+        _ => None,
     }
 }
 
@@ -53,14 +27,20 @@ fn number_key(number: f64) -> u64 {
     if number == 0.0 { 0 } else { number.to_bits() }
 }
 
+type ByLength = BTreeMap<usize, HashMap<Box<str>, RelaySet>>;
+
+fn add_by_length(texts: &mut ByLength, text: &str, relay: usize) {
+    texts.entry(text.len()).or_default().entry(text.into()).or_default().push(relay);
+}
+
 #[derive(Debug, Default)]
 pub(super) struct LookupTable {
     texts: HashMap<Box<str>, RelaySet>,
     numbers: HashMap<u64, RelaySet>,
     flags: [RelaySet; 2],
     ranges: Ranges,
-    prefixes: BTreeMap<usize, HashMap<Box<str>, RelaySet>>,
-    suffixes: BTreeMap<usize, HashMap<Box<str>, RelaySet>>,
+    prefixes: ByLength,
+    suffixes: ByLength,
     globs: Globs,
 }
 
@@ -106,19 +86,21 @@ impl RelaySet {
 }
 
 impl LookupTable {
-    pub(super) fn add(&mut self, key: LookupKey, relay: usize) {
-        match key {
-            LookupKey::Text(text) => self.texts.entry(text).or_default().push(relay),
-            LookupKey::Number(number) => self.numbers.entry(number).or_default().push(relay),
-            LookupKey::Flag(flag) => self.flags[usize::from(flag)].push(relay),
-            LookupKey::Bound(bound, limit) => self.ranges.add(bound, limit, relay),
-            LookupKey::Prefix(text) => {
-                self.prefixes.entry(text.len()).or_default().entry(text).or_default().push(relay);
-            }
-            LookupKey::Suffix(text) => {
-                self.suffixes.entry(text.len()).or_default().entry(text).or_default().push(relay);
-            }
-            LookupKey::Glob(glob) => self.globs.add(glob, relay),
+    /// `check` comes from [`lookup_check`].
+    pub(super) fn add(&mut self, check: &Check, relay: usize) {
+        match check {
+            Check::Text(text) => self.texts.entry(text.clone()).or_default().push(relay),
+            Check::Number(number) => self.numbers.entry(number_key(*number)).or_default().push(relay),
+            Check::Flag(flag) => self.flags[usize::from(*flag)].push(relay),
+            Check::Bound(bound, limit) => self.ranges.add(*bound, *limit, relay),
+            Check::Prefix(prefix) => add_by_length(&mut self.prefixes, prefix, relay),
+            Check::Suffix(suffix) => add_by_length(&mut self.suffixes, suffix, relay),
+            Check::Glob(glob) => match (glob.prefix(), glob.suffix()) {
+                (prefix, "") if !glob.has_middle() => add_by_length(&mut self.prefixes, prefix, relay),
+                ("", suffix) if !glob.has_middle() => add_by_length(&mut self.suffixes, suffix, relay),
+                _ => self.globs.add(glob.clone(), relay),
+            },
+            Check::Regex(_) | Check::Folded(_) => {}
         }
     }
 

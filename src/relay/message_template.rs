@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::defaults::Defaults;
 use super::raw::Raw;
 use super::template::{Template, TemplateInput};
-use crate::config_reader::{ConfigReader, Item, Node, Problem, Spanned, TableReader, nearest};
+use crate::config_reader::{ConfigReader, Item, Node, Problem, Spanned, TableReader};
 use crate::event::Event;
 use crate::fault::Fault;
 use crate::message::{Field, Markup, Message, Origin, Severity, Signal};
@@ -175,10 +175,7 @@ fn check_literal(reader: &ConfigReader, spanned: &Spanned<String>, template: &Te
         return;
     }
     let problem = Problem::error(spanned.span.clone(), format!("`{literal}` is not one of {}", words.join(", ")));
-    reader.problem(match nearest(&literal, words.iter().copied()) {
-        Some(word) => problem.hint(format!("did you mean `{word}`?")),
-        None => problem,
-    });
+    reader.problem(problem.suggest(&literal, words.iter().copied(), || None));
 }
 
 fn read_fields(table: &TableReader, roots: &[&str]) -> Vec<FieldTemplate> {

@@ -5,6 +5,7 @@ use std::fmt;
 use regex::Regex;
 
 use super::glob::Glob;
+use super::ranges::Bound;
 use crate::event::{Event, Picked, Step};
 
 /// A field of an event, or what is at a path in its body.
@@ -12,7 +13,7 @@ use crate::event::{Event, Picked, Step};
 pub(super) enum FieldPath {
     Type,
     Source,
-    CodeKind,
+    Kind,
     Subject,
     Id,
     Data(Box<[Step]>),
@@ -40,10 +41,7 @@ pub(super) enum Check {
     Prefix(Box<str>),
     Suffix(Box<str>),
     Regex(Regex),
-    Less(f64),
-    AtMost(f64),
-    More(f64),
-    AtLeast(f64),
+    Bound(Bound, f64),
     /// Ignores case; the inner check is in lower case.
     Folded(Box<Check>),
 }
@@ -52,7 +50,7 @@ impl FieldPath {
     /// Reading the envelope costs nothing, the top level of the body little, deeper levels a parse of the whole body.
     pub(super) fn cost(&self) -> usize {
         match self {
-            Self::Type | Self::Source | Self::CodeKind | Self::Subject => 0,
+            Self::Type | Self::Source | Self::Kind | Self::Subject => 0,
             Self::Id => 1,
             Self::Data(path) => 1 + path.len(),
         }
@@ -62,7 +60,7 @@ impl FieldPath {
         let text: &str = match self {
             Self::Type => &event.r#type,
             Self::Source => &event.source,
-            Self::CodeKind => &event.kind,
+            Self::Kind => &event.kind,
             Self::Subject => &event.subject,
             Self::Id => return visit(Picked::Text(event.id.to_string().into())),
             Self::Data(path) => return event.data.pick(path, visit),
@@ -110,10 +108,7 @@ impl Check {
             (Self::Regex(regex), Picked::Text(text)) => regex.is_match(text),
             (Self::Folded(check), Picked::Text(text)) => check.holds(&Picked::Text(text.to_lowercase().into())),
             (Self::Number(wanted), Picked::Number(number)) => wanted == number,
-            (Self::Less(limit), Picked::Number(number)) => number < limit,
-            (Self::AtMost(limit), Picked::Number(number)) => number <= limit,
-            (Self::More(limit), Picked::Number(number)) => number > limit,
-            (Self::AtLeast(limit), Picked::Number(number)) => number >= limit,
+            (Self::Bound(bound, limit), Picked::Number(number)) => bound.holds(*number, *limit),
             (Self::Flag(wanted), Picked::Bool(truth)) => wanted == truth,
             _ => false,
         }
@@ -136,7 +131,7 @@ impl fmt::Display for FieldPath {
         f.write_str(match self {
             Self::Type => "type",
             Self::Source => "source",
-            Self::CodeKind => "kind",
+            Self::Kind => "kind",
             Self::Subject => "subject",
             Self::Id => "id",
             Self::Data(path) => {
@@ -155,13 +150,8 @@ impl fmt::Display for FieldPath {
 
 impl fmt::Display for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, test) in self.0.iter().enumerate() {
-            if at > 0 {
-                f.write_str(" or ")?;
-            }
-            fmt::Display::fmt(test, f)?;
-        }
-        Ok(())
+        let tests: Vec<_> = self.0.iter().map(ToString::to_string).collect();
+        f.write_str(&tests.join(" or "))
     }
 }
 
@@ -184,10 +174,7 @@ impl fmt::Display for Check {
             Self::Prefix(text) => write!(f, "prefix {text:?}"),
             Self::Suffix(text) => write!(f, "suffix {text:?}"),
             Self::Regex(regex) => write!(f, "regex {:?}", regex.as_str()),
-            Self::Less(limit) => write!(f, "less than {limit}"),
-            Self::AtMost(limit) => write!(f, "at most {limit}"),
-            Self::More(limit) => write!(f, "more than {limit}"),
-            Self::AtLeast(limit) => write!(f, "at least {limit}"),
+            Self::Bound(bound, limit) => write!(f, "{bound} {limit}"),
             Self::Folded(check) => write!(f, "{check} in any case"),
         }
     }

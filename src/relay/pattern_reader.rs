@@ -5,6 +5,7 @@ use regex::RegexBuilder;
 use super::acronyms::in_both_spellings;
 use super::glob::Glob;
 use super::pattern::{Check, FieldPath, Pattern, Test};
+use super::ranges::Bound;
 use crate::config_reader::{Item, Node, Problem, Spanned, TableReader, nearest};
 use crate::event::path;
 
@@ -35,7 +36,10 @@ fn read_path(table: &TableReader, spanned: &Spanned<String>, item: &Item, matche
             return;
         }
     }
-    let Some(at) = read_field_path(table, spanned) else { return };
+    let at = match parse_path(&spanned.value) {
+        Ok(at) => at,
+        Err((why, hint)) => return table.reader.problem(Problem::error(spanned.span.clone(), why).hint(hint)),
+    };
     let Some(pattern) = read_pattern(table, item, false) else { return };
     let pattern = if at == FieldPath::Type { in_both_spellings(pattern) } else { pattern };
     if matches.iter().any(|(known, _)| *known == at) {
@@ -49,19 +53,13 @@ fn is_word(key: &str) -> bool {
     WORDS.contains(&key) || key == "ignore_case"
 }
 
-fn read_field_path(table: &TableReader, spanned: &Spanned<String>) -> Option<FieldPath> {
-    parse_path(&spanned.value)
-        .map_err(|(why, hint)| table.reader.problem(Problem::error(spanned.span.clone(), why).hint(hint)))
-        .ok()
-}
-
 /// The parsed path, or an error and a hint.
 pub(super) fn parse_path(text: &str) -> Result<FieldPath, (String, String)> {
     match text {
         "type" => Ok(FieldPath::Type),
         "source" => Ok(FieldPath::Source),
         "subject" => Ok(FieldPath::Subject),
-        "kind" => Ok(FieldPath::CodeKind),
+        "kind" => Ok(FieldPath::Kind),
         "id" => Ok(FieldPath::Id),
         "data" => Ok(FieldPath::Data([].into())),
         other => {
@@ -123,11 +121,10 @@ fn read_words(outer: &TableReader, item: &Item) -> Option<Test> {
     add(table.text("prefix").map(|text| Check::Prefix(text.value.into())), "prefix");
     add(table.text("suffix").map(|text| Check::Suffix(text.value.into())), "suffix");
     add(table.text("regex").and_then(|spanned| regex(&table, &spanned, fold)), "regex");
-    let bound = |key: &'static str| table.item(key).and_then(|item| number(&table, item));
-    add(bound("lt").map(Check::Less), "lt");
-    add(bound("le").map(Check::AtMost), "le");
-    add(bound("gt").map(Check::More), "gt");
-    add(bound("ge").map(Check::AtLeast), "ge");
+    for (key, bound) in [("lt", Bound::Less), ("le", Bound::AtMost), ("gt", Bound::More), ("ge", Bound::AtLeast)] {
+        let limit = table.item(key).and_then(|item| number(&table, item));
+        add(limit.map(|limit| Check::Bound(bound, limit)), key);
+    }
     if let Some(item) = table.item("not") {
         test.not = read_pattern(&table, item, fold);
         is_valid &= test.not.is_some();

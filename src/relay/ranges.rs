@@ -1,5 +1,7 @@
 //! Limits on numbers, sorted, so that only those that hold for a value are visited.
 
+use std::fmt;
+
 use super::bits;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -8,6 +10,28 @@ pub(super) enum Bound {
     AtMost,
     More,
     AtLeast,
+}
+
+impl Bound {
+    pub(super) fn holds(self, value: f64, limit: f64) -> bool {
+        match self {
+            Self::Less => value < limit,
+            Self::AtMost => value <= limit,
+            Self::More => value > limit,
+            Self::AtLeast => value >= limit,
+        }
+    }
+}
+
+impl fmt::Display for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Less => "less than",
+            Self::AtMost => "at most",
+            Self::More => "more than",
+            Self::AtLeast => "at least",
+        })
+    }
 }
 
 /// The limits of each bound in ascending order, with their relays.

@@ -1,9 +1,10 @@
 //! All relays: which of them want an event, and why.
 
 use std::collections::HashMap;
+use std::ops::Deref;
 
 use super::definition::Relay;
-use super::index::{Index, RelayFilter};
+use super::index::Index;
 use super::pattern::{FieldPath, Pattern};
 use crate::event::{Event, Name, Picked};
 use crate::fault::Fault;
@@ -39,8 +40,7 @@ const VALUE_SHOWN: usize = 60;
 
 impl Relays {
     pub fn compile(relays: Vec<Relay>) -> Self {
-        let filters: Vec<_> = relays.iter().map(filter_of).collect();
-        let index = Index::new(&filters);
+        let index = Index::new(&relays);
         let by_name = relays.iter().enumerate().map(|(number, relay)| (relay.name.clone(), number)).collect();
         Self { all: relays, by_name, index }
     }
@@ -84,32 +84,15 @@ impl Relays {
     pub fn number(&self, name: &str) -> Option<usize> {
         self.by_name.get(name).copied()
     }
-
-    pub fn iter(&self) -> std::slice::Iter<'_, Relay> {
-        self.all.iter()
-    }
-
-    pub fn len(&self) -> usize {
-        self.all.len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.all.is_empty()
-    }
 }
 
-impl<'r> IntoIterator for &'r Relays {
-    type Item = &'r Relay;
-    type IntoIter = std::slice::Iter<'r, Relay>;
+/// In the order of the file.
+impl Deref for Relays {
+    type Target = [Relay];
 
-    fn into_iter(self) -> Self::IntoIter {
-        self.iter()
+    fn deref(&self) -> &[Relay] {
+        &self.all
     }
-}
-
-fn filter_of(relay: &Relay) -> RelayFilter<'_> {
-    let from = relay.from.as_ref().map(|from| from.iter().map(|name| name.value.as_str()).collect());
-    RelayFilter { from, matches: &relay.matches }
 }
 
 /// Why `from` or `match` reject the event; None if they accept it. Does not use the index.

@@ -37,7 +37,7 @@ enum Piece {
     Data(Box<[Step]>),
     Type,
     Source,
-    CodeKind,
+    Kind,
     Subject,
     Relay,
 }
@@ -119,19 +119,20 @@ impl Template {
     }
 
     fn made(source: &str, parts: &[Part], engine: Environment<'static>) -> Self {
-        let plain: Option<Arc<[Piece]>> = pieces(parts).map(Into::into);
-        let only_literals =
-            plain.iter().flat_map(|pieces| pieces.iter()).all(|piece| matches!(piece, Piece::Literal(_)));
-        let engine = (plain.is_none() || !only_literals).then(|| Arc::new(engine));
-        Self { source: source.into(), plain, engine }
+        let mut made = Self { source: source.into(), plain: pieces(parts).map(Into::into), engine: None };
+        if made.literal().is_none() {
+            made.engine = Some(Arc::new(engine));
+        }
+        made
     }
 
     /// The text, if it is the same for every event.
     pub fn literal(&self) -> Option<String> {
-        match self.engine {
-            None => Some(self.plain.iter().flat_map(|pieces| pieces.iter()).map(Piece::literal).collect()),
-            Some(_) => None,
-        }
+        let text = |piece: &Piece| match piece {
+            Piece::Literal(text) => Some(text.clone()),
+            _ => None,
+        };
+        self.plain.as_ref()?.iter().map(text).collect()
     }
 
     pub fn source(&self) -> &str {
@@ -164,15 +165,6 @@ impl fmt::Debug for Template {
 impl PartialEq for Template {
     fn eq(&self, other: &Self) -> bool {
         self.source == other.source
-    }
-}
-
-impl Piece {
-    fn literal(&self) -> &str {
-        match self {
-            Self::Literal(text) => text,
-            _ => "",
-        }
     }
 }
 
@@ -219,7 +211,7 @@ fn path_piece(tokens: &[Token]) -> Option<Piece> {
         }
         ["event", "type"] => Some(Piece::Type),
         ["event", "source"] => Some(Piece::Source),
-        ["event", "kind"] => Some(Piece::CodeKind),
+        ["event", "kind"] => Some(Piece::Kind),
         ["event", "subject"] => Some(Piece::Subject),
         ["relay"] | ["relay", "name"] => Some(Piece::Relay),
         _ => None,
@@ -249,7 +241,7 @@ fn render_pieces(pieces: &[Piece], input: &TemplateInput, markup: Option<Markup>
             }
             (Piece::Type, Some((event, ..))) => &event.r#type,
             (Piece::Source, Some((event, ..))) => &event.source,
-            (Piece::CodeKind, Some((event, ..))) => &event.kind,
+            (Piece::Kind, Some((event, ..))) => &event.kind,
             (Piece::Subject, Some((event, ..))) => &event.subject,
             (Piece::Relay, Some((_, relay, _))) => relay,
             (_, None) => return None,

@@ -30,10 +30,7 @@ pub(super) fn report_compile_error(
         CodeKind::Condition if has_single_equals(&spanned.value) => Some("write `==` to compare"),
         _ => None,
     };
-    reader.problem(match hint {
-        Some(hint) => problem.hint(hint),
-        None => problem,
-    });
+    reader.problem(Problem { hint: hint.map(str::to_owned), ..problem });
 }
 
 fn has_single_equals(source: &str) -> bool {
@@ -61,29 +58,26 @@ pub(super) fn report_names(
         // `data.is` is a field.
         let behind_is = is_at(steps, "is") && !before(steps + 1).is_some_and(|token| token.is_sign("."));
         if before(1).is_some_and(|token| token.is_sign("|")) && !knows_filter(token.text) {
-            let hint = suggestion(token.text, &filters::KNOWN, "the README lists the filters");
+            let hint = suggestion(token.text, filters::KNOWN, "the README lists the filters");
             report(Some(token), format!("there is no filter `{}`", token.text), hint);
         } else if behind_is && token.text != "not" && !knows_test(token.text) {
-            let hint = suggestion(token.text, &filters::KNOWN_TESTS, "compare with `==` instead");
+            let hint = suggestion(token.text, filters::KNOWN_TESTS, "compare with `==` instead");
             report(Some(token), format!("there is no test `{}`", token.text), hint);
         }
     }
     for name in used.iter().filter(|name| !roots.contains(&name.as_str())) {
-        let is_use = |at: usize, token: &Token| {
-            let free = at
-                .checked_sub(1)
-                .and_then(|at| tokens.get(at))
-                .is_none_or(|before| !before.is_sign(".") && !before.is_sign("|"));
-            free && token.is_name(name)
+        let is_use = |(at, token): &(usize, &&Token)| {
+            let before = at.checked_sub(1).and_then(|at| tokens.get(at));
+            token.is_name(name) && before.is_none_or(|before| !before.is_sign(".") && !before.is_sign("|"))
         };
-        let token = tokens.iter().enumerate().find(|(at, token)| is_use(*at, token)).map(|(_, token)| *token);
+        let token = tokens.iter().enumerate().find(is_use).map(|(_, token)| *token);
         report(token, format!("unknown name `{name}`"), name_hint(name, roots));
     }
     all_known
 }
 
-fn suggestion(word: &str, known: &[&'static str], otherwise: &str) -> String {
-    match nearest(word, known.iter().copied()) {
+fn suggestion(word: &str, known: &'static str, otherwise: &str) -> String {
+    match nearest(word, known.split_whitespace()) {
         Some(word) => format!("did you mean `{word}`?"),
         None => otherwise.to_owned(),
     }

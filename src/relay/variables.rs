@@ -164,26 +164,25 @@ fn scalar(json: &Json) -> Option<Value> {
     }
 }
 
+impl PathStep {
+    fn of<'j>(&self, json: &'j Json) -> Option<&'j Json> {
+        match self {
+            Self::Key(key) => json.get(&**key),
+            Self::Index(index) => json.get(index),
+        }
+    }
+}
+
 impl JsonView {
     fn here(&self) -> &Json {
-        let exists = |json: &Json, step: &PathStep| match step {
-            PathStep::Key(key) => json.get(&**key).is_some(),
-            PathStep::Index(index) => json.get(index).is_some(),
-        };
         self.path.iter().fold(&*self.tree, |json, step| {
-            debug_assert!(exists(json, step), "paths consist of existing steps");
-            match step {
-                PathStep::Key(key) => json.get(&**key).unwrap_or(&Json::Null),
-                PathStep::Index(index) => json.get(index).unwrap_or(&Json::Null),
-            }
+            debug_assert!(step.of(json).is_some(), "paths consist of existing steps");
+            step.of(json).unwrap_or(&Json::Null)
         })
     }
 
     fn member(&self, step: PathStep) -> Option<Value> {
-        let found = match &step {
-            PathStep::Key(key) => self.here().get(&**key)?,
-            PathStep::Index(index) => self.here().get(index)?,
-        };
+        let found = step.of(self.here())?;
         Some(scalar(found).unwrap_or_else(|| {
             let path = self.path.iter().cloned().chain([step]).collect();
             Value::from_object(Self { tree: Arc::clone(&self.tree), path })

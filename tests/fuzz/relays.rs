@@ -64,7 +64,7 @@ pub(crate) fn outcomes(relays: &Relays, event: &Arc<Event>) -> Vec<String> {
     let mut results: Vec<_> =
         relays.explain(event).iter().map(|one| format!("{} {}", one.taken, gist(&one.why))).collect();
     let _plan = relays.plan(event);
-    for relay in relays {
+    for relay in relays.iter() {
         let mut fetched = Fetched::default();
         for wanted in relay.references(event) {
             let outcome = match wanted.reference {

@@ -57,11 +57,11 @@ pub(super) fn open(file: &Path, policy: &Policy) -> Result<Opened, OpenError> {
             Ok(Opened { db, file_lock, warnings })
         }
         Err(AttemptError::Fatal(error)) => Err(error),
-        Err(AttemptError::Damaged(why)) => Err(unusable(file, why)),
+        Err(AttemptError::Damaged(why)) => Err(unusable(file, &why)),
     }
 }
 
-pub(super) fn unusable(file: &Path, why: impl ToString) -> OpenError {
+pub(super) fn unusable(file: &Path, why: &impl ToString) -> OpenError {
     OpenError::Unusable { file: file.into(), why: why.to_string() }
 }
 
@@ -74,7 +74,7 @@ pub(super) fn reader(file: &Path) -> Result<Connection, OpenError> {
         db.pragma_update(None, "cache_size", -1000)?;
         Ok(db)
     };
-    open().map_err(|error: rusqlite::Error| unusable(file, error))
+    open().map_err(|error: rusqlite::Error| unusable(file, &error))
 }
 
 /// Leaves a mark that makes the next start check the file completely, whatever its size.
@@ -98,7 +98,7 @@ fn remove_suspect_mark(file: &Path) {
 }
 
 fn lock(file: &Path) -> Result<File, OpenError> {
-    let unusable = |why: std::io::Error| unusable(file, why);
+    let unusable = |why: std::io::Error| unusable(file, &why);
     let path = beside(file, ".lock");
     let mut lock = File::options().read(true).write(true).create(true).truncate(false).open(path).map_err(unusable)?;
     match lock.try_lock() {
@@ -125,7 +125,7 @@ fn attempt(file: &Path, policy: &Policy) -> Result<Connection, AttemptError> {
         if is_damage(&error) {
             AttemptError::Damaged(error.to_string())
         } else {
-            AttemptError::Fatal(unusable(file, error))
+            AttemptError::Fatal(unusable(file, &error))
         }
     };
     let (size_of_file, size_of_wal) = (size(file), size(&beside(file, "-wal")).unwrap_or(0));
@@ -200,7 +200,7 @@ fn probe(db: &Connection) -> rusqlite::Result<()> {
 /// Renames the file and its log so that `sqlite3` can still open them.
 fn set_aside(file: &Path) -> Result<PathBuf, OpenError> {
     let now = Timestamp::now();
-    let unusable = |why: std::io::Error| unusable(file, why);
+    let unusable = |why: std::io::Error| unusable(file, &why);
     let mut aside = beside(file, &format!(".damaged-{}", now.strftime("%Y%m%dT%H%M%SZ")));
     if aside.exists() || beside(&aside, "-wal").exists() {
         aside = beside(file, &format!(".damaged-{}", now.strftime("%Y%m%dT%H%M%S.%fZ")));

@@ -25,6 +25,10 @@ use crate::store::types::{
 /// How many dead letters one transaction replays or drops.
 const DEAD_BATCH: usize = 1000;
 
+/// Returns how many it changed, and the highest id that it considered: what dies again meanwhile is above it and not
+/// taken twice.
+type ChangeDead = fn(&mut WriteTransaction<'_>, &DeadFilter, Option<i64>) -> rusqlite::Result<(usize, i64)>;
+
 /// Cheap to clone. Without a [`close`](Store::close) it closes when the last clone and the last stream are dropped.
 #[derive(Debug, Clone)]
 pub struct Store(Arc<Access>);
@@ -37,7 +41,7 @@ impl Store {
             if open::is_damage(&error) {
                 open::mark_as_suspect(file);
             }
-            open::unusable(file, error)
+            open::unusable(file, &error)
         })?;
         let (requests, requests_inbox) = mpsc::channel(INBOX);
         let (settlements, settlements_inbox) = mpsc::channel(INBOX);
@@ -148,22 +152,18 @@ impl Store {
     }
 
     /// Turns dead letters into new pending deliveries, accepted now. Returns how many.
+    #[expect(clippy::redundant_closure_for_method_calls, reason = "the method is for one lifetime of the transaction")]
     pub async fn replay(&self, filter: DeadFilter) -> Result<usize, StoreError> {
-        self.in_batches(filter, |transaction, batch, highest| transaction.replay(batch, highest)).await
+        self.in_batches(filter, |transaction, filter, highest| transaction.replay(filter, highest)).await
     }
 
     /// Stops counting dead letters; they are deleted with other events of their age. Returns how many.
+    #[expect(clippy::redundant_closure_for_method_calls, reason = "the method is for one lifetime of the transaction")]
     pub async fn drop_dead(&self, filter: DeadFilter) -> Result<usize, StoreError> {
-        self.in_batches(filter, |transaction, batch, highest| transaction.drop_dead(batch, highest)).await
+        self.in_batches(filter, |transaction, filter, highest| transaction.drop_dead(filter, highest)).await
     }
 
-    /// `change` returns how many it changed, and the highest id that it considered: what dies again meanwhile is
-    /// above it and not taken twice.
-    async fn in_batches(
-        &self,
-        filter: DeadFilter,
-        change: fn(&mut WriteTransaction<'_>, &DeadFilter, Option<i64>) -> rusqlite::Result<(usize, i64)>,
-    ) -> Result<usize, StoreError> {
+    async fn in_batches(&self, filter: DeadFilter, change: ChangeDead) -> Result<usize, StoreError> {
         let wanted = filter.limit.unwrap_or(usize::MAX);
         let (mut total, mut highest) = (0, None);
         while total < wanted {
