@@ -50,7 +50,7 @@ pub(super) struct Deadlines {
 }
 
 const DEADLINES: Deadlines =
-    Deadlines { call: Duration::from_secs(30), history: Duration::from_secs(120), logout: Duration::from_secs(2) };
+    Deadlines { call: Duration::from_secs(30), history: Duration::from_secs(120), logout: Duration::from_millis(800) };
 
 impl Client {
     /// Touches no network.

@@ -27,8 +27,8 @@ use crate::fault::Fault;
 const WRITE_BUFFER: usize = 16 * 1024;
 /// Each read zeroes its buffer first, so a large one is slow when frames arrive one by one. This holds about a hundred.
 const READ_BUFFER: usize = 32 * 1024;
-/// The limit for the closing handshake.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+/// The limit for the closing handshake, so that a source stops within a second.
+const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
 
 pub(super) struct Connection {
     socket: WebSocketStream<MaybeTlsStream<ActivityStream<TcpStream>>>,

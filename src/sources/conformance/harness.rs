@@ -14,8 +14,7 @@ use crate::outbox::{Arrival, Cursor, Gap, Group, LinkState, Outbox};
 use crate::stop::Stop;
 use crate::websocket::peer::soon;
 
-/// One second, and what a busy machine adds.
-const STOP_LIMIT: Duration = Duration::from_millis(1500);
+const STOP_LIMIT: Duration = Duration::from_secs(1);
 
 /// What a running source reports.
 pub(super) struct Observer {
