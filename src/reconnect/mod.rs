@@ -1,11 +1,12 @@
-//! When to connect to a peer again: the backoff after failures, the immediate retry after a loss, the slow retry after
-//! refused credentials, and the log lines about all of it.
+//! When to connect to a peer again: at once after the loss of a connection that delivered something, with a growing pause
+//! after failures, slowly after refused credentials; and the log lines about all of it.
 //!
 //! Does not connect itself. Its owner connects and reads in a loop like this one:
 //!
 //! ```text
 //! loop {
-//!     let fault = connect, `reconnect.connected()`, read until the connection is lost;
+//!     let fault = connect, `reconnect.connected()`, read until the connection is lost, and call
+//!         `reconnect.delivered()` for what was read;
 //!     reconnect.lost(&fault);
 //!     report `fault`;
 //!     if reconnect.wait().await.is_none() { return }
@@ -16,6 +17,7 @@
 
 mod config;
 mod pace;
+mod standstill;
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -29,6 +31,7 @@ use crate::stop::Stop;
 
 pub use config::ReconnectConfig;
 use pace::Pace;
+pub use standstill::{ReadingClock, STANDSTILL, Standstill};
 
 /// The reason of a fault that only a person can fix, by changing credentials or permissions.
 pub const REFUSED: &str = "refused";
@@ -49,6 +52,7 @@ enum ConnectionState {
     Disconnected,
     Connected {
         since: Instant,
+        delivered: bool,
     },
     /// A polled peer answered the last request; there is no connection to lose.
     Answering,
@@ -61,10 +65,17 @@ impl<'a> Reconnect<'a> {
         Self { source, address: address.to_string(), config, stop, pace, state, pause: Duration::ZERO }
     }
 
-    /// A connection was established. How long it lasts decides how soon the next attempt is made.
+    /// A connection was established. Whether it delivers something decides how soon the next attempt is made.
     pub fn connected(&mut self) {
         info!(source = self.source, address = self.address, "connected");
-        self.state = ConnectionState::Connected { since: Instant::now() };
+        self.state = ConnectionState::Connected { since: Instant::now(), delivered: false };
+    }
+
+    /// The connection delivered something: it works, whatever comes next. Cheap enough for every event.
+    pub fn delivered(&mut self) {
+        if let ConnectionState::Connected { delivered, .. } = &mut self.state {
+            *delivered = true;
+        }
     }
 
     /// A polled peer answered a request, which ends any series of failures.
@@ -88,7 +99,9 @@ impl<'a> Reconnect<'a> {
             return self.refused(fault);
         }
         let pause = match std::mem::replace(&mut self.state, ConnectionState::Disconnected) {
-            ConnectionState::Connected { since } => self.pace.after_loss(since.elapsed()),
+            ConnectionState::Connected { since, delivered } => {
+                self.pace.after_loss(since.elapsed(), delivered, Instant::now())
+            }
             ConnectionState::Disconnected | ConnectionState::Answering => self.pace.after_failure(),
         };
         self.pause = pause.max(at_least);

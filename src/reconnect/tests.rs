@@ -31,6 +31,25 @@ async fn a_lost_connection_is_retried_at_once_and_a_failed_attempt_is_not() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_connection_that_delivered_is_made_again_at_once_whatever_failed_before() {
+    let stop = Stop::new();
+    let mut reconnect = reconnect(&stop);
+    for _ in 0..3 {
+        reconnect.lost(&closed());
+    }
+    for pause in [Duration::ZERO, Duration::from_secs(1), Duration::from_secs(1)] {
+        reconnect.connected();
+        reconnect.delivered();
+        reconnect.lost(&closed());
+        assert_eq!(reconnect.pause(), pause);
+        reconnect.wait().await.expect("no stop");
+    }
+    reconnect.connected();
+    reconnect.lost(&closed());
+    assert!(reconnect.pause() >= FIRST, "it delivered nothing");
+}
+
+#[tokio::test(start_paused = true)]
 async fn refused_credentials_wait_for_five_minutes_however_they_are_reported() {
     let stop = Stop::new();
     let mut reconnect = reconnect(&stop);

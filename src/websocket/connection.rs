@@ -40,6 +40,8 @@ pub(super) struct Connection {
     quiet_since: Instant,
     timer: Pin<Box<Sleep>>,
     is_stable: bool,
+    /// How long nothing was received before a deadline ended the connection.
+    silent_for: Duration,
 }
 
 pub(super) enum Received {
@@ -69,6 +71,7 @@ impl Connection {
             quiet_since: now,
             timer: Box::pin(tokio::time::sleep_until(now)),
             is_stable: false,
+            silent_for: Duration::ZERO,
         };
         connection.set_timer();
         Ok(connection)
@@ -99,6 +102,10 @@ impl Connection {
     async fn send_in_time(&mut self, message: Message) -> Result<(), Fault> {
         let sent = timeout(self.ping, self.socket.send(message)).await;
         sent.map_err(|_| faults::not_reading())?.map_err(faults::from_error)
+    }
+
+    pub(super) fn silent_for(&self) -> Duration {
+        self.silent_for
     }
 
     /// Sends a close frame, and waits shortly for the peer's.
@@ -147,12 +154,15 @@ impl Connection {
             self.quiet_since = now;
         }
         if let Some(idle) = self.idle.filter(|idle| now >= self.quiet_since + *idle) {
+            self.silent_for = now - self.quiet_since;
             return Err(Fault::new("idle", format!("no data for {}", print_duration(idle))));
         }
         let mut became_stable = false;
         if now >= self.ping_at {
             if !self.socket.get_ref().get_ref().has_read.swap(false, Ordering::Relaxed) {
                 let why = format!("no answer to a ping for {}", print_duration(self.ping));
+                // Something was received in the interval before this one, perhaps at its beginning.
+                self.silent_for = self.ping * 2;
                 return Err(Fault::new("dead_peer", why));
             }
             self.ping_at = now + self.ping;

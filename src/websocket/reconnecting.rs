@@ -3,6 +3,7 @@
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use futures::poll;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
@@ -40,6 +41,8 @@ pub struct ReconnectingSocket<'a> {
     stop: &'a Stop,
     connection: Option<Connection>,
     pub(super) reconnect: Reconnect<'a>,
+    /// How long the peer may have been dead before the last loss was noticed.
+    silent_for: Duration,
 }
 
 impl<'a> ReconnectingSocket<'a> {
@@ -52,7 +55,17 @@ impl<'a> ReconnectingSocket<'a> {
         stop: &'a Stop,
     ) -> Self {
         let reconnect = Reconnect::new(source, address, config.reconnect, stop);
-        Self { address, tls, config, stop, connection: None, reconnect }
+        Self { address, tls, config, stop, connection: None, reconnect, silent_for: Duration::ZERO }
+    }
+
+    /// The connection delivered an event, so after a loss it is made again at once.
+    pub fn delivered(&mut self) {
+        self.reconnect.delivered();
+    }
+
+    /// Before the last [`SocketEvent::Lost`]: how long nothing had been received when a deadline found the peer dead.
+    pub fn silent_for(&self) -> Duration {
+        self.silent_for
     }
 
     /// Waits for the next frame, the next attempt to connect, or the stop.
@@ -102,7 +115,7 @@ impl<'a> ReconnectingSocket<'a> {
     }
 
     fn lost(&mut self, fault: Fault) -> Fault {
-        self.connection = None;
+        self.silent_for = self.connection.take().map_or(Duration::ZERO, |connection| connection.silent_for());
         self.reconnect.lost(&fault);
         fault
     }

@@ -83,7 +83,23 @@ async fn the_first_attempt_after_a_loss_is_immediate() {
     assert_eq!(text(&mut client).await, "two");
     drop(socket);
     lost(&mut client).await;
-    assert_eq!(client.reconnect.pause(), NEVER, "a second loss within a minute is not retried at once");
+    assert_eq!(client.reconnect.pause(), NEVER, "a second loss without an event is not retried at once");
+}
+
+#[tokio::test]
+async fn a_peer_that_delivers_and_hangs_up_is_connected_again_at_once() {
+    let (peer, config, stop) = (Peer::new().await, config(), Stop::new());
+    let address = address(&peer);
+    let mut client = ReconnectingSocket::new("prod", &address, None, &config, &stop);
+    for round in 0..3 {
+        let mut socket = opened(&mut client, &peer).await;
+        send(&mut socket, "one").await;
+        soon(socket.close(None)).await.expect("closed");
+        assert_eq!(text(&mut client).await, "one");
+        client.delivered();
+        lost(&mut client).await;
+        assert!(client.reconnect.pause() <= Duration::from_secs(1), "{round}");
+    }
 }
 
 #[tokio::test]
