@@ -3,20 +3,30 @@
 //! A source knows nothing beyond this: neither the relays, nor the store, nor its health monitor.
 
 mod arrival;
+mod link_changes;
+mod refusals;
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout};
 
 use crate::event::{Event, Name};
 use crate::fault::Fault;
+use crate::reconnect::{STANDSTILL, Standstill};
 use arrival::Progress;
 
 pub use arrival::{Arrival, Cursor, Group};
+pub use link_changes::{LinkChange, LinkChanges};
+pub use refusals::{Refusals, Refused};
+
+/// The reason of a fault: what was handed in could not be stored, and has to be handed in again.
+pub const STATE_FILE: &str = "state_file";
 
 /// A full intake slows the sources down instead of using up the memory.
 pub const INTAKE: usize = 512;
@@ -50,9 +60,12 @@ pub struct Outbox {
     progress: Arc<Progress>,
     gaps: mpsc::Sender<Gap>,
     link: watch::Sender<LinkState>,
+    changes: Arc<LinkChanges>,
+    held: watch::Sender<bool>,
     last_event: watch::Sender<Option<Instant>>,
     watched: Arc<AtomicBool>,
     skipped: Arc<AtomicU64>,
+    refusals: Refusals,
     /// How long to wait for room in a full intake; None: for ever.
     timeout: Option<Duration>,
 }
@@ -61,30 +74,54 @@ pub struct Outbox {
 #[derive(Debug)]
 pub struct SourceStatus {
     pub link: watch::Receiver<LinkState>,
+    /// What `link` went through; it changes with each.
+    pub changes: Arc<LinkChanges>,
+    /// Whether the source is not read because nothing can be stored.
+    pub held: watch::Receiver<bool>,
     /// Changes only while `watched` is set: while the source could become silent, or is.
     pub last_event: watch::Receiver<Option<Instant>>,
     pub watched: Arc<AtomicBool>,
     /// How many messages were no events.
     pub skipped: Arc<AtomicU64>,
+    pub refusals: Refusals,
     pub gaps: mpsc::Receiver<Gap>,
 }
 
 impl Outbox {
     pub fn new(source: Name, kind: Name, arrivals: mpsc::Sender<Arrival>) -> (Self, SourceStatus) {
         let (link, link_receiver) = watch::channel(LinkState::Connecting);
+        let (held, held_receiver) = watch::channel(false);
         let (last_event, last_event_receiver) = watch::channel(None);
+        let (changes, refusals) = (Arc::<LinkChanges>::default(), Refusals::default());
         let skipped = Arc::new(AtomicU64::new(0));
         let watched = Arc::new(AtomicBool::new(false));
         let (gaps, gaps_receiver) = mpsc::channel(1);
         let status = SourceStatus {
             link: link_receiver,
+            changes: Arc::clone(&changes),
+            held: held_receiver,
             last_event: last_event_receiver,
             watched: Arc::clone(&watched),
             skipped: Arc::clone(&skipped),
+            refusals: refusals.clone(),
             gaps: gaps_receiver,
         };
-        let progress = Arc::default();
-        (Self { source, kind, arrivals, progress, gaps, link, last_event, watched, skipped, timeout: None }, status)
+        let outbox = Self {
+            source,
+            kind,
+            arrivals,
+            progress: Arc::default(),
+            gaps,
+            link,
+            changes,
+            held,
+            last_event,
+            watched,
+            skipped,
+            refusals,
+            timeout: None,
+        };
+        (outbox, status)
     }
 
     /// The same outbox for a sender that cannot wait long: while the intake is full, a `put` is refused as `busy` after this
@@ -157,13 +194,26 @@ impl Outbox {
         answer.await.unwrap_or_else(|_| Err(closing()))
     }
 
+    /// A delivery was refused for good (it is too large, say), and its sender does not send it again. All of some minutes
+    /// are reported as one gap. Only for senders that are authenticated: anybody else could flood the chat.
+    pub fn refused(&self, why: impl Into<String>) {
+        self.refusals.add(why.into());
+    }
+
     /// The connection is made, or the poll was answered.
     pub fn up(&self) {
+        self.changes.up();
         self.set_link(LinkState::Up);
     }
 
     /// The connection is gone, or the poll failed.
     pub fn down(&self, why: Fault) {
+        self.down_after(why, Duration::ZERO);
+    }
+
+    /// The same where a deadline found the peer dead, from which nothing had been received for this long.
+    pub fn down_after(&self, why: Fault, silent_for: Duration) {
+        self.changes.down(&why, silent_for);
         self.set_link(LinkState::Down(why));
     }
 
@@ -180,6 +230,12 @@ impl Outbox {
         });
     }
 
+    fn set_held(&self, held: bool) {
+        if *self.held.borrow() != held {
+            self.held.send_replace(held);
+        }
+    }
+
     /// Called for every event of a storm: unless the source is watched for silence, the clock is not even read.
     fn event_received(&self) {
         if self.watched.load(Ordering::Relaxed) {
@@ -191,15 +247,37 @@ impl Outbox {
         let (committed, answer) = oneshot::channel();
         let cursor = cursor.map(|position| self.progress.cursor(position));
         self.send(Arrival { group, cursor, committed: Some(committed) }).await?;
-        answer.await.unwrap_or_else(|_| Err(closing()))
+        let result = answer.await.unwrap_or_else(|_| Err(closing()));
+        self.set_held(result.as_ref().is_err_and(|fault| fault.reason() == STATE_FILE));
+        result
     }
 
     async fn send(&self, arrival: Arrival) -> Result<(), Fault> {
-        let Some(limit) = self.timeout else { return self.arrivals.send(arrival).await.map_err(|_| closing()) };
-        let room = timeout(limit, self.arrivals.reserve()).await;
-        let room = room.map_err(|_| Fault::new("busy", "the intake is full"))?;
-        room.map_err(|_| closing())?.send(arrival);
+        let room = match self.arrivals.try_reserve() {
+            Ok(room) => room,
+            Err(TrySendError::Full(())) => self.wait_for_room().await?,
+            Err(TrySendError::Closed(())) => return Err(closing()),
+        };
+        room.send(arrival);
         Ok(())
+    }
+
+    /// The clock is read only here, where the source has to wait.
+    async fn wait_for_room(&self) -> Result<mpsc::Permit<'_, Arrival>, Fault> {
+        if let Some(limit) = self.timeout {
+            let room = timeout(limit, self.arrivals.reserve()).await;
+            return room.map_err(|_| Fault::new("busy", "the intake is full"))?.map_err(|_| closing());
+        }
+        let from = Timestamp::now();
+        let mut room = pin!(self.arrivals.reserve());
+        let Ok(in_time) = timeout(STANDSTILL, room.as_mut()).await else {
+            self.set_held(true);
+            let room = room.await.map_err(|_| closing())?;
+            self.set_held(false);
+            self.changes.stood_still(Standstill { from, to: Timestamp::now().max(from) });
+            return Ok(room);
+        };
+        in_time.map_err(|_| closing())
     }
 }
 

@@ -9,12 +9,12 @@ use super::running::TaskGroup;
 use crate::config::SourceSettings;
 use crate::event::Name;
 use crate::fault::Fault;
-use crate::intake::{HealthMonitor, SelfReporter, SourceCondition, SourceHealthConfig, SourceState};
+use crate::intake::{ENDED, HealthMonitor, SelfReporter, SourceCondition, SourceHealthConfig, SourceState};
 use crate::metrics::Metrics;
 use crate::outbound::Outbound;
 use crate::outbox::{Arrival, Outbox, SourceStatus};
 use crate::sources::{AnySource, Source};
-use crate::store::Incident;
+use crate::store::{Incident, Store};
 
 pub(super) struct BuiltSource {
     pub(super) name: Name,
@@ -51,15 +51,18 @@ impl BuiltSource {
         incident: Option<Incident>,
         reporter: &SelfReporter,
         metrics: &Metrics,
+        store: &Store,
     ) {
         let Self { name, source, outbox, status, health, condition } = self;
         let monitor = HealthMonitor {
             source: name.clone(),
             config: health,
             catches_up: source.catches_up(),
+            connects: source.endpoint().is_none(),
             open: incident,
             reporter: reporter.clone(),
             metrics: metrics.source(&name),
+            store: store.clone(),
             shown: condition,
         };
         group.tasks.run(format!("health monitor of {name}"), monitor.run(status, group.stop.clone()));
@@ -77,6 +80,6 @@ struct DownOnDrop(Outbox);
 
 impl Drop for DownOnDrop {
     fn drop(&mut self) {
-        self.0.down(Fault::new("ended", "the source's task has ended"));
+        self.0.down(Fault::new(ENDED, "the source's task has ended"));
     }
 }

@@ -58,7 +58,7 @@ impl App {
         for (source, cursor) in sources.into_iter().zip(cursors) {
             source.outbox.resume_at(cursor);
             let incident = incidents.iter().find(|incident| incident.source == source.name).cloned();
-            source.start(&mut groups.sources, incident, &reporter, metrics);
+            source.start(&mut groups.sources, incident, &reporter, metrics, &backend.store);
         }
         backend.not_ready.send_replace(None);
         notify_systemd(NotifyState::Ready);

@@ -22,6 +22,8 @@ pub(super) struct Health {
     config: SourceHealthConfig,
     link: LinkState,
     up_since: Option<Instant>,
+    /// Not read, because nothing can be stored: that is no silence of the source.
+    held: bool,
     last_event: Instant,
     outage: Option<Outage>,
 }
@@ -42,7 +44,7 @@ impl Health {
         let open = alerted.is_some();
         let (silence, why) = alerted.unwrap_or((false, "it has not come up".to_owned()));
         let outage = Outage { since: now, why, alerted: open, silence };
-        Self { config, link: LinkState::Connecting, up_since: None, last_event: now, outage: Some(outage) }
+        Self { config, link: LinkState::Connecting, up_since: None, held: false, last_event: now, outage: Some(outage) }
     }
 
     /// The source reported how its connection is.
@@ -62,6 +64,18 @@ impl Health {
             }
         }
         self.link = link;
+    }
+
+    /// Whether the source is held back at `now`.
+    pub(super) fn set_held(&mut self, now: Instant, held: bool) {
+        if std::mem::replace(&mut self.held, held) && !held {
+            self.last_event = self.last_event.max(now);
+        }
+    }
+
+    /// Connected and read.
+    pub(super) fn is_reading(&self) -> bool {
+        self.link == LinkState::Up && !self.held
     }
 
     /// An event was received.
@@ -112,6 +126,7 @@ impl Health {
             (Some(_), Some(up)) => Some((up + self.config.steady, Deadline::Steady)),
             (Some(outage), None) if !outage.alerted => Some((outage.since + self.config.grace, Deadline::Alert)),
             (_, None) => None,
+            (None, Some(_)) if self.held => None,
             (None, Some(up)) => {
                 self.config.expect_every.map(|every| (self.last_event.max(up) + every, Deadline::Silence))
             }
@@ -123,6 +138,7 @@ impl Health {
         let alerted = self.outage.as_ref().is_some_and(|outage| outage.alerted);
         let why = self.outage.as_ref().map(|outage| outage.why.clone());
         match (&self.link, &self.outage) {
+            (LinkState::Up, _) if self.held => (SourceState::Held, Some("nothing can be stored".to_owned()), alerted),
             (LinkState::Up, Some(outage)) if outage.silence => (SourceState::Silent, why, alerted),
             (LinkState::Up, _) => (SourceState::Up, None, alerted),
             (LinkState::Connecting, _) => (SourceState::Connecting, None, alerted),

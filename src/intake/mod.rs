@@ -7,8 +7,10 @@ mod batch;
 mod health;
 mod monitor;
 mod recent;
+mod report;
 mod self_event;
 mod source_state;
+mod up_record;
 
 #[cfg(test)]
 mod tests;
@@ -26,13 +28,13 @@ use tracing::debug;
 use crate::event::{Event, Name};
 use crate::fault::Fault;
 use crate::metrics::{Counter, Metrics, RelayMetrics, SourceMetrics, unix_seconds};
-use crate::outbox::{Arrival, Group};
+use crate::outbox::{Arrival, Group, STATE_FILE};
 use crate::relay::Relays;
 use crate::stop::Stop;
 use crate::store::{CommitError, Entry, Route, Store, StoreError};
 use batch::{Batch, Planned};
 
-pub use monitor::HealthMonitor;
+pub use monitor::{ENDED, HealthMonitor};
 pub use recent::Recent;
 pub use self_event::{SelfEvent, SelfReporter};
 pub use source_state::{SourceCondition, SourceHealthConfig, SourceState};
@@ -124,7 +126,7 @@ impl Intake {
         let Arrival { group, cursor, committed } = arrival;
         let planned = Planned::arrived(cursor, committed);
         if planned.follows_a_refusal() {
-            return planned.refuse(&Fault::new("state_file", "what came before this could not be written"));
+            return planned.refuse(&Fault::new(STATE_FILE, "what came before this could not be written"));
         }
         match group {
             Group::One(event) => next.push(self.plan_event(event, now, counters), planned),
@@ -193,7 +195,7 @@ impl Intake {
                 }
             }
             Err(CommitError { entries, error }) => {
-                let fault = Fault::new("state_file", error.to_string());
+                let fault = Fault::new(STATE_FILE, error.to_string());
                 // The store logs this once, and again when it is over.
                 debug!("nothing can be accepted: {fault}; trying again");
                 next.take_back(Batch { entries, groups }, &fault);

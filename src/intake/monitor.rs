@@ -1,90 +1,227 @@
-//! Monitors one source: feeds its [`Health`] and reports what that decides.
+//! Monitors one source: feeds its [`Health`] and reports what that decides, its connections, and what it missed.
 
+use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use futures::future::{BoxFuture, FutureExt, OptionFuture};
 use jiff::Timestamp;
-use serde_json::json;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-use super::health::{Health, HealthChange};
+use super::health::Health;
+use super::report::Report;
 use super::self_event::SelfReporter;
 use super::source_state::{SourceCondition, SourceHealthConfig};
-use crate::config_reader::print_duration;
+use super::up_record::{Missed, UpRecord};
 use crate::event::Name;
 use crate::fault::Fault;
 use crate::metrics::SourceMetrics;
-use crate::outbox::{Gap, LinkState, SourceStatus};
+use crate::outbox::{LinkChange, LinkState, SourceStatus};
 use crate::stop::Stop;
-use crate::store::{Incident, IncidentChange};
+use crate::store::{self, Incident, Store};
+
+/// How often a live source is looked at, so that a standstill of the process is noticed.
+const TICK: Duration = Duration::from_secs(1);
+/// Refused deliveries within this time are reported together.
+const REFUSALS: Duration = Duration::from_secs(600);
+/// The reason of the fault when a source's task has ended, which it also does after every stop.
+pub const ENDED: &str = "ended";
 
 pub struct HealthMonitor {
     pub source: Name,
     pub config: SourceHealthConfig,
     /// Whether the source still gets what happens while its connection is down: then an outage is no gap by itself.
     pub catches_up: bool,
+    /// Whether the source connects to something, and is not posted to.
+    pub connects: bool,
     /// The incident that an earlier run left open.
     pub open: Option<Incident>,
     pub reporter: SelfReporter,
     pub metrics: SourceMetrics,
+    pub store: Store,
     /// What the admin API shows.
     pub shown: watch::Sender<SourceCondition>,
 }
 
+/// What is done one after the other; the next begins when the one before is on disk.
+enum Step {
+    Report(Report),
+    /// The source is up, and nothing before is unreported.
+    RecordUp,
+    RecordLoss(Missed),
+}
+
+struct Monitoring {
+    monitor: HealthMonitor,
+    status: SourceStatus,
+    health: Health,
+    steps: VecDeque<Step>,
+    /// None for a source that catches up.
+    record: Option<UpRecord>,
+    /// Not reported yet: since before this life, or since the last loss.
+    missed: Option<Missed>,
+    came_up: bool,
+    /// When refused deliveries may be reported again.
+    refusals_at: Instant,
+}
+
 impl HealthMonitor {
-    /// Runs until `stop`. A planned stop reports nothing.
-    pub async fn run(self, mut status: SourceStatus, stop: Stop) -> Result<(), Fault> {
+    /// Runs until `stop`. A planned stop reports nothing, but records until when the source was up.
+    pub async fn run(self, status: SourceStatus, stop: Stop) -> Result<(), Fault> {
+        let (mut record, mut missed) = (None, None);
+        if !self.catches_up {
+            let Some((loaded, unreported)) = stop.or(UpRecord::load(&self.store, &self.source)).await else {
+                return Ok(());
+            };
+            (record, missed) = (Some(loaded), unreported);
+            status.changes.tick();
+        }
         let open = self.open.as_ref().map(|incident| (incident.event == "source.silent", incident.why.clone()));
-        let mut health = Health::new(self.config, Instant::now(), open);
-        let (mut came_up, mut lost_at) = (false, None);
+        let now = Instant::now();
+        let health = Health::new(self.config, now, open);
+        let (monitor, steps) = (self, VecDeque::new());
+        Monitoring { monitor, status, health, steps, record, missed, came_up: false, refusals_at: now }.run(stop).await
+    }
+}
+
+impl Monitoring {
+    async fn run(mut self, stop: Stop) -> Result<(), Fault> {
+        let mut doing: Option<BoxFuture<'static, Result<(), Fault>>> = None;
         loop {
-            while let Some(change) = health.due(Instant::now()) {
-                self.show(&health);
-                // Once handed in it is safe; the stop does not wait until it is written.
-                stop.or(self.report(change)).await.unwrap_or(Ok(()))?;
+            if doing.is_none() {
+                if self.steps.is_empty() {
+                    self.plan();
+                }
+                doing = self.steps.pop_front().map(|step| self.begin(step));
             }
-            self.show(&health);
-            let watches_events = self.config.expect_every.is_some() || health.is_silent();
-            status.watched.store(watches_events, Ordering::Relaxed);
-            let deadline = health.deadline();
+            self.show();
+            let watches_events = self.monitor.config.expect_every.is_some() || self.health.is_silent();
+            self.status.watched.store(watches_events, Ordering::Relaxed);
+            let wake = self.wake_at(doing.is_some());
             tokio::select! {
                 biased;
-                () = stop.wait() => return Ok(()),
-                changed = status.link.changed() => {
+                // What is handed in is safe; the stop does not wait until it is written.
+                () = stop.wait() => return self.finish().await,
+                Some(done) = OptionFuture::from(doing.as_mut()) => {
+                    doing = None;
+                    done?;
+                }
+                changed = self.status.link.changed() => {
                     if changed.is_err() {
                         return Ok(());
                     }
-                    let link = status.link.borrow_and_update().clone();
-                    let up = link == LinkState::Up;
-                    self.metrics.up.set(i64::from(up));
-                    if up && std::mem::replace(&mut came_up, true) {
-                        self.metrics.reconnects.inc();
-                    }
-                    if up && let Some(from) = lost_at.take() {
-                        stop.or(self.report_gap(missed(from))).await.unwrap_or(Ok(()))?;
-                    }
-                    if came_up && !self.catches_up && matches!(link, LinkState::Down(_)) {
-                        lost_at.get_or_insert_with(Timestamp::now);
-                    }
-                    health.link_changed(Instant::now(), link);
+                    let link = self.status.link.borrow_and_update().clone();
+                    self.monitor.metrics.up.set(i64::from(link == LinkState::Up));
+                    self.health.link_changed(Instant::now(), link);
                 }
-                Some(gap) = status.gaps.recv() => {
-                    stop.or(self.report_gap(gap)).await.unwrap_or(Ok(()))?;
+                Ok(()) = self.status.held.changed() => self.check_held(),
+                Some(gap) = self.status.gaps.recv(), if doing.is_none() => {
+                    self.steps.push_back(Step::Report(Report::gap(gap)));
                 }
-                Ok(()) = status.last_event.changed(), if watches_events => {
-                    if let Some(at) = *status.last_event.borrow_and_update() {
-                        health.event_received(at);
+                () = self.status.refusals.added(), if doing.is_none() && Instant::now() >= self.refusals_at => {
+                    self.report_refusals();
+                }
+                Ok(()) = self.status.last_event.changed(), if watches_events => {
+                    if let Some(at) = *self.status.last_event.borrow_and_update() {
+                        self.health.event_received(at);
                     }
                 }
-                () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {}
+                () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => self.tick(),
             }
         }
     }
 
-    fn show(&self, health: &Health) {
-        let (state, why, alerted) = health.condition();
-        self.shown.send_if_modified(|condition| {
+    /// The next steps, if something is to be done.
+    fn plan(&mut self) {
+        if let Some(change) = self.status.changes.take() {
+            self.plan_link_change(change);
+        } else if let Some(change) = self.health.due(Instant::now()) {
+            self.steps.push_back(Step::Report(Report::health(&self.monitor.source, change)));
+        } else if self.missed.is_none()
+            && self.health.is_reading()
+            && self.record.as_ref().is_some_and(UpRecord::is_due)
+        {
+            self.steps.push_back(Step::RecordUp);
+        }
+    }
+
+    fn plan_link_change(&mut self, change: LinkChange) {
+        match change {
+            LinkChange::Connected { at } => {
+                if std::mem::replace(&mut self.came_up, true) {
+                    self.monitor.metrics.reconnects.inc();
+                }
+                if self.monitor.connects {
+                    self.steps.push_back(Step::Report(Report::connected(at)));
+                }
+                if let Some(missed) = &self.missed {
+                    self.steps.push_back(Step::Report(Report::missed(missed, at)));
+                }
+                if self.record.is_some() {
+                    self.steps.push_back(Step::RecordUp);
+                }
+            }
+            LinkChange::Disconnected { since, why } => {
+                if self.record.is_some() {
+                    let missed = self.missed.get_or_insert_with(|| Missed::by_loss(since, &why));
+                    self.steps.push_back(Step::RecordLoss(missed.clone()));
+                }
+                if self.monitor.connects {
+                    self.steps.push_back(Step::Report(Report::disconnected(since, &why)));
+                }
+            }
+        }
+    }
+
+    fn begin(&mut self, step: Step) -> BoxFuture<'static, Result<(), Fault>> {
+        match (step, &mut self.record) {
+            (Step::Report(report), _) => {
+                let HealthMonitor { source, reporter, metrics, .. } = &self.monitor;
+                report.send(source.clone(), reporter.clone(), metrics.clone()).boxed()
+            }
+            (Step::RecordUp, Some(record)) => {
+                self.missed = None;
+                record.still_up().map(Ok).boxed()
+            }
+            (Step::RecordLoss(missed), Some(record)) => record.lost(&missed).map(Ok).boxed(),
+            (_, None) => std::future::ready(Ok(())).boxed(),
+        }
+    }
+
+    fn tick(&mut self) {
+        if self.record.is_some() {
+            self.status.changes.tick();
+        }
+        self.check_held();
+    }
+
+    /// A source that waits for a busy disk is not held.
+    fn check_held(&mut self) {
+        let held = *self.status.held.borrow_and_update();
+        let refusing = matches!(self.monitor.store.health(), store::Health::Refusing(_));
+        self.health.set_held(Instant::now(), held && refusing);
+    }
+
+    fn report_refusals(&mut self) {
+        if let Some(refused) = self.status.refusals.take() {
+            self.refusals_at = Instant::now() + REFUSALS;
+            self.steps.push_back(Step::Report(Report::refused(refused)));
+        }
+    }
+
+    /// What has to be done at some moment, whatever happens until then.
+    fn wake_at(&self, is_busy: bool) -> Option<Instant> {
+        let now = Instant::now();
+        let ticks = self.record.is_some() || *self.status.held.borrow();
+        let deadline = self.health.deadline().filter(|_| !is_busy);
+        let refusals = Some(self.refusals_at).filter(|at| *at > now);
+        ticks.then(|| now + TICK).into_iter().chain(deadline).chain(refusals).min()
+    }
+
+    fn show(&self) {
+        let (state, why, alerted) = self.health.condition();
+        self.monitor.shown.send_if_modified(|condition| {
             let since = if condition.state == state { condition.since } else { Timestamp::now() };
             let next = SourceCondition { state, since, why, alerted };
             let changed = *condition != next;
@@ -93,52 +230,28 @@ impl HealthMonitor {
         });
     }
 
-    async fn report_gap(&self, gap: Gap) -> Result<(), Fault> {
-        let Gap { from, to, events, why, committed } = gap;
-        let data = json!({ "why": why, "from": from.to_string(), "to": to.to_string(), "events": events });
-        let result = self.reporter.report("source.gap", &self.source, &data, None).await;
-        if result.is_ok() {
-            // The size of some gaps is unknown: those are reported, but not counted.
-            self.metrics.gap_events.inc_by(events.unwrap_or(0));
+    /// Everything that the next life has to know.
+    async fn finish(mut self) -> Result<(), Fault> {
+        let HealthMonitor { source, reporter, metrics, .. } = &self.monitor;
+        if let Some(refused) = self.status.refusals.take() {
+            Report::refused(refused).send(source.clone(), reporter.clone(), metrics.clone()).await?;
         }
-        if let Some(committed) = committed {
-            // The source may be gone.
-            let _gone = committed.send(result.clone());
-        }
-        result
-    }
-
-    /// The incident and its event are one transaction: a restart neither repeats the one nor forgets the other.
-    async fn report(&self, change: HealthChange) -> Result<(), Fault> {
-        let (r#type, why, after) = match change {
-            HealthChange::Lost { why, after } => ("source.lost", Some(why), after),
-            HealthChange::Silent { after } => {
-                ("source.silent", Some(format!("no event was received for {}", rounded(after))), after)
+        let Some(record) = &self.record else { return Ok(()) };
+        let mut is_up = self.came_up;
+        while let Some(change) = self.status.changes.take() {
+            match change {
+                LinkChange::Connected { .. } => is_up = true,
+                LinkChange::Disconnected { why, .. } if why.reason() == ENDED => {}
+                LinkChange::Disconnected { since, why } => {
+                    self.missed.get_or_insert_with(|| Missed::by_loss(since, &why));
+                }
             }
-            HealthChange::Recovered { after } => ("source.recovered", None, after),
-        };
-        let incident = match &why {
-            Some(why) => IncidentChange::Opened(Incident {
-                source: self.source.clone(),
-                why: why.clone(),
-                since: Timestamp::now(),
-                event: r#type.to_owned(),
-            }),
-            None => IncidentChange::Closed { source: self.source.clone() },
-        };
-        let data = json!({ "why": why, "after": rounded(after) });
-        self.reporter.report(r#type, &self.source, &data, Some(incident)).await
+        }
+        match &self.missed {
+            Some(missed) => record.lost(missed).await,
+            None if is_up => record.stopped().await,
+            None => {}
+        }
+        Ok(())
     }
-}
-
-/// A live stream stores nothing: what it sent during an outage is lost for good.
-fn missed(from: Timestamp) -> Gap {
-    let why = "what the stream sent while it was not connected was not received".to_owned();
-    Gap { from, to: Timestamp::now(), events: None, why, committed: None }
-}
-
-/// Without milliseconds, unless there is nothing else.
-fn rounded(duration: Duration) -> String {
-    let seconds = Duration::from_secs(duration.as_secs());
-    print_duration(if seconds.is_zero() { duration } else { seconds })
 }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::event::Event;
 use crate::fault::Fault;
@@ -43,7 +43,7 @@ impl SelfReporter {
         log(&event);
         let (committed, answer) = oneshot::channel();
         let closing = || Fault::new("closing", "the daemon is stopping");
-        let must = incident.is_some() || r#type == "source.gap";
+        let must = incident.is_some() || matches!(r#type, "source.gap" | "source.connected" | "source.disconnected");
         self.0.send(SelfEvent { event, incident, must, committed }).await.map_err(|_| closing())?;
         answer.await.unwrap_or_else(|_| Err(closing()))
     }
@@ -53,6 +53,10 @@ fn log(event: &Event) {
     match &*event.r#type {
         "source.lost" | "source.silent" | "source.gap" | "config.rejected" => {
             warn!(subject = %event.subject, data = %event.data.text(), "{}", event.r#type);
+        }
+        // The reconnect loop logs these.
+        "source.connected" | "source.disconnected" => {
+            debug!(subject = %event.subject, data = %event.data.text(), "{}", event.r#type);
         }
         _ => info!(subject = %event.subject, data = %event.data.text(), "{}", event.r#type),
     }

@@ -48,6 +48,8 @@ pub struct SourceCondition {
 pub enum SourceState {
     Connecting,
     Up,
+    /// Connected, but not read, because nothing can be stored.
+    Held,
     Lost,
     Silent,
 }
@@ -63,6 +65,7 @@ impl SourceState {
         match self {
             Self::Connecting => "connecting",
             Self::Up => "up",
+            Self::Held => "held",
             Self::Lost => "lost",
             Self::Silent => "silent",
         }

@@ -19,5 +19,5 @@ pub use error::{CommitError, OpenError, StoreError};
 pub use sqlite::{DeliveryStream, Store};
 pub use types::{
     Backlog, Committed, DeadFilter, DeadLetter, Delivery, DeliveryId, DeliveryRow, DeliveryState, Entry, EventFilter,
-    EventRow, Health, Incident, IncidentChange, Note, Outcome, Policy, Route, Silence,
+    EventRow, Health, Incident, IncidentChange, Note, Outcome, Policy, Route, Silence, UpUntil,
 };

@@ -67,6 +67,16 @@ pub struct Incident {
     pub event: String,
 }
 
+/// Until when a source was connected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpUntil {
+    pub until: Timestamp,
+    /// Why it is no longer connected, in words; None while it is. Then the commits of its events move `until`.
+    pub ended: Option<String>,
+    /// Whether this process recorded it, and not one before.
+    pub by_this_process: bool,
+}
+
 /// Opaque. Later deliveries of a sink have greater ids; ids are not contiguous.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DeliveryId(pub(super) i64);

@@ -22,7 +22,7 @@ pub struct Status {
 pub struct SourceStatus {
     pub name: String,
     pub kind: String,
-    /// `connecting`, `up`, `lost` or `silent`.
+    /// `connecting`, `up`, `held`, `lost` or `silent`.
     pub state: String,
     pub since: Option<String>,
     pub why: Option<String>,

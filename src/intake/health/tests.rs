@@ -55,6 +55,12 @@ impl Timeline {
         self
     }
 
+    fn held(mut self, second: u64, held: bool) -> Self {
+        self.until(second);
+        self.health.set_held(self.start + Duration::from_secs(second), held);
+        self
+    }
+
     fn reported(mut self) -> Vec<(u64, &'static str)> {
         self.until(100_000);
         self.reported
@@ -104,4 +110,13 @@ async fn silence_alerts_once_and_ends_with_the_next_event() {
 async fn a_lost_connection_is_no_silence() {
     let timeline = Timeline::new(Some(60), None).up(0).event(50).down(55).up(200).event(230);
     assert_eq!(timeline.reported(), [(55 + GRACE, "lost"), (210, "recovered"), (290, "silent")]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_is_held_back_is_not_silent() {
+    let timeline = Timeline::new(Some(60), None).up(0).event(50).held(55, true);
+    assert_eq!(timeline.health.condition().0, SourceState::Held);
+    let timeline = timeline.held(500, false);
+    assert_eq!(timeline.health.condition().0, SourceState::Up);
+    assert_eq!(timeline.reported(), [(560, "silent")]);
 }

@@ -78,7 +78,7 @@ impl StreamReader<'_> {
                     Err(error) => self.skip(error),
                 },
                 SocketEvent::Binary => self.skip("it is binary"),
-                SocketEvent::Lost(fault) => self.out.down(fault),
+                SocketEvent::Lost(fault) => self.out.down_after(fault, self.socket.silent_for()),
                 SocketEvent::Stopped => return Ok(()),
             }
         }
@@ -88,6 +88,7 @@ impl StreamReader<'_> {
         match message {
             Parsed::Event(event) => {
                 self.up();
+                self.socket.delivered();
                 // If the stop comes first, the socket stops as well.
                 return unless_stopped(self.stop, self.out.offer(event)).await.unwrap_or(Ok(()));
             }

@@ -77,7 +77,7 @@ impl StreamReader<'_> {
                     Err(error) => self.skip(&error),
                 },
                 SocketEvent::Binary => self.skip(&"it is binary"),
-                SocketEvent::Lost(fault) => self.out.down(fault),
+                SocketEvent::Lost(fault) => self.out.down_after(fault, self.socket.silent_for()),
                 SocketEvent::Stopped => return Ok(()),
             }
         }
@@ -103,6 +103,7 @@ impl StreamReader<'_> {
                     return Ok(());
                 }
             };
+            self.socket.delivered();
             let put = put(self.out, events, self.config.ack.is_some());
             // If the stop comes first, the socket stops as well, and nothing is answered.
             match unless_stopped(self.stop, put).await {

@@ -21,6 +21,7 @@ mod schema;
 mod settle;
 mod shared;
 mod silences;
+mod source_up;
 mod store;
 mod stream;
 mod transaction;

@@ -191,7 +191,8 @@ fn prepare(db: &mut Connection, version: Option<i64>, policy: &Policy) -> rusqli
 
 /// Reads every table, so that a missing one is found now and not at the first commit.
 fn probe(db: &Connection) -> rusqlite::Result<()> {
-    for table in ["event", "delivery", "tally", "cursor", "incident", "seen", "reserve", "note", "silence"] {
+    for table in ["event", "delivery", "tally", "cursor", "incident", "seen", "reserve", "note", "silence", "source_up"]
+    {
         db.query_row(&format!("SELECT EXISTS (SELECT 1 FROM {table})"), [], |_| Ok(()))?;
     }
     Ok(())

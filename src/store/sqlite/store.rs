@@ -14,12 +14,12 @@ use super::shared::Shared;
 use super::stream::DeliveryStream;
 use super::transaction::WriteTransaction;
 use super::writer::{INBOX, Writer};
-use super::{counts, open, queries, silences};
+use super::{counts, open, queries, silences, source_up};
 use crate::event::Name;
 use crate::store::error::{CommitError, OpenError, StoreError};
 use crate::store::types::{
     Backlog, Committed, DeadFilter, DeadLetter, DeliveryId, Entry, EventFilter, EventRow, Health, Incident, Note,
-    Outcome, Policy, Silence,
+    Outcome, Policy, Silence, UpUntil,
 };
 
 /// How many dead letters one transaction replays or drops.
@@ -90,6 +90,7 @@ impl Store {
         let entries = Arc::new(entries);
         let written = Arc::clone(&entries);
         let committed = self.0.write(move |transaction| {
+            transaction.note_sources(&written, accepted)?;
             written.iter().map(|entry| transaction.commit(entry, accepted, remember)).collect()
         });
         committed.await.map_err(|error| CommitError { entries: Arc::unwrap_or_clone(entries), error })
@@ -134,6 +135,19 @@ impl Store {
     pub async fn cursor(&self, source: &str) -> Result<Option<String>, StoreError> {
         let source = source.to_owned();
         self.0.reader.read(move |db| queries::cursor(db, &source)).await
+    }
+
+    /// Until when `source` was connected, as far as it is known. None: it never was.
+    pub async fn up_until(&self, source: &str) -> Result<Option<UpUntil>, StoreError> {
+        let source = source.to_owned();
+        self.0.reader.read(move |db| source_up::up_until(db, &source)).await
+    }
+
+    /// Records until when `source` was connected and, unless it still is, why it no longer is (see [`UpUntil`]);
+    /// resolves when it is on disk.
+    pub async fn set_up_until(&self, source: &str, until: Timestamp, ended: Option<String>) -> Result<(), StoreError> {
+        let source = source.to_owned();
+        self.0.write(move |transaction| transaction.set_up_until(&source, until, ended.as_deref())).await
     }
 
     /// The open incidents.

@@ -60,6 +60,7 @@ suite! { sqlite: crate::store::tests::SqliteFile;
         a_new_stream_of_a_sink_starts_again_with_what_is_pending,
         closing_ends_every_waiting_call,
         a_failed_commit_hands_its_entries_back,
+        until_when_a_source_was_up_is_kept_and_moved_by_its_events,
     }
     lists {
         events_are_listed_newest_first_with_their_deliveries,

@@ -161,3 +161,22 @@ pub(super) async fn a_failed_commit_hands_its_entries_back(fixture: impl Fixture
     store.commit(failed.entries).await.unwrap();
     assert_eq!(backlog(&store, "ops").await, (committed as u64 + 2, 0), "nothing of a failed commit was written");
 }
+
+pub(super) async fn until_when_a_source_was_up_is_kept_and_moved_by_its_events(fixture: impl Fixture) {
+    let long_ago = Timestamp::from_second(1_700_000_000).unwrap();
+    let store = fixture.open();
+    assert_eq!(store.up_until("prod").await.unwrap(), None);
+    store.set_up_until("prod", long_ago, None).await.unwrap();
+    store.set_up_until("other", long_ago, None).await.unwrap();
+    let before = Timestamp::now().as_microsecond();
+    store.commit(vec![to(&["ops"], event(0)), to(&["ops"], event(1))]).await.unwrap();
+    let up = store.up_until("prod").await.unwrap().unwrap();
+    assert!(up.until.as_microsecond() >= before && up.ended.is_none(), "{up:?}");
+    assert_eq!(store.up_until("other").await.unwrap().unwrap().until, long_ago);
+    store.set_up_until("prod", long_ago, Some("stopped".to_owned())).await.unwrap();
+    store.commit(vec![to(&["ops"], event(2))]).await.unwrap();
+    store.close().await.unwrap();
+    let up = fixture.open().up_until("prod").await.unwrap();
+    let expected = UpUntil { until: long_ago, ended: Some("stopped".to_owned()), by_this_process: true };
+    assert_eq!(up, Some(expected), "events of a source that is no longer connected move nothing");
+}
