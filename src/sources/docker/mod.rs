@@ -1,7 +1,8 @@
 //! The event stream of a Docker Engine, over its socket or over TLS.
 //!
 //! An Engine remembers its last 256 events: after a loss the source reads on from its cursor, and what the Engine no
-//! longer knows is reported as a gap.
+//! longer knows is reported as a gap. An Engine also drops, without a word, what a client does not read in time: after
+//! reading stood still the source connects again in the same way.
 
 mod config;
 mod cursor;
@@ -11,6 +12,7 @@ mod splitter;
 mod stream_reader;
 #[cfg(test)]
 mod tests;
+mod unwritten;
 
 use serde_json::Value;
 
@@ -50,7 +52,12 @@ impl Docker {
         };
         reconnect.connected();
         out.up();
-        StreamReader::new(&self.engine, &self.config.connection, out, stream, cursor, log).read().await
+        let reader = StreamReader::new(&self.engine, &self.config.connection, out, stream, cursor, log);
+        let (fault, delivered) = reader.read().await;
+        if delivered {
+            reconnect.delivered();
+        }
+        fault
     }
 
     async fn connect(&self, out: &Outbox) -> Result<(ReplyStream, Cursor), Fault> {

@@ -1,29 +1,36 @@
 //! One connection to the event stream. Reading never pauses for a commit, since an Engine drops what its clients do not
 //! read in time; events that arrive during a commit are committed together with the next one.
+//!
+//! Where reading stood still nevertheless, the connection is given up: the Engine sends again what it remembers.
 
 use std::time::Duration;
 
 use futures::future::{BoxFuture, OptionFuture};
 use jiff::Timestamp;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
 use super::cursor::Cursor;
 use super::engine::Engine;
 use super::parse::{EngineEvent, parse};
 use super::splitter::{Piece, Splitter};
+use super::unwritten::Unwritten;
 use crate::config_reader::print_duration;
-use crate::event::{Body, Event};
+use crate::event::Body;
 use crate::fault::Fault;
 use crate::ingress::Arrived;
 use crate::log_limiter::LogLimiter;
 use crate::outbound::ReplyStream;
-use crate::outbox::Outbox;
+use crate::outbox::{Outbox, STATE_FILE};
+use crate::reconnect::{ReadingClock, Standstill};
 use crate::sources::json_cursor::print_cursor;
 use crate::websocket::ConnectionConfig;
 
-/// Limits of what is read and not yet put into the outbox. At the limit reading stops.
-const MOST_BUFFERED: usize = 4096;
-const MOST_BYTES_BUFFERED: usize = 16 << 20;
+/// How often a silent stream is looked at, so that a standstill is noticed and a refused commit is tried again.
+const TICK: Duration = Duration::from_secs(1);
+/// After a standstill: how long what was sent before it is read, and the silence that ends it sooner. Shorter than an
+/// Engine needs for the events that it remembers.
+const LAST_READING: Duration = Duration::from_millis(300);
+const LAST_SILENCE: Duration = Duration::from_millis(50);
 
 /// The commit in progress, if any.
 type Commit<'a> = OptionFuture<BoxFuture<'a, Result<(), Fault>>>;
@@ -38,8 +45,8 @@ pub(super) struct StreamReader<'a> {
     cursor: Cursor,
     /// Whether the stream continues without a gap: the Engine sent the last known event again, or the gap is reported.
     is_continuous: bool,
-    buffer: Vec<Event>,
-    bytes_buffered: usize,
+    unwritten: Unwritten,
+    delivered: bool,
     skipped_log: &'a mut LogLimiter,
 }
 
@@ -54,54 +61,39 @@ impl<'a> StreamReader<'a> {
     ) -> Self {
         let splitter = Splitter::new(config.max_frame);
         let is_continuous = !cursor.has_events();
-        let (buffer, bytes_buffered) = (Vec::new(), 0);
-        Self { engine, config, out, stream, splitter, cursor, is_continuous, buffer, bytes_buffered, skipped_log }
+        let (unwritten, delivered) = (Unwritten::default(), false);
+        Self { engine, config, out, stream, splitter, cursor, is_continuous, unwritten, delivered, skipped_log }
     }
 
-    /// Reads until the connection is lost or a commit fails, and returns why. Everything read until then is committed
-    /// first: the Engine may have forgotten it by the next connection.
-    pub(super) async fn read(mut self) -> Fault {
+    /// Reads until the connection is lost, and returns why, and whether anything was delivered. Everything read until
+    /// then is committed first: the Engine may have forgotten it by the next connection.
+    pub(super) async fn read(mut self) -> (Fault, bool) {
         let mut commit = None.into();
-        let mut is_committing = false;
-        let end = Box::pin(self.read_stream(&mut commit, &mut is_committing)).await;
-        if is_committing && let Some(Err(fault)) = commit.await {
-            return fault;
-        }
-        if !self.buffer.is_empty()
-            && let Err(fault) = self.out.put_all(self.buffer, Some(print_cursor(&self.cursor))).await
-        {
-            return fault;
-        }
-        match end {
-            Ok(()) => Fault::new("closed", "the Engine closed the stream"),
+        let end = Box::pin(self.read_stream(&mut commit)).await;
+        let fault = match self.commit_rest(commit).await {
+            Ok(()) => end.err().unwrap_or_else(|| Fault::new("closed", "the Engine closed the stream")),
             Err(fault) => fault,
-        }
+        };
+        (fault, self.delivered)
     }
 
-    async fn read_stream(&mut self, commit: &mut Commit<'a>, is_committing: &mut bool) -> Result<(), Fault> {
-        let (out, engine, interval) = (self.out, self.engine, self.config.ping);
+    async fn read_stream(&mut self, commit: &mut Commit<'a>) -> Result<(), Fault> {
+        let (engine, interval) = (self.engine, self.config.ping);
         let mut ping = Box::pin(ping(engine, interval));
         let mut last_read = Instant::now();
+        let mut clock = ReadingClock::start();
         loop {
-            if !*is_committing && !self.buffer.is_empty() {
-                let put = out.put_all(std::mem::take(&mut self.buffer), Some(print_cursor(&self.cursor)));
-                self.bytes_buffered = 0;
-                let boxed: BoxFuture<_> = Box::pin(put);
-                *commit = Some(boxed).into();
-                *is_committing = true;
+            if self.unwritten.is_due() {
+                *commit = self.begin_commit();
             }
-            let has_room = self.buffer.len() < MOST_BUFFERED && self.bytes_buffered < MOST_BYTES_BUFFERED;
+            let has_room = self.unwritten.has_room();
+            if has_room && let Some(standstill) = clock.tick() {
+                return Err(self.give_up(standstill).await);
+            }
             let idle_at = last_read + self.config.idle.unwrap_or_default();
             tokio::select! {
                 biased;
-                Some(committed) = &mut *commit, if *is_committing => {
-                    *is_committing = false;
-                    if committed.is_err() {
-                        // The cursor must not move past events that are not committed: all are read again.
-                        self.buffer.clear();
-                    }
-                    committed?;
-                }
+                Some(committed) = &mut *commit, if self.unwritten.is_under_way() => self.after_commit(committed)?,
                 piece = self.stream.next(), if has_room => match piece? {
                     Some(piece) => {
                         last_read = Instant::now();
@@ -112,10 +104,8 @@ impl<'a> StreamReader<'a> {
                 answered = &mut ping => {
                     let engine_time = answered?;
                     // An Engine sends past events at once: if none has come by now, it has forgotten them.
-                    if !self.is_continuous && has_room {
-                        self.report_gap(engine_time).await?;
-                        self.cursor = Cursor::starting_at(engine_time);
-                        out.put_all(Vec::new(), Some(print_cursor(&self.cursor))).await?;
+                    if has_room {
+                        self.end_of_replay(engine_time).await?;
                     }
                     ping.set(self::ping(engine, interval));
                 }
@@ -123,8 +113,65 @@ impl<'a> StreamReader<'a> {
                     let idle = print_duration(self.config.idle.unwrap_or_default());
                     return Err(Fault::new("idle", format!("no event for {idle}")));
                 }
+                () = sleep(TICK) => {}
             }
         }
+    }
+
+    fn begin_commit(&mut self) -> Commit<'a> {
+        let out = self.out;
+        let put: BoxFuture<_> = Box::pin(out.put_all(self.unwritten.take(), Some(print_cursor(&self.cursor))));
+        Some(put).into()
+    }
+
+    /// While nothing can be written the events wait here: the Engine would not remember all of them.
+    fn after_commit(&mut self, committed: Result<(), Fault>) -> Result<(), Fault> {
+        match committed {
+            Ok(()) => self.unwritten.written(),
+            Err(fault) if fault.reason() == STATE_FILE => self.unwritten.refused(),
+            Err(fault) => return Err(fault),
+        }
+        Ok(())
+    }
+
+    async fn commit_rest(&mut self, mut commit: Commit<'a>) -> Result<(), Fault> {
+        loop {
+            if self.unwritten.is_under_way()
+                && let Some(committed) = commit.await
+            {
+                self.after_commit(committed)?;
+            }
+            if self.unwritten.is_empty() {
+                return Ok(());
+            }
+            sleep_until(self.unwritten.retry_at()).await;
+            commit = self.begin_commit();
+        }
+    }
+
+    /// Reads what the Engine sent before it began to drop events. What it dropped is requested from it again, beginning
+    /// with the last event before the standstill.
+    async fn give_up(&mut self, standstill: Standstill) -> Fault {
+        self.cursor.stood_still();
+        // The connection itself worked, so the next one is made at once.
+        self.delivered = true;
+        let end = Instant::now() + LAST_READING;
+        while self.unwritten.newest().is_none_or(|newest| newest < standstill.to) {
+            let until = end.min(Instant::now() + LAST_SILENCE);
+            match timeout_at(until, self.stream.next()).await {
+                Ok(Ok(Some(piece))) => match self.handle_bytes(piece.as_ref()).await {
+                    Ok(()) => {}
+                    Err(fault) => return fault,
+                },
+                _ => break,
+            }
+            if Instant::now() >= end {
+                break;
+            }
+        }
+        let lasted = Duration::try_from(standstill.to.duration_since(standstill.from)).unwrap_or_default();
+        let lasted = print_duration(Duration::from_secs(lasted.as_secs()));
+        Fault::new("standstill", format!("nothing could be read for {lasted}, so the Engine may have dropped events"))
     }
 
     async fn handle_bytes(&mut self, bytes: &[u8]) -> Result<(), Fault> {
@@ -162,10 +209,21 @@ impl<'a> StreamReader<'a> {
         if !self.is_continuous {
             self.report_gap(event.event.time).await?;
         }
+        self.delivered = true;
         self.cursor.advance(&event);
-        self.bytes_buffered += event.event.data.text().len();
-        self.buffer.push(event.event);
+        self.unwritten.push(event.event);
         Ok(())
+    }
+
+    /// What the Engine remembers has been read by now.
+    async fn end_of_replay(&mut self, engine_time: Timestamp) -> Result<(), Fault> {
+        if self.is_continuous {
+            self.cursor.is_complete();
+            return Ok(());
+        }
+        self.report_gap(engine_time).await?;
+        self.cursor = Cursor::starting_at(engine_time);
+        self.out.put_all(Vec::new(), Some(print_cursor(&self.cursor))).await
     }
 
     /// The Engine did not send the last known event again.
@@ -173,7 +231,7 @@ impl<'a> StreamReader<'a> {
         self.is_continuous = true;
         let why = "the Engine no longer knows the last event that was received from it: it was restarted, or had more \
             events since than it remembers";
-        let from = self.cursor.time();
+        let from = self.cursor.time_before(to);
         self.out.gap(from, to.max(from), None, why).await
     }
 

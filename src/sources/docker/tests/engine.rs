@@ -1,5 +1,5 @@
-//! A minimal Engine: it remembers 256 events, sends them again from `since` on, and knows only the paths that the
-//! source requests.
+//! A minimal Engine: it remembers 256 events, sends them again from `since` on, drops what a client does not read, and
+//! knows only the paths that the source requests.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -10,12 +10,15 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::sources::docker::cursor::ENGINE_MEMORY;
 
 /// The Engine's clock, which does not advance: `START` in seconds.
 const DATE: &str = "Fri, 29 Apr 2016 15:18:20 GMT";
+/// How many events a real Engine keeps for a client that does not read, besides the socket's buffer.
+const CLIENT_BUFFER: usize = 1024;
 pub(super) const START: i64 = 1_461_943_100;
 
 pub(super) struct FakeEngine {
@@ -27,12 +30,18 @@ pub(super) struct FakeEngine {
 #[derive(Default)]
 struct State {
     memory: VecDeque<(i64, String)>,
-    clients: Vec<mpsc::UnboundedSender<String>>,
+    clients: Vec<mpsc::Sender<String>>,
     requests: Vec<String>,
     /// The status of every answer.
     refuse_with: Option<u16>,
     /// Pings are not answered.
     ignores_pings: bool,
+}
+
+impl State {
+    fn send(&mut self, text: &str) {
+        self.clients.retain(|client| !matches!(client.try_send(text.to_owned()), Err(TrySendError::Closed(_))));
+    }
 }
 
 impl FakeEngine {
@@ -78,21 +87,26 @@ impl FakeEngine {
 
     /// An event of a container, `millis` after `START`.
     pub(super) fn emit(&self, millis: i64, action: &str, name: &str) {
+        self.emit_with(millis, action, name, "");
+    }
+
+    /// The same with a label of any length.
+    pub(super) fn emit_with(&self, millis: i64, action: &str, name: &str, label: &str) {
         let nano = START * 1_000_000_000 + millis * 1_000_000;
         let event = json!({"Type": "container", "Action": action, "scope": "local", "time": nano / 1_000_000_000, "timeNano": nano,
-            "Actor": {"ID": format!("id-of-{name}"), "Attributes": {"name": name}}});
+            "Actor": {"ID": format!("id-of-{name}"), "Attributes": {"name": name, "label": label}}});
         let line = format!("{event}\n");
         let mut state = self.state();
         state.memory.push_back((nano, line.clone()));
         if state.memory.len() > ENGINE_MEMORY {
             state.memory.pop_front();
         }
-        state.clients.retain(|client| client.send(line.clone()).is_ok());
+        state.send(&line);
     }
 
     /// Sends any text to the clients of the stream.
     pub(super) fn send(&self, text: &str) {
-        self.state().clients.retain(|client| client.send(text.to_owned()).is_ok());
+        self.state().send(text);
     }
 
     pub(super) fn requests(&self) -> Vec<String> {
@@ -155,7 +169,7 @@ async fn events(mut stream: UnixStream, query: &str, state: &Mutex<State>) -> Op
     let (seconds, nanos) = since.split_once('.').expect("with nanoseconds");
     assert_eq!(nanos.len(), 9, "{since}");
     let from = seconds.parse::<i64>().expect("seconds") * 1_000_000_000 + nanos.parse::<i64>().expect("nanoseconds");
-    let (sender, mut live) = mpsc::unbounded_channel();
+    let (sender, mut live) = mpsc::channel(CLIENT_BUFFER);
     let mut replay =
         String::from("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n");
     {

@@ -2,6 +2,7 @@
 
 mod config;
 mod engine;
+mod standstill;
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -203,21 +204,6 @@ async fn after_a_restart_of_the_daemon_reading_continues_at_the_cursor() {
 }
 
 #[tokio::test]
-async fn events_whose_commit_failed_are_read_again() {
-    let (engine, mut harness) = (FakeEngine::start(), Harness::new());
-    with(&docker(&engine, ""), &mut harness, async |harness| {
-        harness.up().await;
-        engine.emit(100, "start", "a");
-        let refused = soon(harness.arrivals.recv()).await.expect("an event");
-        let full = Fault::new("disk", "the disk is full");
-        refused.committed.expect("a put that waits").send(Err(full.clone())).expect("the put still waits");
-        assert_eq!(harness.down().await, full);
-        assert_eq!(harness.events(1).await, ["container.start a"]);
-    })
-    .await;
-}
-
-#[tokio::test]
 async fn events_read_before_the_end_of_the_stream_are_committed_even_if_the_engine_forgets_them() {
     let (mut engine, mut harness) = (FakeEngine::start(), Harness::new());
     with(&docker(&engine, ""), &mut harness, async |harness| {
@@ -242,28 +228,6 @@ async fn events_read_before_the_end_of_the_stream_are_committed_even_if_the_engi
         assert_eq!(harness.events(300).await.len(), 300, "the Engine sends only 256 of them again");
         engine.emit(500, "start", "c");
         assert_eq!(harness.events(1).await, ["container.start c"]);
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn events_buffered_during_a_failed_commit_are_read_again_with_it() {
-    let (engine, mut harness) = (FakeEngine::start(), Harness::new());
-    with(&docker(&engine, ""), &mut harness, async |harness| {
-        harness.up().await;
-        engine.emit(100, "start", "a");
-        let refused = soon(harness.arrivals.recv()).await.expect("an event");
-        engine.emit(200, "start", "b");
-        engine.send("nonsense\n");
-        let everything_is_read = async {
-            while harness.status.skipped.load(Ordering::Relaxed) == 0 {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        };
-        soon(everything_is_read).await;
-        let full = Fault::new("disk", "the disk is full");
-        refused.committed.expect("a put that waits").send(Err(full)).expect("the put still waits");
-        assert_eq!(harness.events(2).await, ["container.start a", "container.start b"]);
     })
     .await;
 }

@@ -30,6 +30,9 @@ pub(super) async fn run<C: Connect>(connect: &C, mut reader: Reader<'_>, mut rec
                     () = api.session_lost() => SessionEnd::Failed(ApiError::SessionLost),
                 };
                 api.close().await;
+                if std::mem::take(&mut reader.delivered) {
+                    reconnect.delivered();
+                }
                 end
             }
         };

@@ -56,6 +56,8 @@ pub(in crate::sources::vcenter) struct Reader<'a> {
     pub(super) audits: AuditSchedule,
     pub(super) canary: Canary,
     pub(super) own_sessions: &'a OwnSessions,
+    /// Whether events of the present session were committed.
+    pub(super) delivered: bool,
     pub(super) malformed: MalformedEvents,
 }
 
@@ -77,6 +79,7 @@ impl<'a> Reader<'a> {
             audits: AuditSchedule::new(),
             canary: Canary::new(options.canary, out.source()),
             own_sessions,
+            delivered: false,
             malformed: MalformedEvents::default(),
         }
     }
@@ -95,8 +98,10 @@ impl<'a> Reader<'a> {
         if self.caught_up {
             cursor.mark_listened(now);
         }
+        let has_events = !events.is_empty();
         let committed = self.stop.or(self.out.put_all(events, Some(cursor.write(self.options.overlap)))).await;
         self.cursor = Some(cursor);
+        self.delivered |= has_events && matches!(committed, Some(Ok(())));
         self.check_commit(committed).await
     }
 

@@ -37,6 +37,8 @@ pub(super) struct Received {
     pub(super) skipped: u64,
     /// So many of the next commits are refused, as by a full disk.
     pub(super) refused_commits: usize,
+    /// Nothing is taken meanwhile, as while nothing can be stored.
+    pub(super) is_held: bool,
     /// The daemon is killed when so many events were committed, whatever it does at that moment.
     pub(super) killed_after: Option<usize>,
 }
@@ -107,6 +109,9 @@ impl FakeIntake {
     /// Ends when the daemon is killed.
     async fn receive(&self, mut arrivals: mpsc::Receiver<Arrival>, mut status: SourceStatus) {
         loop {
+            while self.with(|received| received.is_held) {
+                sleep(Duration::from_millis(200)).await;
+            }
             tokio::select! {
                 biased;
                 Some(arrival) = arrivals.recv() => if !self.commit(arrival) { return },

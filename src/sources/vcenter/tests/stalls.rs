@@ -108,3 +108,34 @@ async fn an_audit_reads_back_to_the_one_before() {
     assert_keys(&read, &keys);
     assert_once(&intake);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_happens_while_nothing_can_be_stored_is_read_afterwards() {
+    let (vcenter, intake) = (FakeVcenter::new(), FakeIntake::default());
+    let mut keys = Vec::new();
+    intake
+        .run_source(&vcenter, &options(), async {
+            intake.is_up().await;
+            for (pause, forgets_sessions) in [(5, false), (300, false), (7200, true)] {
+                keys.extend(vcenter.burst(5));
+                intake.has(keys.len()).await;
+                intake.with(|received| received.is_held = true);
+                // More than a page of the tail holds, and more than one of a collector.
+                for _ in 0..4 {
+                    keys.extend(vcenter.burst(400));
+                    sleep(Duration::from_secs(pause) / 4).await;
+                }
+                if forgets_sessions {
+                    vcenter.forget_sessions();
+                }
+                intake.with(|received| (received.is_held, received.refused_commits) = (false, 3));
+                intake.has(keys.len()).await;
+            }
+        })
+        .await;
+    let mut read = intake.keys();
+    read.sort_unstable();
+    assert_keys(&read, &keys);
+    assert_once(&intake);
+    assert_eq!(intake.gaps(), []);
+}
