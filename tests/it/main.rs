@@ -10,6 +10,7 @@ mod daemon;
 mod disk;
 mod documents;
 mod foreign_daemon;
+mod gaps;
 #[path = "../support/google_chat.rs"]
 mod google_chat;
 mod health;
